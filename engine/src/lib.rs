@@ -1,0 +1,13 @@
+//! Headwater's engine: one durable, hash-chained log, and everything that follows it.
+//!
+//! What it is: the document model, the log, the sequencer that writes it, the views that materialize it, the
+//! subscriptions and webhook deliveries that read it.
+//! What it is not: it knows no HTTP, no wire dialect and no hosted product; the `headwater-api` crate speaks those.
+
+pub mod clock;
+pub mod error;
+pub mod fs;
+pub mod limits;
+pub mod tasks;
+
+pub use error::{Detail, Error, ErrorKind, Result};

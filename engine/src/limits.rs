@@ -1,0 +1,76 @@
+//! Every limit of the engine, with its name, unit and default. Configuration overrides them by the same names.
+
+use serde::{Deserialize, Serialize};
+
+/// Limits on requests, documents and resources; the configuration section `limits`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest request body, bytes.
+    pub body_bytes: u64,
+    /// Largest encoded document, bytes.
+    pub document_bytes: u64,
+    /// Deepest nesting of objects and arrays.
+    pub nesting: u32,
+    /// Longest `_id`, bytes of its key encoding.
+    pub id_bytes: u32,
+    /// Longest member name, bytes.
+    pub member_name_bytes: u32,
+    /// Most documents in one request.
+    pub batch_documents: u32,
+    /// Commands waiting for the sequencer.
+    pub write_queue: u32,
+    /// Most events committed with one sync.
+    pub group_events: u32,
+    /// Most bytes committed with one sync.
+    pub group_bytes: u64,
+    /// Free bytes of the disk below which writes are refused with 507.
+    pub disk_reserve: u64,
+    /// Bytes of committed events kept in memory for subscribers.
+    pub tail_bytes: u64,
+    /// How long an idempotency key is remembered, seconds.
+    pub idempotency_seconds: u64,
+    /// Longest wait for `Headwater-After`, milliseconds.
+    pub read_wait_ms: u64,
+    /// Open connections.
+    pub connections: u32,
+    /// Open connections from one address (loopback excepted).
+    pub connections_per_address: u32,
+    /// Open streams of one credential.
+    pub connections_per_key: u32,
+    /// Subscriptions on one WebSocket connection.
+    pub subscriptions_per_connection: u32,
+    /// Size of request headers, bytes.
+    pub header_bytes: u32,
+    /// Time for a request's headers to arrive, milliseconds.
+    pub header_timeout_ms: u64,
+    /// Longest pause in a request's body, milliseconds.
+    pub body_timeout_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 16 << 20,
+            document_bytes: 16 << 20,
+            nesting: 100,
+            id_bytes: 1024,
+            member_name_bytes: 1024,
+            batch_documents: 100_000,
+            write_queue: 4096,
+            group_events: 8192,
+            group_bytes: 8 << 20,
+            disk_reserve: 256 << 20,
+            tail_bytes: 16 << 20,
+            idempotency_seconds: 24 * 3600,
+            read_wait_ms: 5000,
+            connections: 20_000,
+            connections_per_address: 1000,
+            connections_per_key: 10_000,
+            subscriptions_per_connection: 100,
+            header_bytes: 16 << 10,
+            header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
+        }
+    }
+}
