@@ -11,3 +11,15 @@ pub mod limits;
 pub mod tasks;
 
 pub use error::{Detail, Error, ErrorKind, Result};
+
+mod engine;
+mod event;
+pub mod log;
+mod retention;
+pub mod subscribe;
+pub mod value;
+pub mod view;
+pub mod write;
+
+pub use engine::{Components, Engine, Settings};
+pub use event::{Content, Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
