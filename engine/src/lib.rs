@@ -9,6 +9,7 @@ pub mod error;
 pub mod fs;
 pub mod limits;
 pub mod tasks;
+pub mod value;
 
 pub use error::{Detail, Error, ErrorKind, Result};
 
