@@ -9,7 +9,6 @@ pub mod error;
 pub mod fs;
 pub mod limits;
 pub mod tasks;
-pub mod value;
 
 pub use error::{Detail, Error, ErrorKind, Result};
 
