@@ -4,11 +4,13 @@
 //! here panics on any input, and untrusted bytes are judged by `check` before they are believed.
 //! Leaves to others: collections, indexes, filters and updates, which walk values through [`Raw`].
 
+pub mod change;
 pub mod check;
 pub mod compare;
 pub mod date;
 pub mod decimal;
 pub mod document;
+pub mod ejson;
 pub mod encode;
 pub mod json;
 pub mod key;

@@ -6,8 +6,8 @@
 mod read;
 mod write;
 
+pub(super) use read::check_document;
 pub use read::{Parsed, parse_document, parse_documents, parse_value};
-pub(super) use read::{check_document, malformed};
 pub use write::write;
 pub(super) use write::{write_base64, write_double, write_text};
 

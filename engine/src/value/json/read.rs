@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, SeqAccess, Visitor};
 
 use crate::limits::Limits;
 use crate::value::encode;
@@ -67,7 +67,7 @@ pub(in crate::value) fn check_document(encoded: &[u8], limits: &Limits) -> Resul
 }
 
 /// An error in the text itself.
-pub(in crate::value) fn malformed(what: &str, line: usize, column: usize) -> Error {
+fn malformed(what: &str, line: usize, column: usize) -> Error {
     let message = format!("malformed JSON: {what} at line {line} column {column}");
     Error::invalid("malformed_json", message)
         .with("line", line as u64)

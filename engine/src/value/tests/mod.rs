@@ -1,2 +1,2 @@
-mod model;
+pub(super) mod model;
 mod order;

@@ -133,7 +133,7 @@ fn scalar() -> impl Strategy<Value = Value> {
 }
 
 /// Any value.
-pub(super) fn value() -> impl Strategy<Value = Value> {
+pub(in crate::value) fn value() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(3, 24, 4, |inner| {
         let members = prop::collection::vec((text(), inner.clone()), 0..4);
         let object = members.prop_map(|members| {
@@ -268,7 +268,8 @@ fn read_everything(bytes: &[u8], other: &[u8]) {
     crate::value::json::write(raw, &mut json);
     crate::value::ejson::write(raw, &mut json);
     crate::value::change::diff(raw, other);
-    let _merged = crate::value::change::merge(raw, other);
+    let _merged =
+        crate::value::change::merge(raw, other, crate::value::document::IdRule::PlainJson);
     let _found = raw.get("a").or(raw.at(1));
     let _kind = (raw.kind(), raw.as_str(), raw.as_regex(), raw.member_count());
 }
