@@ -19,9 +19,7 @@ use crate::limits::Limits;
 use crate::log::{self, Epoch, LogOptions, LogReader, Opened, Tail};
 use crate::subscribe::{self, Start, Subscription};
 use crate::tasks::Tasks;
-use crate::view::{
-    Maintenance, MaintenanceOptions, Snapshot, StoreOptions, SystemFollower, Views,
-};
+use crate::view::{Maintenance, MaintenanceOptions, Snapshot, StoreOptions, SystemFollower, Views};
 use crate::write::{
     Answered, Command, Committed, Control, Health, Parts, Request, Sequencer, Strictness,
     WriteFigures,
@@ -154,7 +152,8 @@ impl Engine {
 
     async fn repeat(&self, position: u64) -> Result<Committed> {
         let reader = self.shared.reader.clone();
-        let read = self.shared.tasks.blocking(move || crate::write::repeat(&reader, position)).await;
+        let read =
+            self.shared.tasks.blocking(move || crate::write::repeat(&reader, position)).await;
         read.ok_or_else(|| Error::internal("reading the log panicked"))?
     }
 
@@ -210,7 +209,12 @@ impl Engine {
     /// A subscription from `start`.
     pub fn subscribe(&self, start: Start) -> Result<Subscription> {
         let shared = &self.shared;
-        Subscription::open(shared.reader.clone(), Arc::clone(&shared.tail), shared.tasks.clone(), start)
+        Subscription::open(
+            shared.reader.clone(),
+            Arc::clone(&shared.tail),
+            shared.tasks.clone(),
+            start,
+        )
     }
 
     /// The position after which `start` begins.

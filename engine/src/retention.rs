@@ -7,4 +7,11 @@ pub struct Retention {
     /// Oldest events may go while the log is larger than this many bytes; `None` keeps all.
     pub bytes: Option<u64>,
 }
-impl crate::Engine { pub(crate) fn start_retention(&self)->crate::Result<()> {Ok(())} pub(crate) fn finish_erasure(&self)->crate::Result<()> {Ok(())} }
+impl crate::Engine {
+    pub(crate) fn start_retention(&self) -> crate::Result<()> {
+        Ok(())
+    }
+    pub(crate) fn finish_erasure(&self) -> crate::Result<()> {
+        Ok(())
+    }
+}

@@ -43,6 +43,7 @@ mod head;
 mod header;
 mod index;
 mod keeper;
+mod latest_base;
 mod layout;
 mod open;
 mod reader;

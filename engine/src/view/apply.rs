@@ -182,9 +182,9 @@ impl Applier {
             | EventKind::DocumentUpdated
             | EventKind::DocumentDeleted => self.apply_document(event, sequence),
             EventKind::DocumentErased => self.apply_erased(event, sequence),
-            EventKind::EventPublished
-            | EventKind::RequestRecorded
-            | EventKind::WebhookDisabled => Ok(()),
+            EventKind::EventPublished | EventKind::RequestRecorded | EventKind::WebhookDisabled => {
+                Ok(())
+            }
         }
     }
 
@@ -242,13 +242,7 @@ impl Applier {
         }
     }
 
-    fn write_document(
-        &self,
-        event: &Event<'_>,
-        number: CollectionId,
-        body: &[u8],
-        sequence: u64,
-    ) {
+    fn write_document(&self, event: &Event<'_>, number: CollectionId, body: &[u8], sequence: u64) {
         let key = keys::document(number, &self.id_key);
         if event.kind == EventKind::DocumentDeleted {
             self.store.remove(Tree::Documents, &key, sequence);
@@ -297,7 +291,8 @@ impl Applier {
 
     /// Forgets what the views know of an erased document: its id stands in their keys.
     fn apply_erased(&self, event: &Event<'_>, sequence: u64) -> Result<()> {
-        let (Some(id), Some(number)) = (event.id(), self.collections.number(event.collection)) else {
+        let (Some(id), Some(number)) = (event.id(), self.collections.number(event.collection))
+        else {
             return Ok(());
         };
         let id_key = value::key::encode(id);
@@ -344,7 +339,8 @@ impl Applier {
             let key = keys::request(std::str::from_utf8(&by_time[9..]).unwrap_or_default());
             let current = self.store.newest(Tree::Meta, &key)?;
             // A newer request may have taken the same key since.
-            if current.is_some_and(|value| value.get(8..16) == Some(&le_of_be(&by_time[1..9])[..])) {
+            if current.is_some_and(|value| value.get(8..16) == Some(&le_of_be(&by_time[1..9])[..]))
+            {
                 self.store.remove(Tree::Meta, &key, sequence);
             }
             self.store.remove(Tree::Meta, &by_time, sequence);

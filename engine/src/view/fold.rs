@@ -70,10 +70,7 @@ pub(crate) fn catch_up(
     to: u64,
     progress: &Progress,
 ) -> Result<()> {
-    if applier.position() == 0
-        && let Some(position) = log.base_position()
-        && position > 0
-    {
+    if applier.position() == 0 && log.first_position() > 1 {
         let state = load_base(log, applier.store())?;
         applier.restart(state);
     }
@@ -162,11 +159,7 @@ fn split_key(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Writes everything that `snapshot` holds into a base; remembered requests from before `requests_since_ms` are left
 /// out.
-pub fn dump_base(
-    snapshot: &Snapshot,
-    base: &mut BaseWriter,
-    requests_since_ms: u64,
-) -> Result<()> {
+pub fn dump_base(snapshot: &Snapshot, base: &mut BaseWriter, requests_since_ms: u64) -> Result<()> {
     base.push(&[&b"H"[..], &snapshot.collections().highest().to_le_bytes()].concat())?;
     for collection in snapshot.collections().iter() {
         base.push(&[b"C", &collection.definition[..]].concat())?;

@@ -48,11 +48,10 @@ impl Views {
         followers: Vec<Arc<dyn SystemFollower>>,
     ) -> Result<(Arc<Self>, Applier)> {
         fs.create_dir_all(dir).map_err(|error| Error::io("create", dir, &error))?;
-        let opened = open_current(dir, &fs, &log, options)
-            .unwrap_or_else(|error| {
-                tracing::warn!(%error, "the views cannot be used; they are rebuilt from the log");
-                None
-            });
+        let opened = open_current(dir, &fs, &log, options).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the views cannot be used; they are rebuilt from the log");
+            None
+        });
         let (generation, state) = match opened {
             Some(opened) => opened,
             None => {
@@ -123,7 +122,12 @@ impl Views {
     /// tree must have been rotated at `state` or after.
     pub fn checkpoint(&self, generation: &Generation, state: &ApplierState) -> Result<()> {
         generation.store.flush()?;
-        checkpoint::write(&*self.fs, &generation.dir, &identity(&self.log, state.position)?, state)?;
+        checkpoint::write(
+            &*self.fs,
+            &generation.dir,
+            &identity(&self.log, state.position)?,
+            state,
+        )?;
         name_current(&self.dir, &self.fs, &generation.dir)
     }
 

@@ -17,8 +17,8 @@ use lsm_tree::config::{
     PinningPolicy,
 };
 use lsm_tree::{
-    AbstractTree, AnyTree, Cache, CompressionType, DescriptorTable, Guard,
-    SeqNo, SequenceNumberCounter,
+    AbstractTree, AnyTree, Cache, CompressionType, DescriptorTable, Guard, SeqNo,
+    SequenceNumberCounter,
 };
 use parking_lot::Mutex;
 
@@ -342,6 +342,9 @@ impl Drop for StoreSnapshot {
 fn tree_error(tree: Tree, error: &lsm_tree::Error) -> Error {
     Error::damaged(
         "view_damaged",
-        format!("the view `{}` cannot be used: {error}; it can be rebuilt from the log", tree.folder()),
+        format!(
+            "the view `{}` cannot be used: {error}; it can be rebuilt from the log",
+            tree.folder()
+        ),
     )
 }

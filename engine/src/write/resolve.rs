@@ -80,7 +80,11 @@ impl<'a> Resolver<'a> {
         self.resolved.outcomes.reserve(command.operations.len());
         for (index, operation) in command.operations.iter().enumerate() {
             let outcome = self.operation(operation).map_err(|error| {
-                if command.operations.len() == 1 { error } else { error.with("operation", index as u64) }
+                if command.operations.len() == 1 {
+                    error
+                } else {
+                    error.with("operation", index as u64)
+                }
             })?;
             self.resolved.outcomes.push(outcome);
         }

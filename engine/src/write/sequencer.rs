@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::answer::{Pending, Reply, Replies};
+use super::answer::{Pending, Replies, Reply};
 use super::command::{Command, Committed, Effect, Outcome};
 use super::health::{Health, Stop};
 use super::overlay::Overlay;
@@ -224,7 +224,7 @@ impl Sequencer {
             let event = event_of(draft, &command.actor, first_position, request);
             let mut salt = [0; 16];
             self.clock.fill_random(&mut salt);
-            let end = if index == last { BatchEnd::Yes } else { BatchEnd::No };
+            let end = if index == last { BatchEnd::Last } else { BatchEnd::More };
             let mut failure = None;
             let mut keep = |result: Result<()>| {
                 if let Err(error) = result {
@@ -249,7 +249,8 @@ impl Sequencer {
     /// A request under this key that is in the log and has not expired: its first position and digest.
     fn remembered(&self, key: &str) -> Result<Option<(u64, [u8; 32])>> {
         let stored = self.applier.store().newest(Tree::Meta, &keys::request(key))?;
-        let Some((position, time_ms)) = stored.and_then(|value| view::decode_request(&value)) else {
+        let Some((position, time_ms)) = stored.and_then(|value| view::decode_request(&value))
+        else {
             return Ok(None);
         };
         let expires = time_ms.saturating_add(self.limits.idempotency_seconds.saturating_mul(1000));
@@ -316,7 +317,11 @@ impl Sequencer {
     }
 
     /// Readers and writers go over to another generation of views, which must stand where the log ends.
-    pub(crate) fn switch_views(&mut self, generation: Generation, mut applier: Applier) -> Result<Arc<Generation>> {
+    pub(crate) fn switch_views(
+        &mut self,
+        generation: Generation,
+        mut applier: Applier,
+    ) -> Result<Arc<Generation>> {
         view::finish_fold(&self.reader, &mut applier, self.log.next_position() - 1)?;
         applier.take_followers(&mut self.applier);
         applier.tell_followers()?;
@@ -346,7 +351,10 @@ fn event_of<'a>(
         Some(diff) => (
             diff.changed
                 .iter()
-                .map(|(path, before)| TouchedPath { path, before: before.as_deref().unwrap_or_default() })
+                .map(|(path, before)| TouchedPath {
+                    path,
+                    before: before.as_deref().unwrap_or_default(),
+                })
                 .collect(),
             diff.removed.iter().map(|(path, before)| TouchedPath { path, before }).collect(),
         ),
@@ -411,7 +419,8 @@ pub(crate) fn repeat(reader: &LogReader, first_position: u64) -> Result<Committe
         return Err(Error::internal("the log gave no record for a position"));
     };
     let event = Event::decode(&record)?;
-    let recorded = event.request.as_ref().map(|request| request.outcomes.clone()).unwrap_or_default();
+    let recorded =
+        event.request.as_ref().map(|request| request.outcomes.clone()).unwrap_or_default();
     let last = batch_end(reader, first_position)?;
     let outcomes = if recorded.is_empty() {
         (first_position..=last).map(|position| outcome_at(reader, position, None)).collect()
