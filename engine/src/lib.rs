@@ -22,4 +22,5 @@ pub mod view;
 pub mod write;
 
 pub use engine::{Components, Engine, Settings};
+pub use retention::Retention;
 pub use event::{Content, Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};

@@ -297,8 +297,9 @@ impl Sequencer {
             return;
         }
         self.overlay.reset(self.applier.store());
-        replies.answer();
+        // Before the answers, so that a subscription opened after one starts after what it answered.
         self.tail.push(Arc::clone(block));
+        replies.answer();
         self.maintenance.after_group(&self.applier, &self.generation);
     }
 
