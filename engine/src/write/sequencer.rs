@@ -20,7 +20,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
 use crate::limits::Limits;
 use crate::log::{BatchEnd, Block, GroupBuilder, LogReader, LogWriter, Tail};
-use crate::view::{self, Applier, Generation, Maintenance, Store, Tree, Views, keys};
+use crate::view::{
+    self, Applier, ApplierState, Generation, Maintenance, Store, Tree, Views, keys,
+};
 
 /// How often an idle sequencer looks whether a full disk has room again.
 const IDLE: Duration = Duration::from_millis(500);
@@ -300,7 +302,17 @@ impl Sequencer {
         // Before the answers, so that a subscription opened after one starts after what it answered.
         self.tail.push(Arc::clone(block));
         replies.answer();
-        self.maintenance.after_group(&self.applier, &self.generation);
+        if self.maintenance.after_group(&self.applier, &self.generation) {
+            self.forget_requests();
+        }
+    }
+
+    fn forget_requests(&mut self) {
+        let kept_ms = self.limits.idempotency_seconds.saturating_mul(1000);
+        let before = self.clock.now_ms().saturating_sub(kept_ms);
+        if let Err(error) = self.applier.forget_requests(before) {
+            tracing::warn!(%error, "expired idempotency keys stay in the views");
+        }
     }
 
     /// Tries to write again after the disk was full.
@@ -331,9 +343,14 @@ impl Sequencer {
         self.applier = applier;
         self.generation = generation;
         self.overlay = Overlay::new(Arc::clone(self.applier.store()));
-        self.maintenance.seal(&self.applier, &self.generation);
         self.health.views_restored();
         Ok(before)
+    }
+
+    /// Seals the memtables and says from where on they would have to be applied again: what a checkpoint needs.
+    pub(crate) fn rotate(&mut self) -> (Arc<Generation>, ApplierState) {
+        self.applier.store().rotate();
+        (Arc::clone(&self.generation), self.applier.state())
     }
 
     /// The trees that the writer reads and writes.
