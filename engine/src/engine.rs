@@ -74,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) tasks: Tasks,
     health: Arc<Health>,
+    pub(crate) floors: parking_lot::Mutex<Vec<crate::retention::Floor>>,
     /// One job that rewrites views or log at a time.
     pub(crate) rewriting: parking_lot::Mutex<()>,
 }
@@ -130,6 +131,7 @@ impl Engine {
                 settings,
                 tasks,
                 health,
+                floors: parking_lot::Mutex::default(),
                 rewriting: parking_lot::Mutex::new(()),
             }),
         };

@@ -102,7 +102,10 @@ pub(crate) fn verify(
     progress: &Progress,
 ) -> Result<Verified> {
     let to = snapshot.position();
-    let chain = log.verify(&mut |position| progress.reached(position / 2))?;
+    let chain = log.verify(|position, last| {
+        progress.expect(2 * last);
+        progress.reached(position);
+    })?;
     let (generation, applier) = fold(views, to, progress)?;
     drop(applier);
     let compared = compare(snapshot, &views.snapshot_of(&generation), since_ms);

@@ -45,7 +45,6 @@ mod head;
 mod header;
 mod index;
 mod keeper;
-mod latest_base;
 mod layout;
 mod open;
 mod reader;

@@ -43,10 +43,6 @@ impl LogReader {
         Self { shared }
     }
 
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
     /// The random id of the log.
     pub fn log_id(&self) -> [u8; 16] {
         self.shared.log_id

@@ -61,7 +61,7 @@ impl LogReader {
         let mut before: Option<Summary> = None;
         for segment in segments.iter().take_while(|s| s.first_position() <= last.max(1)) {
             let mut noted = None;
-            let at_head = |position, digest: Digest| {
+            let at_head = |position: u64, digest: Digest| {
                 if head.is_some_and(|head| head.position == position) {
                     noted = Some(digest);
                 }

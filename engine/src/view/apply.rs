@@ -66,6 +66,7 @@ pub struct Applier {
     touched: Vec<CollectionId>,
     followers: Vec<Arc<dyn SystemFollower>>,
     position: u64,
+    base: u64,
     time_ms: u64,
     id_key: Vec<u8>,
 }
@@ -75,6 +76,8 @@ pub struct Applier {
 pub struct ApplierState {
     /// The last position applied.
     pub position: u64,
+    /// The position of the base that the history begins with, or 0.
+    pub base: u64,
     /// Its time, UTC ms.
     pub time_ms: u64,
     /// The collections there.
@@ -97,6 +100,7 @@ impl Applier {
             touched: Vec::new(),
             followers,
             position: state.position,
+            base: state.base,
             time_ms: state.time_ms,
             id_key: Vec::new(),
         };
@@ -118,6 +122,7 @@ impl Applier {
     pub fn state(&self) -> ApplierState {
         ApplierState {
             position: self.position,
+            base: self.base,
             time_ms: self.time_ms,
             collections: (*self.collections).clone(),
             counters: self.counters.clone(),
@@ -129,6 +134,7 @@ impl Applier {
         self.collections = Arc::new(state.collections);
         self.counters = state.counters;
         self.position = state.position;
+        self.base = state.base;
         self.time_ms = state.time_ms;
         self.publish();
     }

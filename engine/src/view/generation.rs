@@ -73,6 +73,18 @@ impl Views {
         Ok((Arc::new(views), applier))
     }
 
+    /// Views that hold nothing, to fold other generations beside.
+    pub(crate) fn empty(
+        dir: &Path,
+        fs: SharedFileSystem,
+        log: LogReader,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        fs.create_dir_all(dir).map_err(|error| Error::io("create", dir, &error))?;
+        let generation = Arc::new(fresh(dir, &fs, options)?);
+        Ok(Self { dir: dir.to_owned(), fs, log, options, current: RwLock::new(generation) })
+    }
+
     /// The current generation.
     pub fn current(&self) -> Arc<Generation> {
         Arc::clone(&self.current.read())
@@ -162,8 +174,8 @@ fn open_current(
     if !valid {
         return Ok(None);
     }
-    let Some(position) = checkpoint::position(&**fs, &folder) else { return Ok(None) };
-    if position > log.durable_position() || position + 1 < log.first_position() {
+    let Some((position, base)) = checkpoint::place(&**fs, &folder) else { return Ok(None) };
+    if position > log.durable_position() || base != log.first_position() - 1 {
         return Ok(None);
     }
     let Some(state) = checkpoint::read(&**fs, &folder, &identity(log, position)?) else {

@@ -111,7 +111,7 @@ pub struct StoreSnapshot {
 }
 
 /// A key with its value.
-pub type Entry = (Bytes, Bytes);
+pub(super) type Entry = (Bytes, Bytes);
 
 impl Store {
     /// Opens the trees in `dir`, which must all be there, or creates them.

@@ -21,7 +21,7 @@ use crate::event::{Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath
 use crate::limits::Limits;
 use crate::log::{BatchEnd, Block, GroupBuilder, LogReader, LogWriter, Tail};
 use crate::view::{
-    self, Applier, ApplierState, Generation, Maintenance, Store, Tree, Views, keys,
+    self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys,
 };
 
 /// How often an idle sequencer looks whether a full disk has room again.
@@ -329,6 +329,34 @@ impl Sequencer {
         }
     }
 
+    /// Commits one command on its own, after `note` was told the positions that it will take.
+    pub(crate) fn commit_noted<T>(
+        &mut self,
+        command: &Command,
+        note: impl FnOnce(std::ops::Range<u64>) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(error) = self.refusal() {
+            return Err(error);
+        }
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        let mut replies = Replies::default();
+        let first = self.log.next_position();
+        let taken = self.take(command, &mut replies)?;
+        let noted = note(first..first + self.group.len() as u64);
+        if noted.is_err() {
+            self.overlay.undo_to(0);
+            self.group = GroupBuilder::new();
+            return noted;
+        }
+        replies.add(reply, Ok(taken));
+        self.commit(replies);
+        match answer.try_recv() {
+            Ok(Ok(_)) => noted,
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::internal("a command was not answered")),
+        }
+    }
+
     /// Readers and writers go over to another generation of views, which must stand where the log ends.
     pub(crate) fn switch_views(
         &mut self,
@@ -351,11 +379,6 @@ impl Sequencer {
     pub(crate) fn rotate(&mut self) -> (Arc<Generation>, ApplierState) {
         self.applier.store().rotate();
         (Arc::clone(&self.generation), self.applier.state())
-    }
-
-    /// The trees that the writer reads and writes.
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        self.applier.store()
     }
 }
 
