@@ -11,6 +11,7 @@ use crate::value::token::{Cursor, Token};
 /// base64, a regular expression as `"/pattern/options"`, a timestamp as `{"t":..,"i":..}`, the min and max key as
 /// `"MinKey"` and `"MaxKey"`, NaN and the infinities as null.
 pub fn write(raw: Raw<'_>, out: &mut Vec<u8>) {
+    out.reserve(raw.as_bytes().len() * 3 / 2);
     let mut cursor = Cursor::new(raw.as_bytes());
     if write_next(&mut cursor, out).is_none() {
         // Only damaged bytes come here.
@@ -131,7 +132,7 @@ const ESCAPES: [u8; 256] = {
 pub(in crate::value) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(index) = rest.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0) {
+    while let Some(index) = first_escape(rest) {
         let byte = rest[index];
         out.extend_from_slice(&rest[..index]);
         match ESCAPES[usize::from(byte)] {
@@ -148,4 +149,26 @@ pub(in crate::value) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Where the first byte is that needs an escape. Eight bytes at a time, by the arithmetic that finds a zero byte in a
+/// word: the lowest flag is exact, those above it may not be.
+fn first_escape(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const FLAGS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, tail) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let zero =
+            (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash);
+        let flags = (control | zero) & FLAGS;
+        if flags != 0 {
+            return Some(index * 8 + flags.trailing_zeros() as usize / 8);
+        }
+    }
+    let in_tail = tail.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0);
+    in_tail.map(|index| words.len() * 8 + index)
 }
