@@ -169,9 +169,12 @@ fn digits(coefficient: u128, exponent: i32) -> Digits {
 /// Coefficient and power of ten without the zeros at the end, so that the powers of five below are small.
 fn shortest(all: Digits) -> (u128, i32) {
     let (mut coefficient, mut exponent) = (all.coefficient, all.exponent - 33);
-    while coefficient.is_multiple_of(10) {
-        coefficient /= 10;
-        exponent += 1;
+    for zeros in [16, 8, 4, 2, 1, 1] {
+        let power = 10_u128.pow(zeros);
+        if coefficient.is_multiple_of(power) {
+            coefficient /= power;
+            exponent += zeros.cast_signed();
+        }
     }
     (coefficient, exponent)
 }

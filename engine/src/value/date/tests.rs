@@ -1,3 +1,5 @@
+//! Known instants, refused texts, and the round trip.
+
 use super::*;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Types, limits and places of errors, and the round trip.
+
 use proptest::prelude::*;
 
 use super::*;

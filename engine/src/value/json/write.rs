@@ -12,9 +12,17 @@ use crate::value::token::{Cursor, Token};
 /// `"MinKey"` and `"MaxKey"`, NaN and the infinities as null.
 pub fn write(raw: Raw<'_>, out: &mut Vec<u8>) {
     out.reserve(raw.as_bytes().len() * 3 / 2);
-    let mut cursor = Cursor::new(raw.as_bytes());
-    if write_next(&mut cursor, out).is_none() {
-        // Only damaged bytes come here.
+    write_whole(raw, write_next, out);
+}
+
+/// Writes the value at a cursor; `None` where the bytes are damaged.
+pub(in crate::value) type WriteNext = fn(&mut Cursor<'_>, &mut Vec<u8>) -> Option<()>;
+
+/// Writes a value with `next`, or null for damaged bytes.
+pub(in crate::value) fn write_whole(raw: Raw<'_>, next: WriteNext, out: &mut Vec<u8>) {
+    let start = out.len();
+    if next(&mut Cursor::new(raw.as_bytes()), out).is_none() {
+        out.truncate(start);
         out.extend_from_slice(b"null");
     }
 }
@@ -37,8 +45,8 @@ fn write_next(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Option<()> {
         }
         Token::ObjectId(id) => write_plain(&hex(id), out),
         Token::Binary(_, bytes) => write_base64(bytes, out),
-        Token::Array(len) => return write_array(cursor, len, out),
-        Token::Object(len) => return write_object(cursor, len, out),
+        Token::Array(len) => return write_array(cursor, len, write_next, out),
+        Token::Object(len) => return write_object(cursor, len, write_next, out),
         Token::Regex(pattern, options) => write_text(&[b"/", pattern, b"/", options].concat(), out),
         Token::Timestamp(t, i) => {
             out.extend_from_slice(b"{\"t\":");
@@ -53,19 +61,31 @@ fn write_next(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn write_array(cursor: &mut Cursor<'_>, len: usize, out: &mut Vec<u8>) -> Option<()> {
+/// Writes an array, whose header has been read, with `next` for the elements.
+pub(in crate::value) fn write_array(
+    cursor: &mut Cursor<'_>,
+    len: usize,
+    next: WriteNext,
+    out: &mut Vec<u8>,
+) -> Option<()> {
     out.push(b'[');
     for index in 0..len {
         if index > 0 {
             out.push(b',');
         }
-        write_next(cursor, out)?;
+        next(cursor, out)?;
     }
     out.push(b']');
     Some(())
 }
 
-fn write_object(cursor: &mut Cursor<'_>, len: usize, out: &mut Vec<u8>) -> Option<()> {
+/// Writes an object, whose header has been read, with `next` for the values.
+pub(in crate::value) fn write_object(
+    cursor: &mut Cursor<'_>,
+    len: usize,
+    next: WriteNext,
+    out: &mut Vec<u8>,
+) -> Option<()> {
     out.push(b'{');
     for index in 0..len {
         if index > 0 {
@@ -73,7 +93,7 @@ fn write_object(cursor: &mut Cursor<'_>, len: usize, out: &mut Vec<u8>) -> Optio
         }
         write_text(cursor.name()?, out);
         out.push(b':');
-        write_next(cursor, out)?;
+        next(cursor, out)?;
     }
     out.push(b'}');
     Some(())
