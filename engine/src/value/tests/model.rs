@@ -162,6 +162,7 @@ fn integers_take_their_shortest_form_and_keep_their_width() {
     ];
     for (number, bytes) in cases {
         assert_eq!(Value::Int32(number).to_bytes(), bytes, "{number}");
+        check::validate(bytes).unwrap();
         assert_eq!(Raw::trusted(bytes).to_value(), Value::Int32(number));
     }
     assert_eq!(Value::Int64(1).to_bytes(), [0xd3, 0, 0, 0, 0, 0, 0, 0, 1]);
