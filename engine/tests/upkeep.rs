@@ -67,6 +67,7 @@ async fn an_erased_document_leaves_no_content_in_any_file() {
         .map(|event| event.position)
         .collect();
     assert_eq!(blank, [19, 32, 33]);
+    drop((batch, subscription));
     let snapshot = engine.snapshot();
     let number = snapshot.collection("people").unwrap().number;
     assert_eq!(snapshot.history(number, &id_of(117).key, u64::MAX).count(), 0);
@@ -106,10 +107,10 @@ async fn retention_keeps_what_rebuild_needs_and_what_a_webhook_needs() {
     let kept = engine.snapshot();
     let number = kept.collection("people").unwrap().number;
     drop(kept);
-    engine.add_retention_floor(|| 200);
+    engine.add_retention_floor(|| 500);
     blocking(|| engine.retain()).unwrap();
     let first = engine.log().first_position();
-    assert!(first > 1 && first <= 200, "first position is {first}");
+    assert!(first > 1 && first <= 500, "first position is {first}");
     let gone = engine.subscribe(Start::After(0)).err().unwrap();
     assert_eq!(gone.kind(), ErrorKind::Gone);
     assert_eq!(engine.check_at(first - 2).unwrap_err().kind(), ErrorKind::Gone);
@@ -120,14 +121,14 @@ async fn retention_keeps_what_rebuild_needs_and_what_a_webhook_needs() {
     let then = snapshot.get_at(number, &id_of(3).key, first).unwrap().unwrap();
     assert!(object(then.body()).contains("secret-3\""), "its event is gone, the base has it");
     drop(snapshot);
-    let proved = blocking(|| engine.verify(&Progress::default())).unwrap();
     let again = engine.write(bench.create("people", 3, "{}")).await.unwrap();
     assert_eq!(again.outcomes[0].version, 3);
+    let proved = blocking(|| engine.verify(&Progress::default())).unwrap();
     bench.stop(engine).await;
     std::fs::remove_dir_all(bench.data().join("views")).unwrap();
     let engine = bench.open();
     let rebuilt = blocking(|| engine.verify(&Progress::default())).unwrap();
-    assert_eq!(rebuilt.views.entries, proved.views.entries);
+    assert_eq!(rebuilt.views, proved.views);
     bench.stop(engine).await;
 }
 

@@ -305,11 +305,10 @@ impl Applier {
         let key = keys::document(number, &id_key);
         self.store.remove(Tree::Documents, &key, sequence);
         self.store.remove(Tree::Deleted, &key, sequence);
-        let snapshot = self.store.snapshot();
         let from = keys::history(number, &id_key, 0);
         let to = keys::history(number, &id_key, event.position);
-        for entry in snapshot.range(Tree::History, Bound::Included(from), Bound::Included(to)) {
-            self.store.remove(Tree::History, &entry?.0, sequence);
+        for key in self.store.newest_keys(Tree::History, from, to)? {
+            self.store.remove(Tree::History, &key, sequence);
         }
         Ok(())
     }

@@ -67,6 +67,9 @@ impl Default for StoreOptions {
     }
 }
 
+/// Sees every write.
+const NEWEST: SeqNo = SeqNo::MAX >> 1;
+
 /// Whether the trees of a store must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -186,7 +189,15 @@ impl Store {
 
     /// The newest value of a key, whether published or not; for the sequencer alone.
     pub fn newest(&self, tree: Tree, key: &[u8]) -> Result<Option<Bytes>> {
-        self.get_at(tree, key, SeqNo::MAX >> 1)
+        self.get_at(tree, key, NEWEST)
+    }
+
+    /// The keys between two, both included, whether published or not; for the writer alone.
+    pub fn newest_keys(&self, tree: Tree, from: Vec<u8>, to: Vec<u8>) -> Result<Vec<Bytes>> {
+        self.tree(tree)
+            .range::<Vec<u8>, _>(from..=to, NEWEST, None)
+            .map(|guard| guard.key().map(Bytes::from).map_err(|error| tree_error(tree, &error)))
+            .collect()
     }
 
     fn get_at(&self, tree: Tree, key: &[u8], sequence: SeqNo) -> Result<Option<Bytes>> {

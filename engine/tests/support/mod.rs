@@ -1,5 +1,5 @@
 //! What the engine's tests share: a data directory, commands in few words.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 use std::path::Path;
 use std::sync::Arc;
