@@ -463,7 +463,8 @@ pub(crate) fn repeat(reader: &LogReader, first_position: u64) -> Result<Committe
     let recorded =
         event.request.as_ref().map(|request| request.outcomes.clone()).unwrap_or_default();
     let last = batch_end(reader, first_position)?;
-    let outcomes = if recorded.is_empty() {
+    let is_plain = recorded.is_empty() && event.kind != EventKind::RequestRecorded;
+    let outcomes = if is_plain {
         (first_position..=last).map(|position| outcome_at(reader, position, None)).collect()
     } else {
         recorded
