@@ -27,8 +27,7 @@ fn the_default_file_states_the_defaults_of_the_engine_and_every_key() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7117");
     assert_eq!(config.webhooks.retry_schedule.len(), 10);
     assert_eq!(config.log.retention_bytes, None);
-    let written: Dict =
-        Figment::from(Toml::string(DEFAULT)).focus("limits").extract_inner("limits").unwrap();
+    let written: Dict = Figment::from(Toml::string(DEFAULT)).extract_inner("limits").unwrap();
     let known = Value::serialize(Limits::default()).unwrap().into_dict().unwrap();
     let written: Vec<&String> = written.keys().collect();
     assert_eq!(written, known.keys().collect::<Vec<_>>(), "config.default.toml lacks a limit");
