@@ -1,6 +1,6 @@
 //! The configuration: defaults, then a file, then the environment, then flags, parsed once into a plain struct.
 //!
-//! Guarantees: an unknown key is an error that names it and its source; [`Config::validate`] refuses nonsense by key;
+//! Guarantees: an unknown key is an error that names it and its source; `Config::validate` refuses nonsense by key;
 //! `Debug` shows no secret. `config.default.toml`, compiled in, documents every key with its unit and default.
 
 mod field;
@@ -8,6 +8,7 @@ mod quantity;
 mod source;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,8 +17,6 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Format, Toml};
-use figment::value::{Dict, Map, Value};
-use figment::{Metadata, Profile, Provider};
 use headwater_engine::limits::Limits;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -25,7 +24,7 @@ use serde::Deserialize;
 pub(crate) use field::Secret;
 pub(crate) use quantity::duration;
 
-use source::{Environment, Readable};
+use source::{Environment, Overrides, Readable};
 
 /// The documented defaults.
 const DEFAULT: &str = include_str!("config.default.toml");
@@ -173,125 +172,6 @@ impl Config {
         config.validate()?;
         Ok(config)
     }
-
-    /// Refuses settings that make no sense, by key.
-    pub(crate) fn validate(&self) -> anyhow::Result<()> {
-        let listen = self.server.listen;
-        anyhow::ensure!(
-            !self.server.data.as_os_str().is_empty(),
-            "server.data is empty; name the data directory"
-        );
-        anyhow::ensure!(
-            self.tls.cert.is_some() == self.tls.key.is_some(),
-            "tls.cert and tls.key go together: give both or neither"
-        );
-        anyhow::ensure!(
-            listen.ip().is_loopback() || self.tls.files().is_some() || self.server.allow_plain_http,
-            "server.listen is {listen}, which is not loopback, and there is no tls.cert: keys and data would travel \
-             unencrypted; configure TLS, or allow it with --allow-plain-http (server.allow_plain_http)"
-        );
-        if let Some(key) = &self.server.root_key {
-            anyhow::ensure!(
-                key.expose().len() >= 8 && key.expose().chars().all(|c| c.is_ascii_graphic()),
-                "server.root_key must be at least 8 visible ASCII characters without spaces"
-            );
-        }
-        self.validate_sizes()?;
-        self.validate_webhooks()
-    }
-
-    fn validate_sizes(&self) -> anyhow::Result<()> {
-        let limits = &self.limits;
-        anyhow::ensure!(
-            (64 << 10..=4 << 30).contains(&self.log.segment_bytes),
-            "log.segment_bytes is {}; it must be from 64KiB to 4GiB",
-            self.log.segment_bytes
-        );
-        let least_one: [(&str, u64); 16] = [
-            ("body_bytes", limits.body_bytes),
-            ("document_bytes", limits.document_bytes),
-            ("nesting", limits.nesting.into()),
-            ("id_bytes", limits.id_bytes.into()),
-            ("member_name_bytes", limits.member_name_bytes.into()),
-            ("batch_documents", limits.batch_documents.into()),
-            ("write_queue", limits.write_queue.into()),
-            ("group_events", limits.group_events.into()),
-            ("group_bytes", limits.group_bytes),
-            ("connections", limits.connections.into()),
-            ("connections_per_address", limits.connections_per_address.into()),
-            ("connections_per_key", limits.connections_per_key.into()),
-            ("subscriptions_per_connection", limits.subscriptions_per_connection.into()),
-            ("header_bytes", limits.header_bytes.into()),
-            ("header_timeout_ms", limits.header_timeout_ms),
-            ("body_timeout_ms", limits.body_timeout_ms),
-        ];
-        for (key, value) in least_one {
-            anyhow::ensure!(value > 0, "limits.{key} is 0; it must be at least 1");
-        }
-        Ok(())
-    }
-
-    fn validate_webhooks(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            !self.webhooks.retry_schedule.is_empty(),
-            "webhooks.retry_schedule is empty; it needs at least one attempt, for instance \"0s\""
-        );
-        anyhow::ensure!(
-            (1..=600_000).contains(&self.webhooks.timeout_ms),
-            "webhooks.timeout_ms is {}; it must be from 1 to 600000",
-            self.webhooks.timeout_ms
-        );
-        Ok(())
-    }
-}
-
-/// Settings with names of their own: the variables without a section, and the flags.
-struct Overrides {
-    name: &'static str,
-    server: Dict,
-}
-
-impl Overrides {
-    fn of_environment(variables: &BTreeMap<String, String>) -> Self {
-        let names = [
-            ("data", "HEADWATER_DATA"),
-            ("listen", "HEADWATER_LISTEN"),
-            ("root_key", "HEADWATER_ROOT_KEY"),
-        ];
-        let server = names
-            .into_iter()
-            .filter_map(|(key, name)| Some((key, variables.get(name)?)))
-            .filter(|(_, text)| !text.is_empty())
-            .map(|(key, text)| (key.to_owned(), Value::from(text.as_str())))
-            .collect();
-        Self { name: "environment (HEADWATER_DATA, _LISTEN, _ROOT_KEY)", server }
-    }
-
-    fn of_flags(flags: &Flags) -> Self {
-        let data = flags.data.as_ref().map(|path| Value::from(path.to_string_lossy().as_ref()));
-        let settings = [
-            ("data", data),
-            ("listen", flags.listen.as_deref().map(Value::from)),
-            ("root_key", flags.root_key.as_ref().map(|key| Value::from(key.expose()))),
-            ("allow_plain_http", flags.allow_plain_http.then(|| Value::from(true))),
-        ];
-        let server = settings
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-            .collect();
-        Self { name: "flags", server }
-    }
-}
-
-impl Provider for Overrides {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.name)
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let settings = Dict::from([("server".to_owned(), Value::from(self.server.clone()))]);
-        Ok(Map::from([(Profile::Default, settings)]))
-    }
 }
 
 fn non_empty(variables: &BTreeMap<String, String>, name: &str) -> Option<PathBuf> {
@@ -312,8 +192,13 @@ fn describe(error: figment::Error) -> anyhow::Error {
                     None => format!(" ({})", metadata.name),
                 })
                 .unwrap_or_default();
-            let secret = key.ends_with("root_key");
-            let what = if secret { "can't be read".to_owned() } else { error.kind.to_string() };
+            let what = match &error.kind {
+                _ if key.ends_with("root_key") => "can't be read".to_owned(),
+                figment::error::Kind::UnknownField(_, known) => {
+                    format!("there is no such key; there are {}", known.join(", "))
+                }
+                other => other.to_string(),
+            };
             if key.is_empty() {
                 format!("configuration: {what}{source}")
             } else {

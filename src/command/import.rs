@@ -4,6 +4,8 @@
 //! idempotency key, so that it applies once; a run repeated within the server's memory of those keys does not write
 //! twice, and says so. An error names the file, the document and how many were imported before it.
 
+mod sender;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,22 +18,17 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use headwater_engine::tasks::Tasks;
 use indicatif::ProgressBar;
-use reqwest::{Method, header};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::client::{Client, Failure, ServerArgs};
+use sender::{Answer, Sender};
+
+use crate::client::ServerArgs;
 use crate::source::{self, Batch, Batches, Counted, Format, Stop};
 use crate::{output, progress};
 
 /// Requests under way at once.
 const IN_FLIGHT: usize = 3;
-/// How long a request is tried again.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// First pause before trying again; it doubles.
-const BACKOFF: Duration = Duration::from_millis(100);
-/// Longest pause.
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
@@ -68,12 +65,6 @@ struct Written {
     position: u64,
 }
 
-/// The answer to one batch.
-struct Answer {
-    documents: u64,
-    position: u64,
-}
-
 /// Runs the command.
 pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
     let started = Instant::now();
@@ -90,10 +81,11 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
     );
     let sender = Sender::new(&args).await?;
     let mut written = Written::default();
-    let outcome = sender.import(&args, format, &mut written).await;
-    let file = args.file.display();
-    let so_far = written.imported;
-    outcome.with_context(|| format!("{file}; {so_far} documents were imported"))?;
+    let outcome = import(&sender, &args, format, &mut written).await;
+    outcome.map_err(|error| {
+        let (file, so_far) = (args.file.display(), written.imported);
+        anyhow::anyhow!("{file}: {error:#} ({so_far} documents were imported)")
+    })?;
     report(&args, &written, started.elapsed())
 }
 
@@ -120,124 +112,65 @@ fn report(args: &ImportArgs, written: &Written, elapsed: Duration) -> anyhow::Re
     Ok(())
 }
 
-struct Sender {
-    client: Client,
-    collection: String,
-    /// Part of every idempotency key; differs for each run with `--again`.
-    run: String,
-    /// The last position before this run, where the key may read it.
-    before: Option<u64>,
+/// Reads and sends, both at once, until the file's end or the first fault.
+async fn import(
+    sender: &Sender,
+    args: &ImportArgs,
+    format: Format,
+    written: &mut Written,
+) -> anyhow::Result<()> {
+    let bytes = Arc::new(AtomicU64::new(0));
+    let (input, size) = open(&args.file)?;
+    let bar = progress::bytes(args.collection.clone(), size);
+    let reading = start_reading(args, format, Counted::new(input, Arc::clone(&bytes)))?;
+    let (mut batches, fault) = reading;
+    let mut in_flight = FuturesUnordered::new();
+    let mut open = true;
+    let mut refused = None;
+    while open || !in_flight.is_empty() {
+        tokio::select! {
+            batch = batches.recv(), if open && in_flight.len() < IN_FLIGHT => match batch {
+                Some(batch) => in_flight.push(sender.send(batch)),
+                None => open = false,
+            },
+            Some(answer) = in_flight.next() => match answer {
+                Ok(answer) => count(sender, &answer, written, &bytes, &bar),
+                Err(error) => {
+                    // What is under way is waited for, so that the count says what was written.
+                    refused.get_or_insert(error);
+                    open = false;
+                    batches.close();
+                }
+            },
+        }
+    }
+    bar.finish_and_clear();
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    match fault.await {
+        Ok(Err(Stop::Faulty(message))) => Err(anyhow::anyhow!(message)),
+        Ok(_) => Ok(()),
+        Err(_) => Err(anyhow::anyhow!("the reader ended unasked")),
+    }
 }
 
-impl Sender {
-    async fn new(args: &ImportArgs) -> anyhow::Result<Self> {
-        let client = Client::new(&args.server)?;
-        let segments = ["v1", "collections", args.collection.as_str(), "documents"];
-        let request = client.request(Method::GET, &segments, &[("limit", "1")]);
-        let before = client.send(request).await.ok().and_then(|answer| position(&answer));
-        let run = if args.again { nonce() } else { String::new() };
-        Ok(Self { client, collection: args.collection.clone(), run, before })
+/// What an earlier run has written keeps its position, by which it is told from what is new.
+fn count(
+    sender: &Sender,
+    answer: &Answer,
+    written: &mut Written,
+    bytes: &AtomicU64,
+    bar: &ProgressBar,
+) {
+    let Answer { documents, position } = *answer;
+    if sender.before.is_some_and(|before| position != 0 && position <= before) {
+        written.repeated += documents;
+    } else {
+        written.imported += documents;
     }
-
-    async fn import(
-        &self,
-        args: &ImportArgs,
-        format: Format,
-        written: &mut Written,
-    ) -> anyhow::Result<()> {
-        let bytes = Arc::new(AtomicU64::new(0));
-        let (input, size) = open(&args.file)?;
-        let bar = progress::bytes(args.collection.clone(), size);
-        let reading = start_reading(args, format, Counted::new(input, Arc::clone(&bytes)))?;
-        let (mut batches, fault) = reading;
-        let mut in_flight = FuturesUnordered::new();
-        let mut open = true;
-        let mut refused = None;
-        while open || !in_flight.is_empty() {
-            tokio::select! {
-                batch = batches.recv(), if open && in_flight.len() < IN_FLIGHT => match batch {
-                    Some(batch) => in_flight.push(self.send(batch)),
-                    None => open = false,
-                },
-                Some(answer) = in_flight.next() => match answer {
-                    Ok(answer) => self.count(&answer, written, &bytes, &bar),
-                    Err(error) => {
-                        // What is under way is waited for, so that the count says what was written.
-                        refused.get_or_insert(error);
-                        open = false;
-                        batches.close();
-                    }
-                },
-            }
-        }
-        bar.finish_and_clear();
-        if let Some(error) = refused {
-            return Err(error);
-        }
-        match fault.await {
-            Ok(Err(Stop::Faulty(message))) => Err(anyhow::anyhow!(message)),
-            Ok(_) => Ok(()),
-            Err(_) => Err(anyhow::anyhow!("the reader ended unasked")),
-        }
-    }
-
-    fn count(&self, answer: &Answer, written: &mut Written, bytes: &AtomicU64, bar: &ProgressBar) {
-        let Answer { documents, position } = *answer;
-        if self.before.is_some_and(|before| position != 0 && position <= before) {
-            written.repeated += documents;
-        } else {
-            written.imported += documents;
-        }
-        written.position = written.position.max(position);
-        bar.set_position(bytes.load(Ordering::Relaxed));
-    }
-
-    /// Writes one batch, trying again while that may help.
-    async fn send(&self, batch: Batch) -> anyhow::Result<Answer> {
-        let Batch { body, documents, first, first_line } = batch;
-        let body = bytes::Bytes::from(body);
-        let key = self.idempotency_key(first, &body);
-        let started = Instant::now();
-        let mut pause = BACKOFF;
-        loop {
-            match self.post(&key, body.clone()).await {
-                Ok(position) => return Ok(Answer { documents, position }),
-                Err(failure) if failure.is_passing() && started.elapsed() < PATIENCE => {
-                    tokio::time::sleep(wish(&failure).unwrap_or(pause)).await;
-                    pause = (pause * 2).min(BACKOFF_MAX);
-                }
-                Err(failure) => {
-                    let place = place(&failure, documents, first, first_line);
-                    return Err(anyhow::Error::new(failure).context(place));
-                }
-            }
-        }
-    }
-
-    async fn post(&self, key: &str, body: bytes::Bytes) -> Result<u64, Failure> {
-        let segments = ["v1", "collections", self.collection.as_str(), "documents"];
-        let request = self
-            .client
-            .request(Method::POST, &segments, &[])
-            .header(header::CONTENT_TYPE, "application/json")
-            .header("idempotency-key", key)
-            .body(body);
-        let answer = self.client.send(request).await?;
-        let position = position(&answer).unwrap_or_default();
-        // Read to the end, so that the connection can be used again; an answer cut short is a success all the same.
-        drop(answer.bytes().await);
-        Ok(position)
-    }
-
-    fn idempotency_key(&self, first: u64, body: &[u8]) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for part in [self.run.as_bytes(), self.collection.as_bytes(), &first.to_le_bytes(), body] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        let digest = hasher.finalize().to_hex();
-        format!("import-{}", &digest.as_str()[..32])
-    }
+    written.position = written.position.max(position);
+    bar.set_position(bytes.load(Ordering::Relaxed));
 }
 
 type Reading = (mpsc::Receiver<Batch>, oneshot::Receiver<Result<(), Stop>>);
@@ -270,38 +203,4 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
     let metadata = file.metadata().context("can't be read")?;
     let size = metadata.is_file().then_some(metadata.len());
     Ok((Box::new(file), size))
-}
-
-/// Which documents a refusal is about, as exactly as the server says.
-fn place(failure: &Failure, documents: u64, first: u64, first_line: Option<u64>) -> String {
-    let index = match failure {
-        Failure::Refused { details, .. } => details.get("index").and_then(Value::as_u64),
-        Failure::Connection(_) => None,
-    };
-    let line = first_line.map(|line| format!(", the first on line {line}")).unwrap_or_default();
-    match index {
-        Some(index) => format!("document {}", first + index),
-        None if documents == 1 => {
-            let line = first_line.map(|line| format!(" on line {line}")).unwrap_or_default();
-            format!("document {first}{line}")
-        }
-        None => format!("one of documents {first} to {}{line}", first + documents - 1),
-    }
-}
-
-fn wish(failure: &Failure) -> Option<Duration> {
-    match failure {
-        Failure::Refused { retry_after, .. } => retry_after.map(|pause| pause.min(BACKOFF_MAX)),
-        Failure::Connection(_) => None,
-    }
-}
-
-fn position(answer: &reqwest::Response) -> Option<u64> {
-    answer.headers().get("headwater-position")?.to_str().ok()?.parse().ok()
-}
-
-/// A text that no other run has.
-fn nonce() -> String {
-    use std::hash::{BuildHasher, RandomState};
-    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }

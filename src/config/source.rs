@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use figment::value::{Dict, Map, Num, Value};
 use figment::{Metadata, Profile, Provider};
 
-use super::quantity;
+use super::{Flags, quantity};
 
 /// The prefix of every variable.
 const PREFIX: &str = "HEADWATER_";
@@ -88,5 +88,56 @@ fn quantity_of(key: &str, text: &str) -> Option<u64> {
         quantity::size(text).ok()
     } else {
         None
+    }
+}
+
+/// Settings with names of their own: the variables without a section, and the flags.
+pub(super) struct Overrides {
+    name: &'static str,
+    server: Dict,
+}
+
+impl Overrides {
+    /// The variables without a section.
+    pub(super) fn of_environment(variables: &BTreeMap<String, String>) -> Self {
+        let names = [
+            ("data", "HEADWATER_DATA"),
+            ("listen", "HEADWATER_LISTEN"),
+            ("root_key", "HEADWATER_ROOT_KEY"),
+        ];
+        let server = names
+            .into_iter()
+            .filter_map(|(key, name)| Some((key, variables.get(name)?)))
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(key, text)| (key.to_owned(), Value::from(text.as_str())))
+            .collect();
+        Self { name: "environment (HEADWATER_DATA, _LISTEN, _ROOT_KEY)", server }
+    }
+
+    /// The flags.
+    pub(super) fn of_flags(flags: &Flags) -> Self {
+        let data = flags.data.as_ref().map(|path| Value::from(path.to_string_lossy().as_ref()));
+        let settings = [
+            ("data", data),
+            ("listen", flags.listen.as_deref().map(Value::from)),
+            ("root_key", flags.root_key.as_ref().map(|key| Value::from(key.expose()))),
+            ("allow_plain_http", flags.allow_plain_http.then(|| Value::from(true))),
+        ];
+        let server = settings
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect();
+        Self { name: "flags", server }
+    }
+}
+
+impl Provider for Overrides {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let settings = Dict::from([("server".to_owned(), Value::from(self.server.clone()))]);
+        Ok(Map::from([(Profile::Default, settings)]))
     }
 }

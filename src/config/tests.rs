@@ -1,5 +1,7 @@
 //! What wins over what, what is refused, and that the documented defaults are the real ones.
 
+use figment::value::{Dict, Value};
+
 use super::*;
 
 fn load(flags: &Flags, variables: &[(&str, &str)]) -> anyhow::Result<Config> {
