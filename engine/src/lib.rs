@@ -11,3 +11,23 @@ pub mod limits;
 pub mod tasks;
 
 pub use error::{Detail, Error, ErrorKind, Result};
+
+mod backup;
+mod engine;
+mod erasure;
+mod event;
+pub mod log;
+pub mod offline;
+mod rebuild;
+mod retention;
+pub mod subscribe;
+pub mod value;
+pub mod view;
+pub mod write;
+
+pub use backup::{BackedUp, restore};
+pub use engine::{Components, Engine, Settings};
+pub use erasure::Erased;
+pub use rebuild::{Rebuilt, Verified};
+pub use retention::Retention;
+pub use event::{Content, Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};

@@ -1,0 +1,360 @@
+//! Applying events: the one way in which views change.
+//!
+//! Guarantees: what an event does depends on the event alone (and on counters at the position before), so applying the
+//! same range again ends in the same views. Nothing here refuses: what could not be applied was refused before it was
+//! appended, and what fails here is a damaged view.
+//! Leaves to others: visibility (the caller publishes after a whole group) and durability (checkpoints).
+
+use std::collections::HashMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::collections::Collections;
+use super::keys::{self, CollectionId};
+use super::row::RowParts;
+use super::store::{Published, Store, Tree};
+use crate::error::{Error, Result};
+use crate::event::{Event, EventKind};
+use crate::log::Block;
+use crate::value::{self, Raw};
+
+/// How many documents a collection has, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counters {
+    /// Live documents.
+    pub count: u64,
+    /// Bytes of their encoded bodies.
+    pub bytes: u64,
+}
+
+impl Counters {
+    /// The stored bytes.
+    pub(super) fn encode(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        out[..8].copy_from_slice(&self.count.to_le_bytes());
+        out[8..].copy_from_slice(&self.bytes.to_le_bytes());
+        out
+    }
+
+    /// Reads the stored bytes.
+    pub(super) fn decode(bytes: &[u8]) -> Self {
+        let number = |at: usize| {
+            let slice = bytes.get(at..at + 8).and_then(|slice| slice.try_into().ok());
+            slice.map_or(0, u64::from_le_bytes)
+        };
+        Self { count: number(0), bytes: number(8) }
+    }
+}
+
+/// Told of every change of a system collection, in order, before it becomes visible.
+pub trait SystemFollower: Send + Sync {
+    /// The system collections it wants to hear of.
+    fn collections(&self) -> &[&'static str];
+    /// Everything known is void; `documents` follow as [`SystemFollower::changed`].
+    fn reset(&self);
+    /// A document of a system collection is now `body`, or gone.
+    fn changed(&self, collection: &str, id: Raw<'_>, body: Option<Raw<'_>>, position: u64);
+}
+
+/// Applies events to one store.
+pub struct Applier {
+    store: Arc<Store>,
+    collections: Arc<Collections>,
+    counters: HashMap<CollectionId, Counters>,
+    touched: Vec<CollectionId>,
+    followers: Vec<Arc<dyn SystemFollower>>,
+    position: u64,
+    base: u64,
+    time_ms: u64,
+    id_key: Vec<u8>,
+}
+
+/// What an applier needs to go on from a position.
+#[derive(Clone, Debug, Default)]
+pub struct ApplierState {
+    /// The last position applied.
+    pub position: u64,
+    /// The position of the base that the history begins with, or 0.
+    pub base: u64,
+    /// Its time, UTC ms.
+    pub time_ms: u64,
+    /// The collections there.
+    pub collections: Collections,
+    /// The counters there.
+    pub counters: HashMap<CollectionId, Counters>,
+}
+
+impl Applier {
+    /// An applier that goes on from `state`.
+    pub fn new(
+        store: Arc<Store>,
+        state: ApplierState,
+        followers: Vec<Arc<dyn SystemFollower>>,
+    ) -> Self {
+        let applier = Self {
+            store,
+            collections: Arc::new(state.collections),
+            counters: state.counters,
+            touched: Vec::new(),
+            followers,
+            position: state.position,
+            base: state.base,
+            time_ms: state.time_ms,
+            id_key: Vec::new(),
+        };
+        applier.publish();
+        applier
+    }
+
+    /// The last position applied.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The store that it writes.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// What it would need to go on from here.
+    pub fn state(&self) -> ApplierState {
+        ApplierState {
+            position: self.position,
+            base: self.base,
+            time_ms: self.time_ms,
+            collections: (*self.collections).clone(),
+            counters: self.counters.clone(),
+        }
+    }
+
+    /// Goes on from another state, which the trees hold already (a loaded base).
+    pub(super) fn restart(&mut self, state: ApplierState) {
+        self.collections = Arc::new(state.collections);
+        self.counters = state.counters;
+        self.position = state.position;
+        self.base = state.base;
+        self.time_ms = state.time_ms;
+        self.publish();
+    }
+
+    /// Takes over the followers of another applier, which stands at the same position.
+    pub fn take_followers(&mut self, other: &mut Self) {
+        self.followers = std::mem::take(&mut other.followers);
+    }
+
+    /// Applies the events of a block that are past the present position, up to `to`, and publishes them together.
+    pub fn apply(&mut self, block: &Block, to: u64) -> Result<()> {
+        let sequence = self.store.next_sequence();
+        for record in block.iter() {
+            if record.position() <= self.position || record.position() > to {
+                continue;
+            }
+            let event = Event::decode(&record)?;
+            self.apply_event(&event, sequence)?;
+            self.position = event.position;
+            self.time_ms = event.time_ms;
+        }
+        self.write_counters(sequence);
+        self.publish();
+        Ok(())
+    }
+
+    fn publish(&self) {
+        self.store.publish(Published {
+            sequence: self.store.next_sequence(),
+            position: self.position,
+            time_ms: self.time_ms,
+            collections: Arc::clone(&self.collections),
+        });
+    }
+
+    fn write_counters(&mut self, sequence: u64) {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        for number in self.touched.drain(..) {
+            let counters = self.counters.get(&number).copied().unwrap_or_default();
+            self.store.insert(Tree::Meta, &keys::counters(number), &counters.encode(), sequence);
+        }
+    }
+
+    fn apply_event(&mut self, event: &Event<'_>, sequence: u64) -> Result<()> {
+        if let Some(request) = &event.request {
+            self.remember_request(event, request.key, sequence);
+        }
+        match event.kind {
+            EventKind::DocumentCreated
+            | EventKind::DocumentUpdated
+            | EventKind::DocumentDeleted => self.apply_document(event, sequence),
+            EventKind::DocumentErased => self.apply_erased(event, sequence),
+            EventKind::EventPublished | EventKind::RequestRecorded | EventKind::WebhookDisabled => {
+                Ok(())
+            }
+        }
+    }
+
+    fn remember_request(&self, event: &Event<'_>, key: &str, sequence: u64) {
+        let mut value = event.position.to_le_bytes().to_vec();
+        value.extend_from_slice(&event.time_ms.to_le_bytes());
+        self.store.insert(Tree::Meta, &keys::request(key), &value, sequence);
+        let by_time = keys::request_by_time(event.time_ms, key);
+        self.store.insert(Tree::Meta, &by_time, &[], sequence);
+    }
+
+    fn apply_document(&mut self, event: &Event<'_>, sequence: u64) -> Result<()> {
+        // A collection that was dropped later in an erased part of history has no name any more.
+        let Some(number) = self.collections.number(event.collection) else {
+            return Err(Error::damaged(
+                "view_damaged",
+                format!(
+                    "event {} names the collection `{}`, which is not there",
+                    event.position, event.collection
+                ),
+            ));
+        };
+        self.count(event, number);
+        let (Some(id), Some(content)) = (event.id(), event.content.as_ref()) else {
+            return Ok(());
+        };
+        self.id_key.clear();
+        value::key::write(id, &mut self.id_key);
+        self.write_document(event, number, content.body, sequence);
+        if number < keys::FIRST_USER {
+            self.apply_system(event, number, id)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, event: &Event<'_>, number: CollectionId) {
+        let counters = self.counters.entry(number).or_default();
+        let body = u64::from(event.body_bytes);
+        let before = u64::from(event.body_bytes_before);
+        match event.kind {
+            EventKind::DocumentCreated => {
+                counters.count += 1;
+                counters.bytes += body;
+            }
+            EventKind::DocumentUpdated => {
+                counters.bytes = (counters.bytes + body).saturating_sub(before);
+            }
+            _ => {
+                counters.count = counters.count.saturating_sub(1);
+                counters.bytes = counters.bytes.saturating_sub(before);
+            }
+        }
+        if self.touched.last() != Some(&number) {
+            self.touched.push(number);
+        }
+    }
+
+    fn write_document(&self, event: &Event<'_>, number: CollectionId, body: &[u8], sequence: u64) {
+        let key = keys::document(number, &self.id_key);
+        if event.kind == EventKind::DocumentDeleted {
+            self.store.remove(Tree::Documents, &key, sequence);
+            let mut last = event.version.to_le_bytes().to_vec();
+            last.extend_from_slice(&event.position.to_le_bytes());
+            self.store.insert(Tree::Deleted, &key, &last, sequence);
+        } else {
+            let origin = event.origin;
+            let row = RowParts {
+                version: event.version,
+                position: event.position,
+                created_ms: origin.map_or(event.time_ms, |origin| origin.created_ms),
+                changed_ms: event.time_ms,
+                created_by: origin.map_or(event.actor, |origin| origin.created_by),
+                changed_by: event.actor,
+                body,
+            };
+            self.store.insert(Tree::Documents, &key, &row.encode(), sequence);
+            if event.kind == EventKind::DocumentCreated && event.version > 1 {
+                self.store.remove(Tree::Deleted, &key, sequence);
+            }
+        }
+        let history = keys::history(number, &self.id_key, event.position);
+        self.store.insert(Tree::History, &history, &[event.kind as u8], sequence);
+    }
+
+    fn apply_system(&mut self, event: &Event<'_>, number: CollectionId, id: Raw<'_>) -> Result<()> {
+        let live = event.kind != EventKind::DocumentDeleted;
+        let body = if live { event.body() } else { None };
+        if number == keys::COLLECTIONS {
+            let collections = Arc::make_mut(&mut self.collections);
+            match body {
+                Some(body) => collections.define(Bytes::copy_from_slice(body.as_bytes()))?,
+                None => {
+                    collections.drop_collection(id.as_str().unwrap_or_default());
+                }
+            }
+        }
+        for follower in &self.followers {
+            if follower.collections().contains(&event.collection) {
+                follower.changed(event.collection, id, body, event.position);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what the views know of an erased document: its id stands in their keys.
+    fn apply_erased(&self, event: &Event<'_>, sequence: u64) -> Result<()> {
+        let (Some(id), Some(number)) = (event.id(), self.collections.number(event.collection))
+        else {
+            return Ok(());
+        };
+        let id_key = value::key::encode(id);
+        let key = keys::document(number, &id_key);
+        self.store.remove(Tree::Documents, &key, sequence);
+        self.store.remove(Tree::Deleted, &key, sequence);
+        let from = keys::history(number, &id_key, 0);
+        let to = keys::history(number, &id_key, event.position);
+        for key in self.store.newest_keys(Tree::History, from, to)? {
+            self.store.remove(Tree::History, &key, sequence);
+        }
+        Ok(())
+    }
+
+    /// Tells the followers everything that the views hold for them.
+    pub fn tell_followers(&self) -> Result<()> {
+        let snapshot = self.store.snapshot();
+        for follower in &self.followers {
+            follower.reset();
+            for name in follower.collections() {
+                let Some(number) = self.collections.number(name) else { continue };
+                let from = Bound::Included(keys::collection_start(number));
+                let to = Bound::Excluded(keys::collection_end(number));
+                for entry in snapshot.range(Tree::Documents, from, to) {
+                    let row = super::row::Row::decode(entry?.1)?;
+                    if let Some(id) = row.body().get("_id") {
+                        follower.changed(name, id, Some(row.body()), row.position());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets requests remembered before `time_ms`; they are treated as absent anyway.
+    pub fn forget_requests(&mut self, time_ms: u64) -> Result<()> {
+        let snapshot = self.store.snapshot();
+        let from = Bound::Included(vec![b't']);
+        let to = Bound::Excluded(keys::request_by_time(time_ms, ""));
+        let sequence = self.store.next_sequence();
+        for entry in snapshot.range(Tree::Meta, from, to) {
+            let (by_time, _) = entry?;
+            let key = keys::request(std::str::from_utf8(&by_time[9..]).unwrap_or_default());
+            let current = self.store.newest(Tree::Meta, &key)?;
+            // A newer request may have taken the same key since.
+            if current.is_some_and(|value| value.get(8..16) == Some(&le_of_be(&by_time[1..9])[..]))
+            {
+                self.store.remove(Tree::Meta, &key, sequence);
+            }
+            self.store.remove(Tree::Meta, &by_time, sequence);
+        }
+        self.publish();
+        Ok(())
+    }
+}
+
+fn le_of_be(big: &[u8]) -> Vec<u8> {
+    big.iter().rev().copied().collect()
+}

@@ -1,0 +1,184 @@
+//! Commands: requested changes, as the sequencer takes them.
+//!
+//! Guarantees: everything that needs no state (parsing, ids, encoding, limits) is done before a command is queued.
+//! Leaves to others: whether it is allowed (the access layer) and whether it applies (the sequencer).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::value::Raw;
+
+/// A document's id in both forms that the engine needs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DocumentId {
+    /// The id, encoded.
+    pub raw: Bytes,
+    /// Its order-preserving key: equal for equal ids.
+    pub key: Bytes,
+}
+
+/// A change computed from the present body: a patch, an update.
+pub trait Change: Send + Sync {
+    /// The whole new body, `_id` first and unchanged. The same bytes mean that nothing changes.
+    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>>;
+}
+
+/// One requested change.
+#[derive(Clone)]
+pub enum Operation {
+    /// A new document; a taken id is a conflict.
+    Create {
+        /// The collection's name; it comes into being if it is not there.
+        collection: Arc<str>,
+        /// The id, the same as in `body`.
+        id: DocumentId,
+        /// The body with `_id` first.
+        body: Bytes,
+    },
+    /// A whole new body for a document.
+    Replace {
+        /// The collection's name.
+        collection: Arc<str>,
+        /// The document.
+        id: DocumentId,
+        /// The new body with `_id` first.
+        body: Bytes,
+        /// The version that the document must have.
+        if_version: Option<u64>,
+        /// What to do when it is not there.
+        absent: Absent,
+    },
+    /// A change of a document's body.
+    Change {
+        /// The collection's name.
+        collection: Arc<str>,
+        /// The document.
+        id: DocumentId,
+        /// How the body changes.
+        change: Arc<dyn Change>,
+        /// The version that the document must have.
+        if_version: Option<u64>,
+    },
+    /// The end of a document.
+    Delete {
+        /// The collection's name.
+        collection: Arc<str>,
+        /// The document.
+        id: DocumentId,
+        /// The version that the document must have.
+        if_version: Option<u64>,
+    },
+    /// A collection's definition: made if it is not there, replaced if it is.
+    Define {
+        /// The collection's name.
+        collection: Arc<str>,
+        /// The members of the definition, an encoded object without `_id` and `number`.
+        definition: Bytes,
+    },
+    /// The end of a collection with all its documents.
+    Drop {
+        /// The collection's name.
+        collection: Arc<str>,
+    },
+    /// A system event about a webhook.
+    WebhookDisabled {
+        /// What happened, encoded.
+        body: Bytes,
+    },
+    /// The end of a document and of everything known about it; its events lose their content afterwards.
+    Erase {
+        /// The collection's name.
+        collection: Arc<str>,
+        /// The document.
+        id: DocumentId,
+    },
+    /// A custom event.
+    Publish {
+        /// `{"event", "data", "channel"}`, encoded.
+        body: Bytes,
+    },
+}
+
+/// What a replace does when its document is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Refuse: not found.
+    Refuse,
+    /// Create it.
+    Create,
+}
+
+/// A retry-safe request: the same key with the same digest takes effect once.
+#[derive(Clone, Debug)]
+pub struct RequestIdentity {
+    /// The key, with the credential it belongs to in front.
+    pub key: String,
+    /// Digest of the request.
+    pub digest: [u8; 32],
+}
+
+/// Operations that take effect together or not at all.
+#[derive(Clone)]
+pub struct Command {
+    /// The changes, in order; a document may come up as often as wanted.
+    pub operations: Vec<Operation>,
+    /// The credential or user that asks.
+    pub actor: Arc<str>,
+    /// Set when the request carries an idempotency key.
+    pub request: Option<RequestIdentity>,
+}
+
+/// What became of one operation.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The document's id, encoded; empty for custom events.
+    pub id: Bytes,
+    /// Its version now.
+    pub version: u64,
+    /// The position that last wrote it.
+    pub position: u64,
+    /// The body now; `None` after a delete.
+    pub body: Option<Bytes>,
+    /// What happened.
+    pub effect: Effect,
+}
+
+/// What an operation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Effect {
+    /// Made a document.
+    Created,
+    /// Changed one.
+    Updated,
+    /// Removed one.
+    Deleted,
+    /// Left one as it was.
+    Unchanged,
+    /// Published a custom event.
+    Published,
+    /// Erased a document.
+    Erased,
+}
+
+impl Effect {
+    /// The effect of a stored number.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        [Self::Created, Self::Updated, Self::Deleted, Self::Unchanged, Self::Published, Self::Erased]
+            .into_iter()
+            .find(|effect| *effect as u8 == number)
+    }
+}
+
+/// The answer to a command; everything in it is durable and visible.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// One outcome per operation, in order.
+    pub outcomes: Vec<Outcome>,
+    /// The position of the last event of the batch, or the one that was read when nothing changed.
+    pub position: u64,
+    /// Whether this repeats the answer to an earlier request with the same idempotency key.
+    pub repeated: bool,
+}

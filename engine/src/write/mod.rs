@@ -1,0 +1,21 @@
+//! Writing: commands, and the one sequencer that turns them into events.
+//!
+//! Guarantees: a batch takes effect as a whole or not at all; a version check and the write it guards are one step; an
+//! idempotency key makes a retry take effect once, also across restarts.
+//! Leaves to others: parsing and permission (faces and the access layer), bytes on disk (the log).
+
+mod answer;
+mod command;
+mod health;
+mod overlay;
+mod resolve;
+mod sequencer;
+
+pub use command::{
+    Absent, Change, Command, Committed, DocumentId, Effect, Operation, Outcome, RequestIdentity,
+};
+pub use health::{Health, WriteFigures};
+pub use resolve::Strictness;
+
+pub(crate) use answer::Answered;
+pub(crate) use sequencer::{Control, Parts, Request, Sequencer, repeat};

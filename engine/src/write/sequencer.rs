@@ -1,0 +1,511 @@
+//! The sequencer: the one writer. It takes commands from a bounded queue, resolves them, and commits everything that
+//! waits as one group with one sync; then the views apply, the callers are answered, and the group goes to the tail.
+//!
+//! Guarantees: nothing is answered before what it depends on is durable; positions are dense; event times never go
+//! back; after a failed write or sync nothing more is acknowledged (a full disk recovers once there is room).
+//! Leaves to others: the bytes on disk (the log), what events do to views (apply).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::answer::{Pending, Replies, Reply};
+use super::command::{Command, Committed, Effect, Outcome};
+use super::health::{Health, Stop};
+use super::overlay::Overlay;
+use super::resolve::{Draft, Resolved, Resolver, Strictness};
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
+use crate::limits::Limits;
+use crate::log::{BatchEnd, Block, GroupBuilder, LogReader, LogWriter, Tail};
+use crate::view::{
+    self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys,
+};
+
+/// How often an idle sequencer looks whether a full disk has room again.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// Work that runs between two groups, with the writer's state at hand.
+pub(crate) type Control = Box<dyn FnOnce(&mut Sequencer) + Send>;
+
+/// What the queue carries.
+pub(crate) enum Request {
+    /// A command and where its answer goes.
+    Write(Command, Reply),
+    /// Work between two groups.
+    Control(Control),
+}
+
+/// Everything the writer owns.
+pub(crate) struct Sequencer {
+    pub(crate) log: LogWriter,
+    pub(crate) applier: Applier,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) views: Arc<Views>,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) tail: Arc<Tail>,
+    reader: LogReader,
+    overlay: Overlay,
+    clock: SharedClock,
+    limits: Limits,
+    strictness: Strictness,
+    health: Arc<Health>,
+    group: GroupBuilder,
+    stopping: bool,
+}
+
+/// What a sequencer is made of.
+pub(crate) struct Parts {
+    pub(crate) log: LogWriter,
+    pub(crate) reader: LogReader,
+    pub(crate) applier: Applier,
+    pub(crate) views: Arc<Views>,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) clock: SharedClock,
+    pub(crate) limits: Limits,
+    pub(crate) strictness: Strictness,
+    pub(crate) health: Arc<Health>,
+}
+
+impl Sequencer {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let overlay = Overlay::new(Arc::clone(parts.applier.store()));
+        Self {
+            generation: parts.views.current(),
+            log: parts.log,
+            reader: parts.reader,
+            applier: parts.applier,
+            views: parts.views,
+            maintenance: parts.maintenance,
+            tail: parts.tail,
+            overlay,
+            clock: parts.clock,
+            limits: parts.limits,
+            strictness: parts.strictness,
+            health: parts.health,
+            group: GroupBuilder::new(),
+            stopping: false,
+        }
+    }
+
+    /// Works until the queue is closed or [`Sequencer::stop`] was called; then leaves a clean checkpoint and head.
+    pub(crate) fn run(mut self, queue: &Receiver<Request>) {
+        while !self.stopping {
+            match queue.recv_timeout(IDLE) {
+                Ok(first) => self.group(first, queue),
+                Err(RecvTimeoutError::Timeout) => self.recover(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.maintenance.seal(&self.applier, &self.generation);
+        if let Err(error) = self.log.close() {
+            tracing::error!(%error, "the head could not be written at the stop");
+        }
+    }
+
+    /// Ends [`Sequencer::run`] after the present group.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Commits everything that waits, up to the limits of one group.
+    fn group(&mut self, first: Request, queue: &Receiver<Request>) {
+        let mut replies = Replies::default();
+        let mut control = None;
+        let mut next = Some(first);
+        let refusal = self.refusal();
+        while let Some(request) = next.take() {
+            match request {
+                Request::Write(command, reply) => {
+                    let resolved = match &refusal {
+                        Some(error) => Err(error.clone()),
+                        None => self.take(&command, &mut replies),
+                    };
+                    replies.add(reply, resolved);
+                }
+                Request::Control(work) => {
+                    control = Some(work);
+                    break;
+                }
+            }
+            let full = self.group.len() >= self.limits.group_events as usize
+                || self.group.bytes() as u64 >= self.limits.group_bytes;
+            if !full {
+                next = queue.try_recv().ok();
+            }
+        }
+        self.commit(replies);
+        if let Some(work) = control {
+            work(self);
+            self.overlay.reset(self.applier.store());
+        }
+    }
+
+    /// Why writes are refused at this moment, if they are.
+    fn refusal(&mut self) -> Option<Error> {
+        self.recover();
+        self.health.refusal(&*self.views, &self.limits, self.clock.monotonic())
+    }
+
+    /// Takes one command into the group, or refuses it without a trace.
+    fn take(&mut self, command: &Command, replies: &mut Replies) -> Result<Pending> {
+        if let Some(request) = &command.request {
+            let known = match replies.request(&request.key) {
+                Some(known) => Some(known),
+                None => self.remembered(&request.key)?,
+            };
+            if let Some((position, digest)) = known {
+                if digest != request.digest {
+                    return Err(reused_key());
+                }
+                return Ok(Pending::Repeat(position));
+            }
+        }
+        let marks = (self.overlay.mark(), self.group.mark());
+        let taken = self.resolve(command, replies);
+        if taken.is_err() {
+            self.overlay.undo_to(marks.0);
+            self.group.truncate_to(marks.1);
+        }
+        taken
+    }
+
+    fn resolve(&mut self, command: &Command, replies: &mut Replies) -> Result<Pending> {
+        let first_position = self.log.next_position() + self.group.len() as u64;
+        let time_ms = self.clock.now_ms().max(self.log.last_time_ms());
+        let resolver = Resolver::new(
+            &mut self.overlay,
+            &command.actor,
+            time_ms,
+            first_position,
+            self.strictness,
+        );
+        let mut resolved = resolver.resolve(command)?;
+        if resolved.drafts.is_empty() && command.request.is_some() {
+            resolved.drafts.push(request_recorded());
+        }
+        if resolved.drafts.is_empty() {
+            return Ok(Pending::Commit(Committed {
+                position: first_position - 1,
+                outcomes: resolved.outcomes,
+                repeated: false,
+            }));
+        }
+        self.encode(command, &resolved, first_position, time_ms)?;
+        if let Some(request) = &command.request {
+            replies.remember(request.key.clone(), first_position, request.digest);
+        }
+        Ok(Pending::Commit(Committed {
+            position: first_position + resolved.drafts.len() as u64 - 1,
+            outcomes: resolved.outcomes,
+            repeated: false,
+        }))
+    }
+
+    /// Encodes a batch into the group.
+    fn encode(
+        &mut self,
+        command: &Command,
+        resolved: &Resolved,
+        first_position: u64,
+        time_ms: u64,
+    ) -> Result<()> {
+        let last = resolved.drafts.len() - 1;
+        for (index, draft) in resolved.drafts.iter().enumerate() {
+            let request = match &command.request {
+                Some(request) if index == 0 => Some(RequestKey {
+                    key: &request.key,
+                    digest: &request.digest,
+                    outcomes: outcomes(resolved),
+                }),
+                _ => None,
+            };
+            let event = event_of(draft, &command.actor, first_position, request);
+            let mut salt = [0; 16];
+            self.clock.fill_random(&mut salt);
+            let end = if index == last { BatchEnd::Last } else { BatchEnd::More };
+            let mut failure = None;
+            let mut keep = |result: Result<()>| {
+                if let Err(error) = result {
+                    failure = Some(error);
+                }
+            };
+            let mut kept_result = Ok(());
+            self.group.push_with(
+                time_ms,
+                |out| kept_result = event.encode_kept(out),
+                |out| keep(event.encode_erasable(&salt, out)),
+                end,
+            );
+            kept_result?;
+            if let Some(error) = failure {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// A request under this key that is in the log and has not expired: its first position and digest.
+    fn remembered(&self, key: &str) -> Result<Option<(u64, [u8; 32])>> {
+        let stored = self.applier.store().newest(Tree::Meta, &keys::request(key))?;
+        let Some((position, time_ms)) = stored.and_then(|value| view::decode_request(&value))
+        else {
+            return Ok(None);
+        };
+        let expires = time_ms.saturating_add(self.limits.idempotency_seconds.saturating_mul(1000));
+        if expires <= self.clock.now_ms() || position < self.reader.first_position() {
+            return Ok(None);
+        }
+        let block = self.reader.get(position)?;
+        let Some(record) = block.iter().next() else { return Ok(None) };
+        let event = Event::decode(&record)?;
+        let digest = event.request.and_then(|request| request.digest.try_into().ok());
+        Ok(digest.map(|digest| (position, digest)))
+    }
+
+    /// Makes the group durable and visible, then answers.
+    fn commit(&mut self, replies: Replies) {
+        if self.group.is_empty() {
+            replies.answer();
+            return;
+        }
+        let group = std::mem::take(&mut self.group);
+        let started = self.clock.monotonic();
+        let events = group.len() as u64;
+        match self.log.append(group) {
+            Ok(block) => {
+                self.health.committed(events, self.clock.monotonic().saturating_sub(started));
+                self.publish(&block, replies);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the log did not take a group; nothing of it is acknowledged");
+                self.health.stopped(Stop::of(&error));
+                self.overlay.reset(self.applier.store());
+                replies.refuse(&error);
+            }
+        }
+    }
+
+    fn publish(&mut self, block: &Arc<Block>, replies: Replies) {
+        if let Err(error) = self.applier.apply(block, block.last_position()) {
+            // The group is durable, but cannot be shown: writes stop until the views are rebuilt.
+            tracing::error!(%error, "the views could not apply a committed group");
+            self.health.stopped(Stop::Views(error.clone()));
+            replies.refuse(&Error::unavailable("write_unknown", error.to_string()));
+            self.tail.push(Arc::clone(block));
+            return;
+        }
+        self.overlay.reset(self.applier.store());
+        // Before the answers, so that a subscription opened after one starts after what it answered.
+        self.tail.push(Arc::clone(block));
+        replies.answer();
+        if self.maintenance.after_group(&self.applier, &self.generation) {
+            self.forget_requests();
+        }
+    }
+
+    fn forget_requests(&mut self) {
+        let kept_ms = self.limits.idempotency_seconds.saturating_mul(1000);
+        let before = self.clock.now_ms().saturating_sub(kept_ms);
+        if let Err(error) = self.applier.forget_requests(before) {
+            tracing::warn!(%error, "expired idempotency keys stay in the views");
+        }
+    }
+
+    /// Tries to write again after the disk was full.
+    fn recover(&mut self) {
+        if !self.health.may_resume(&*self.views, &self.limits, self.clock.monotonic()) {
+            return;
+        }
+        match self.log.resume() {
+            Ok(()) => {
+                tracing::info!("the disk has room again; writes resume");
+                self.health.resumed();
+            }
+            Err(error) => tracing::warn!(%error, "writes cannot resume yet"),
+        }
+    }
+
+    /// Commits one command on its own, after `note` was told the positions that it will take.
+    pub(crate) fn commit_noted<T>(
+        &mut self,
+        command: &Command,
+        note: impl FnOnce(std::ops::Range<u64>) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(error) = self.refusal() {
+            return Err(error);
+        }
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        let mut replies = Replies::default();
+        let first = self.log.next_position();
+        let taken = self.take(command, &mut replies)?;
+        let noted = note(first..first + self.group.len() as u64);
+        if noted.is_err() {
+            self.overlay.undo_to(0);
+            self.group = GroupBuilder::new();
+            return noted;
+        }
+        replies.add(reply, Ok(taken));
+        self.commit(replies);
+        match answer.try_recv() {
+            Ok(Ok(_)) => noted,
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::internal("a command was not answered")),
+        }
+    }
+
+    /// Readers and writers go over to another generation of views, which must stand where the log ends.
+    pub(crate) fn switch_views(
+        &mut self,
+        generation: Generation,
+        mut applier: Applier,
+    ) -> Result<Arc<Generation>> {
+        view::finish_fold(&self.reader, &mut applier, self.log.next_position() - 1)?;
+        applier.take_followers(&mut self.applier);
+        applier.tell_followers()?;
+        let generation = Arc::new(generation);
+        let before = self.views.swap(Arc::clone(&generation));
+        self.applier = applier;
+        self.generation = generation;
+        self.overlay = Overlay::new(Arc::clone(self.applier.store()));
+        self.health.views_restored();
+        Ok(before)
+    }
+
+    /// Seals the memtables and says from where on they would have to be applied again: what a checkpoint needs.
+    pub(crate) fn rotate(&mut self) -> (Arc<Generation>, ApplierState) {
+        self.applier.store().rotate();
+        (Arc::clone(&self.generation), self.applier.state())
+    }
+}
+
+fn event_of<'a>(
+    draft: &'a Draft,
+    actor: &'a str,
+    batch: u64,
+    request: Option<RequestKey<'a>>,
+) -> EventDraft<'a> {
+    let (changed, removed) = match &draft.diff {
+        Some(diff) => (
+            diff.changed
+                .iter()
+                .map(|(path, before)| TouchedPath {
+                    path,
+                    before: before.as_deref().unwrap_or_default(),
+                })
+                .collect(),
+            diff.removed.iter().map(|(path, before)| TouchedPath { path, before }).collect(),
+        ),
+        None => (Vec::new(), Vec::new()),
+    };
+    EventDraft {
+        kind: draft.kind,
+        collection: &draft.collection,
+        id: &draft.id,
+        version: draft.version,
+        previous: draft.previous,
+        actor,
+        batch,
+        body: &draft.body,
+        body_bytes_before: draft.body_bytes_before,
+        origin: draft
+            .origin
+            .as_ref()
+            .map(|(created_ms, created_by)| Origin { created_ms: *created_ms, created_by }),
+        changed,
+        removed,
+        request,
+    }
+}
+
+fn request_recorded() -> Draft {
+    Draft {
+        kind: EventKind::RequestRecorded,
+        collection: Arc::from(""),
+        id: Default::default(),
+        version: 0,
+        previous: 0,
+        body: Default::default(),
+        body_bytes_before: 0,
+        origin: None,
+        diff: None,
+    }
+}
+
+/// What a retry has to be answered; empty where each event stands for one operation.
+fn outcomes(resolved: &Resolved) -> Vec<(u8, u64)> {
+    let plain = resolved.outcomes.len() == resolved.drafts.len()
+        && resolved.outcomes.iter().all(|outcome| outcome.effect != Effect::Unchanged);
+    if plain {
+        return Vec::new();
+    }
+    resolved.outcomes.iter().map(|outcome| (outcome.effect as u8, outcome.position)).collect()
+}
+
+fn reused_key() -> Error {
+    Error::new(
+        ErrorKind::Unprocessable,
+        "idempotency_key_reused",
+        "this Idempotency-Key was used for another request",
+    )
+}
+
+/// The answer to a repeated request, read from the log.
+pub(crate) fn repeat(reader: &LogReader, first_position: u64) -> Result<Committed> {
+    let first = reader.get(first_position)?;
+    let Some(record) = first.iter().next() else {
+        return Err(Error::internal("the log gave no record for a position"));
+    };
+    let event = Event::decode(&record)?;
+    let recorded =
+        event.request.as_ref().map(|request| request.outcomes.clone()).unwrap_or_default();
+    let last = batch_end(reader, first_position)?;
+    let outcomes = if recorded.is_empty() {
+        (first_position..=last).map(|position| outcome_at(reader, position, None)).collect()
+    } else {
+        recorded
+            .into_iter()
+            .map(|(effect, position)| outcome_at(reader, position, Effect::from_number(effect)))
+            .collect::<Result<Vec<_>>>()
+    };
+    Ok(Committed { outcomes: outcomes?, position: last, repeated: true })
+}
+
+fn batch_end(reader: &LogReader, first_position: u64) -> Result<u64> {
+    let mut after = first_position - 1;
+    while let Some(block) = reader.read(after, 1 << 20)? {
+        let end = block.iter().find(|r| r.position() >= first_position && r.is_batch_end());
+        if let Some(end) = end {
+            return Ok(end.position());
+        }
+        after = block.last_position();
+    }
+    Err(Error::internal(format!("the batch at {first_position} has no end")))
+}
+
+fn outcome_at(reader: &LogReader, position: u64, effect: Option<Effect>) -> Result<Outcome> {
+    let block = reader.get(position)?;
+    let Some(record) = block.iter().next() else {
+        return Err(Error::internal("the log gave no record for a position"));
+    };
+    let event = Event::decode(&record)?;
+    let effect = effect.unwrap_or(match event.kind {
+        EventKind::DocumentCreated => Effect::Created,
+        EventKind::DocumentDeleted => Effect::Deleted,
+        EventKind::DocumentUpdated => Effect::Updated,
+        _ => Effect::Published,
+    });
+    let content = event.content.as_ref();
+    Ok(Outcome {
+        id: content.map_or(&[][..], |content| content.id).to_vec().into(),
+        version: event.version,
+        position,
+        body: content
+            .filter(|content| effect != Effect::Deleted && !content.body.is_empty())
+            .map(|content| content.body.to_vec().into()),
+        effect,
+    })
+}
