@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use headwater_engine::subscribe::Start;
+use headwater_engine::value::{self, Raw};
 use headwater_engine::view::{Row, Snapshot, Window};
 use headwater_engine::write::Committed;
 use headwater_engine::{Engine, Error, ErrorKind, Event};
@@ -16,7 +17,7 @@ pub fn same_answer(answer: &Result<Committed, Error>, expected: &Result<Answer, 
     match (answer, expected) {
         (Ok(committed), Ok(expected)) => {
             let outcomes = committed.outcomes.iter().map(|outcome| Expected {
-                id: outcome.id.clone(),
+                id: key(&outcome.id),
                 version: outcome.version,
                 position: outcome.position,
                 body: outcome.body.clone(),
@@ -27,7 +28,9 @@ pub fn same_answer(answer: &Result<Committed, Error>, expected: &Result<Answer, 
                 position: committed.position,
                 repeated: committed.repeated,
             };
-            assert_eq!(&found, expected);
+            let mut expected = expected.clone();
+            expected.outcomes.iter_mut().for_each(|outcome| outcome.id = key(&outcome.id));
+            assert_eq!(found, expected);
         }
         (Err(error), Err((kind, code))) => {
             assert_eq!(error.kind(), *kind, "{error}");
@@ -36,6 +39,11 @@ pub fn same_answer(answer: &Result<Committed, Error>, expected: &Result<Answer, 
         (Ok(committed), Err(refusal)) => panic!("{committed:?} instead of {refusal:?}"),
         (Err(error), Ok(expected)) => panic!("{error} instead of {expected:?}"),
     }
+}
+
+/// An id may be spelled as the request or as the document has it: `1` or `1.0`.
+fn key(id: &Bytes) -> Bytes {
+    if id.is_empty() { Bytes::new() } else { value::key::encode(Raw::trusted(id)).into() }
 }
 
 /// A few things, drawn at random.

@@ -83,8 +83,6 @@ pub struct Model {
     pub events: Vec<Recorded>,
     /// The first position that is kept.
     pub first: u64,
-    /// The newest moment that was seen; keys expire by it.
-    pub now_ms: u64,
     requests: HashMap<String, Remembered>,
     kept_ms: u64,
     /// Up to where a document's history was forgotten.
@@ -105,7 +103,6 @@ impl Model {
             present,
             events: Vec::new(),
             first: 1,
-            now_ms: 0,
             requests: HashMap::new(),
             kept_ms: idempotency_seconds * 1000,
             forgotten: HashMap::new(),
