@@ -50,7 +50,9 @@ impl Engine {
                         tracing::info!(dropped.segments, dropped.bytes, "old events dropped");
                     }
                     Some(Ok(_)) => {}
-                    Some(Err(error)) => tracing::warn!(%error, "retention failed; nothing was lost"),
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "retention failed; nothing was lost")
+                    }
                     None => tracing::error!("retention panicked"),
                 }
             }
@@ -128,8 +130,9 @@ impl Engine {
         if position + 1 < first {
             let message =
                 format!("position {position} is before retention, which begins at {first}");
-            return Err(Error::new(crate::ErrorKind::Gone, "position_gone", message)
-                .with("first", first));
+            return Err(
+                Error::new(crate::ErrorKind::Gone, "position_gone", message).with("first", first)
+            );
         }
         Ok(position)
     }

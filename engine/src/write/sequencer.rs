@@ -20,9 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
 use crate::limits::Limits;
 use crate::log::{BatchEnd, Block, GroupBuilder, LogReader, LogWriter, Tail};
-use crate::view::{
-    self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys,
-};
+use crate::view::{self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys};
 
 /// How often an idle sequencer looks whether a full disk has room again.
 const IDLE: Duration = Duration::from_millis(500);
