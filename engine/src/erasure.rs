@@ -5,7 +5,7 @@
 //! Guarantees: a crash at any step is finished at the next open; the chain still verifies; the events keep their places.
 //! Leaves to others: backups made before (the operator's).
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -142,7 +142,7 @@ impl Engine {
         replace_file(&*self.shared().fs, self.data(), NOTE, &bytes)
     }
 
-    fn remove_note(&self, path: &PathBuf) -> Result<()> {
+    fn remove_note(&self, path: &Path) -> Result<()> {
         let fs = &self.shared().fs;
         fs.remove(path)
             .and_then(|()| fs.sync_dir(self.data()))

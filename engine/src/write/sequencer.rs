@@ -151,7 +151,7 @@ impl Sequencer {
     /// Why writes are refused at this moment, if they are.
     fn refusal(&mut self) -> Option<Error> {
         self.recover();
-        self.health.refusal(&*self.views, &self.limits, self.clock.monotonic())
+        self.health.refusal(&self.views, &self.limits, self.clock.monotonic())
     }
 
     /// Takes one command into the group, or refuses it without a trace.
@@ -334,7 +334,7 @@ impl Sequencer {
 
     /// Tries to write again after the disk was full.
     fn recover(&mut self) {
-        if !self.health.may_resume(&*self.views, &self.limits, self.clock.monotonic()) {
+        if !self.health.may_resume(&self.views, &self.limits, self.clock.monotonic()) {
             return;
         }
         match self.log.resume() {

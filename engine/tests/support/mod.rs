@@ -1,5 +1,5 @@
 //! What the engine's tests share: a data directory, commands in few words.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses a part of it, and tests unwrap")]
 
 use std::path::Path;
 use std::sync::Arc;
