@@ -14,11 +14,13 @@ pub use error::{Detail, Error, ErrorKind, Result};
 
 mod engine;
 mod event;
+pub mod event_json;
 pub mod log;
 mod retention;
 pub mod subscribe;
 pub mod value;
 pub mod view;
+pub mod webhook;
 pub mod write;
 
 pub use engine::{Components, Engine, Settings};
