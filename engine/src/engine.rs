@@ -69,7 +69,7 @@ pub(crate) struct Shared {
     queue: Sender<Request>,
     pub(crate) views: Arc<Views>,
     pub(crate) reader: LogReader,
-    pub(crate) tail: Tail,
+    pub(crate) tail: Arc<Tail>,
     pub(crate) fs: SharedFileSystem,
     pub(crate) clock: SharedClock,
     ids: ObjectIds,
@@ -87,7 +87,7 @@ impl Engine {
         fs.create_dir_all(&settings.data)
             .map_err(|error| Error::io("create", &settings.data, &error))?;
         let opened = log::open(&settings.data, settings.log, Arc::clone(&fs), Arc::clone(&clock))?;
-        let Opened { writer, reader, head_keeper, segment_preparer, recovery, .. } = opened;
+        let Opened { writer, reader, head_keeper, preparer, recovery } = opened;
         tracing::info!(?recovery, "log opened");
         let (views, applier) = Views::open(
             &settings.data.join("views"),
@@ -98,7 +98,7 @@ impl Engine {
         )?;
         let health = Arc::new(Health::default());
         let tail_bytes = usize::try_from(settings.limits.tail_bytes).unwrap_or(usize::MAX);
-        let tail = Tail::new(tail_bytes, applier.position());
+        let tail = Arc::new(Tail::new(tail_bytes, applier.position()));
         let maintenance = Maintenance::start(Arc::clone(&views), &tasks, settings.maintenance)?;
         let sequencer = Sequencer::new(Parts {
             log: writer,
@@ -106,7 +106,7 @@ impl Engine {
             applier,
             views: Arc::clone(&views),
             maintenance,
-            tail: tail.clone(),
+            tail: Arc::clone(&tail),
             clock: Arc::clone(&clock),
             limits: settings.limits.clone(),
             strictness: settings.strictness,
@@ -119,7 +119,7 @@ impl Engine {
             let token = token.clone();
             move || head_keeper.run(&token)
         })?;
-        thread(&tasks, "segments", move || segment_preparer.run(&token))?;
+        thread(&tasks, "segments", move || preparer.run(&token))?;
         let engine = Self {
             shared: Arc::new(Shared {
                 queue,
@@ -210,7 +210,7 @@ impl Engine {
     /// A subscription from `start`.
     pub fn subscribe(&self, start: Start) -> Result<Subscription> {
         let shared = &self.shared;
-        Subscription::open(shared.reader.clone(), shared.tail.clone(), shared.tasks.clone(), start)
+        Subscription::open(shared.reader.clone(), Arc::clone(&shared.tail), shared.tasks.clone(), start)
     }
 
     /// The position after which `start` begins.

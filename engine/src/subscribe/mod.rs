@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::log::{Block, LogReader, RecordView, Tail};
+use crate::log::{Block, LogReader, RecordView, Tail, TailRead};
 use crate::tasks::Tasks;
 
 pub use filter::EventFilter;
@@ -37,7 +37,7 @@ pub enum Start {
 /// A cursor over the log.
 pub struct Subscription {
     reader: LogReader,
-    tail: Tail,
+    tail: Arc<Tail>,
     published: watch::Receiver<u64>,
     tasks: Tasks,
     cursor: u64,
@@ -78,8 +78,13 @@ impl Batch {
 
 impl Subscription {
     /// A subscription from `start`; a position past the end or before retention is gone.
-    pub(crate) fn open(reader: LogReader, tail: Tail, tasks: Tasks, start: Start) -> Result<Self> {
-        let published = tail.watch();
+    pub(crate) fn open(
+        reader: LogReader,
+        tail: Arc<Tail>,
+        tasks: Tasks,
+        start: Start,
+    ) -> Result<Self> {
+        let published = tail.subscribe();
         let end = *published.borrow();
         let cursor = resolve(&reader, end, start)?;
         Ok(Self { reader, tail, published, tasks, cursor })
@@ -115,8 +120,9 @@ impl Subscription {
             return Ok(None);
         }
         let block = match self.tail.after(self.cursor) {
-            Some(block) => block,
-            None => self.read().await?,
+            TailRead::Block(block) => block,
+            TailRead::TooOld => self.read().await?,
+            TailRead::UpToDate => return Ok(None),
         };
         let to = block.last_position().min(end);
         let batch = Batch { block, after: self.cursor, to };

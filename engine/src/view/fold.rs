@@ -100,16 +100,17 @@ pub(crate) fn catch_up(
 fn load_base(log: &LogReader, store: &Store) -> Result<ApplierState> {
     let mut state = ApplierState::default();
     let Some(base) = log.base()? else { return Ok(state) };
-    state.position = base.position();
-    state.time_ms = base.time_ms();
+    state.position = base.header().position;
+    state.time_ms = base.header().time_ms;
     let sequence = store.next_sequence();
-    for entry in base.entries() {
-        load_entry(&entry?, store, sequence, &mut state)?;
+    base.for_each(|entry| {
+        load_entry(entry, store, sequence, &mut state)?;
         if store.active_bytes() > FOLD_MEMTABLE_BYTES {
             store.rotate();
             store.flush()?;
         }
-    }
+        Ok(())
+    })?;
     Ok(state)
 }
 
@@ -166,9 +167,9 @@ pub fn dump_base(
     base: &mut BaseWriter,
     requests_since_ms: u64,
 ) -> Result<()> {
-    base.entry(&[&b"H"[..], &snapshot.collections().highest().to_le_bytes()].concat())?;
+    base.push(&[&b"H"[..], &snapshot.collections().highest().to_le_bytes()].concat())?;
     for collection in snapshot.collections().iter() {
-        base.entry(&[b"C", &collection.definition[..]].concat())?;
+        base.push(&[b"C", &collection.definition[..]].concat())?;
     }
     for (tree, tag) in [(Tree::Documents, b'D'), (Tree::Deleted, b'X'), (Tree::Meta, b'M')] {
         for entry in snapshot.store().range(tree, Bound::Unbounded, Bound::Unbounded) {
@@ -176,7 +177,7 @@ pub fn dump_base(
             if tree == Tree::Meta && forgotten(&key, &value, requests_since_ms) {
                 continue;
             }
-            base.entry(&keyed(tag, &key, &value))?;
+            base.push(&keyed(tag, &key, &value))?;
         }
     }
     Ok(())

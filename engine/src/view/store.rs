@@ -13,10 +13,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lsm_tree::compaction::Leveled;
 use lsm_tree::config::{
-    BlockSizePolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy,
+    BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
+    PinningPolicy,
 };
 use lsm_tree::{
-    AbstractTree, AnyTree, BloomConstructionPolicy, Cache, CompressionType, DescriptorTable, Guard,
+    AbstractTree, AnyTree, Cache, CompressionType, DescriptorTable, Guard,
     SeqNo, SequenceNumberCounter,
 };
 use parking_lot::Mutex;

@@ -1,0 +1,2 @@
+pub(super) mod model;
+mod order;
