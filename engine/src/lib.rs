@@ -8,7 +8,6 @@ pub mod clock;
 pub mod error;
 pub mod fs;
 pub mod limits;
-pub mod log;
 pub mod tasks;
 
 pub use error::{Detail, Error, ErrorKind, Result};
