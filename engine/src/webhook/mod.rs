@@ -5,3 +5,4 @@ pub mod registry;
 pub mod schedule;
 pub mod signature;
 pub mod transport;
+pub mod store;
