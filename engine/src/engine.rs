@@ -19,9 +19,7 @@ use crate::limits::Limits;
 use crate::log::{self, Epoch, LogOptions, LogReader, Opened, Tail};
 use crate::subscribe::{self, Start, Subscription};
 use crate::tasks::Tasks;
-use crate::view::{
-    Maintenance, MaintenanceOptions, Snapshot, StoreOptions, SystemFollower, Views,
-};
+use crate::view::{Maintenance, MaintenanceOptions, Snapshot, StoreOptions, SystemFollower, Views};
 use crate::write::{
     Answered, Command, Committed, Control, Health, Parts, Request, Sequencer, Strictness,
     WriteFigures,
@@ -76,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) tasks: Tasks,
     health: Arc<Health>,
+    pub(crate) floors: parking_lot::Mutex<Vec<crate::retention::Floor>>,
     /// One job that rewrites views or log at a time.
     pub(crate) rewriting: parking_lot::Mutex<()>,
 }
@@ -132,6 +131,7 @@ impl Engine {
                 settings,
                 tasks,
                 health,
+                floors: parking_lot::Mutex::default(),
                 rewriting: parking_lot::Mutex::new(()),
             }),
         };
@@ -154,7 +154,8 @@ impl Engine {
 
     async fn repeat(&self, position: u64) -> Result<Committed> {
         let reader = self.shared.reader.clone();
-        let read = self.shared.tasks.blocking(move || crate::write::repeat(&reader, position)).await;
+        let read =
+            self.shared.tasks.blocking(move || crate::write::repeat(&reader, position)).await;
         read.ok_or_else(|| Error::internal("reading the log panicked"))?
     }
 
@@ -210,7 +211,12 @@ impl Engine {
     /// A subscription from `start`.
     pub fn subscribe(&self, start: Start) -> Result<Subscription> {
         let shared = &self.shared;
-        Subscription::open(shared.reader.clone(), Arc::clone(&shared.tail), shared.tasks.clone(), start)
+        Subscription::open(
+            shared.reader.clone(),
+            Arc::clone(&shared.tail),
+            shared.tasks.clone(),
+            start,
+        )
     }
 
     /// The position after which `start` begins.

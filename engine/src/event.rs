@@ -182,7 +182,8 @@ impl EventDraft<'_> {
             origin: self.origin,
             request: self.request.clone(),
         };
-        rmp_serde::encode::write(out, &kept).map_err(|e| Error::internal(format!("encode event: {e}")))
+        rmp_serde::encode::write(out, &kept)
+            .map_err(|e| Error::internal(format!("encode event: {e}")))
     }
 
     /// Appends the erasable part to `out`; `salt` keeps its digest from being guessed.
@@ -250,13 +251,15 @@ pub struct Content<'a> {
 impl<'a> Event<'a> {
     /// Reads an event from its record.
     pub fn decode(record: &RecordView<'a>) -> Result<Self> {
-        let kept: Kept<'a> = rmp_serde::from_slice(record.kept()).map_err(|e| undecodable(record, &e))?;
+        let kept: Kept<'a> =
+            rmp_serde::from_slice(record.kept()).map_err(|e| undecodable(record, &e))?;
         let kind = EventKind::from_number(kept.kind).ok_or_else(|| {
             Error::damaged(
                 "newer_format",
                 format!(
                     "event {} has kind {}, which this version does not know; use a newer headwater",
-                    record.position(), kept.kind
+                    record.position(),
+                    kept.kind
                 ),
             )
         })?;

@@ -12,10 +12,14 @@ pub mod tasks;
 
 pub use error::{Detail, Error, ErrorKind, Result};
 
+mod backup;
 mod engine;
+mod erasure;
 mod event;
 pub mod event_json;
 pub mod log;
+pub mod offline;
+mod rebuild;
 mod retention;
 pub mod subscribe;
 pub mod value;
@@ -23,5 +27,9 @@ pub mod view;
 pub mod webhook;
 pub mod write;
 
+pub use backup::{BackedUp, restore};
 pub use engine::{Components, Engine, Settings};
+pub use erasure::Erased;
+pub use rebuild::{Rebuilt, Verified};
+pub use retention::Retention;
 pub use event::{Content, Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};

@@ -1,10 +1,176 @@
-//! Retention.
-/// What of the log is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+//! Retention: which old events go, and what is kept in their place.
+//!
+//! Guarantees: everything is kept by default; whole closed segments go, oldest first, and never what a webhook still
+//! needs; before they go, a base with all that the views held there is durable. Reads before the base are gone (410).
+//! Leaves to others: the files (the log), what a base holds (the views).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::log::{ClosedSegment, Dropped};
+use crate::view::{Progress, dump_base, fold};
+
+/// How often retention looks for what may go.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// What of the log is kept; everything by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
-    /// Events older than this many seconds may go; `None` keeps all.
+    /// Events older than this many seconds may go.
     pub seconds: Option<u64>,
-    /// Oldest events may go while the log is larger than this many bytes; `None` keeps all.
+    /// The oldest events may go while closed segments hold more than this many bytes.
     pub bytes: Option<u64>,
 }
-impl crate::Engine { pub(crate) fn start_retention(&self)->crate::Result<()> {Ok(())} pub(crate) fn finish_erasure(&self)->crate::Result<()> {Ok(())} }
+
+/// Says the lowest position that somebody still needs; `u64::MAX` if none.
+pub(crate) type Floor = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+impl Engine {
+    /// Keeps everything from the position that `floor` gives.
+    pub fn add_retention_floor(&self, floor: impl Fn() -> u64 + Send + Sync + 'static) {
+        self.shared().floors.lock().push(Arc::new(floor));
+    }
+
+    pub(crate) fn start_retention(&self) -> Result<()> {
+        let retention = self.settings().retention;
+        if retention == Retention::default() {
+            return Ok(());
+        }
+        let engine = self.clone();
+        let token = self.tasks().token();
+        self.tasks().spawn("retention", async move {
+            while tokio::time::timeout(EVERY, token.cancelled()).await.is_err() {
+                let worker = engine.clone();
+                match engine.tasks().blocking(move || worker.retain()).await {
+                    Some(Ok(dropped)) if dropped.segments > 0 => {
+                        tracing::info!(dropped.segments, dropped.bytes, "old events dropped");
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => tracing::warn!(%error, "retention failed; nothing was lost"),
+                    None => tracing::error!("retention panicked"),
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Drops what retention lets go. Blocking.
+    pub fn retain(&self) -> Result<Dropped> {
+        let closed = self.log().closed_segments();
+        let floor = self.shared().floors.lock().iter().map(|floor| floor()).min();
+        let floor = floor.unwrap_or(u64::MAX);
+        let now_ms = self.clock().now_ms();
+        let Some(position) = droppable(&closed, self.settings().retention, now_ms, floor) else {
+            return Ok(Dropped::default());
+        };
+        let one = self.only_rewrite()?;
+        self.write_base(position, now_ms)?;
+        let dropped = self.control(move |sequencer| sequencer.log.drop_before(position))??;
+        drop(one);
+        // History below the base lives in the base alone now.
+        self.rebuild(&Progress::default())?;
+        self.control(|sequencer| sequencer.log.drop_old_bases())??;
+        Ok(dropped)
+    }
+
+    fn write_base(&self, position: u64, now_ms: u64) -> Result<()> {
+        let views = &self.shared().views;
+        let (generation, applier) = fold(views, position, &Progress::default())?;
+        drop(applier);
+        let kept_ms = self.limits().idempotency_seconds.saturating_mul(1000);
+        let mut base = self.log().write_base(position)?;
+        let dumped =
+            dump_base(&views.snapshot_of(&generation), &mut base, now_ms.saturating_sub(kept_ms));
+        views.remove(generation);
+        dumped?;
+        base.finish()
+    }
+}
+
+/// The last position that may go, if any.
+fn droppable(
+    closed: &[ClosedSegment],
+    retention: Retention,
+    now_ms: u64,
+    floor: u64,
+) -> Option<u64> {
+    let total: u64 = closed.iter().map(|segment| segment.bytes).sum();
+    let mut left = total;
+    let mut last = None;
+    for segment in closed {
+        let old = retention.seconds.is_some_and(|seconds| {
+            segment.last_time_ms.saturating_add(seconds.saturating_mul(1000)) < now_ms
+        });
+        let large = retention.bytes.is_some_and(|bytes| left > bytes);
+        if !(old || large) || segment.last_position >= floor {
+            break;
+        }
+        left -= segment.bytes;
+        last = Some(segment.last_position);
+    }
+    last
+}
+
+impl Engine {
+    /// The position that a reader of the past asks for: not ahead, not before retention.
+    pub fn check_at(&self, position: u64) -> Result<u64> {
+        let first = self.log().first_position();
+        if position > self.position() {
+            return Err(Error::invalid(
+                "position_ahead",
+                format!("position {position} is past the end of the log, {}", self.position()),
+            ));
+        }
+        if position + 1 < first {
+            let message =
+                format!("position {position} is before retention, which begins at {first}");
+            return Err(Error::new(crate::ErrorKind::Gone, "position_gone", message)
+                .with("first", first));
+        }
+        Ok(position)
+    }
+
+    /// The last position at or before a time, UTC ms; a time that is still to come is refused.
+    pub fn position_at_time(&self, time_ms: u64) -> Result<u64> {
+        if time_ms > self.clock().now_ms().max(self.snapshot().time_ms()) {
+            return Err(Error::invalid("time_ahead", "the time is in the future"));
+        }
+        let first_after = self.log().position_at(time_ms.saturating_add(1))?;
+        self.check_at((first_after - 1).min(self.position()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(index: u64) -> ClosedSegment {
+        ClosedSegment {
+            first_position: index * 10 + 1,
+            last_position: index * 10 + 10,
+            last_time_ms: index * 1000,
+            bytes: 100,
+        }
+    }
+
+    #[test]
+    fn everything_is_kept_by_default() {
+        let closed = [segment(0), segment(1)];
+        assert_eq!(droppable(&closed, Retention::default(), u64::MAX, u64::MAX), None);
+    }
+
+    #[test]
+    fn age_and_size_drop_from_the_oldest_and_stop_at_the_floor() {
+        let closed = [segment(0), segment(1), segment(2)];
+        let by_age = Retention { seconds: Some(5), bytes: None };
+        assert_eq!(droppable(&closed, by_age, 6500, u64::MAX), Some(20));
+        let by_size = Retention { seconds: None, bytes: Some(150) };
+        assert_eq!(droppable(&closed, by_size, 0, u64::MAX), Some(20));
+        assert_eq!(droppable(&closed, by_size, 0, 15), Some(10));
+        assert_eq!(droppable(&closed, by_size, 0, 10), None, "position 10 is needed");
+    }
+}

@@ -56,11 +56,6 @@ impl SparseIndex {
         self.entries.get(low.min(at)).copied()
     }
 
-    /// The first entry after `position`: where the bytes up to and including `position` end at the latest.
-    pub(super) fn after_position(&self, position: u64) -> Option<IndexEntry> {
-        self.entries.get(self.entries.partition_point(|entry| entry.position <= position)).copied()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -38,6 +38,8 @@
 
 mod base;
 mod block;
+mod erase;
+mod export;
 mod group;
 mod head;
 mod header;
@@ -47,16 +49,23 @@ mod layout;
 mod open;
 mod reader;
 mod record;
+mod retention;
 mod roll;
 mod scan;
 mod segment;
 mod shared;
 mod tail;
+#[doc(hidden)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod trailer;
+mod verify;
 mod writer;
 
 pub use base::{BaseHeader, BaseReader, BaseWriter, base_positions};
 pub use block::Block;
+pub use export::{LogSnapshot, SnapshotFile};
 pub use group::{GroupBuilder, Mark};
 pub use head::Epoch;
 pub use keeper::{HeadKeeper, SegmentPreparer};
@@ -64,7 +73,9 @@ pub use layout::{Digest, FORMAT_VERSION};
 pub use open::open;
 pub use reader::LogReader;
 pub use record::{BatchEnd, RecordView, digest_of};
+pub use retention::{ClosedSegment, Dropped};
 pub use tail::{Tail, TailRead};
+pub use verify::VerifyReport;
 pub use writer::LogWriter;
 
 /// When an append counts as done.

@@ -55,9 +55,7 @@ impl Batch {
     /// The records.
     pub fn records(&self) -> impl Iterator<Item = RecordView<'_>> {
         let (after, to) = (self.after, self.to);
-        self.block
-            .iter()
-            .filter(move |record| record.position() > after && record.position() <= to)
+        self.block.iter().filter(move |record| record.position() > after && record.position() <= to)
     }
 
     /// The events, decoded.

@@ -5,7 +5,6 @@
 //! to the same bytes.
 //! Leaves to others: repeated names in an object, limits on size.
 
-use super::encode;
 use super::token::{Cursor, Token};
 use crate::{Error, Result};
 
@@ -14,7 +13,7 @@ pub const NESTING_MAX: u32 = 256;
 
 /// Checks that `bytes` are one value in canonical form.
 pub fn validate(bytes: &[u8]) -> Result<()> {
-    let mut check = Check { cursor: Cursor::new(bytes), len: bytes.len(), scratch: Vec::new() };
+    let mut check = Check { cursor: Cursor::new(bytes), len: bytes.len() };
     check.value(0)?;
     match check.cursor.rest() {
         [] => Ok(()),
@@ -25,7 +24,6 @@ pub fn validate(bytes: &[u8]) -> Result<()> {
 struct Check<'a> {
     cursor: Cursor<'a>,
     len: usize,
-    scratch: Vec<u8>,
 }
 
 impl<'a> Check<'a> {
@@ -61,9 +59,7 @@ impl<'a> Check<'a> {
         let Some(token) = self.cursor.next_token() else {
             return Err(self.damaged("is cut short or has an unknown type"));
         };
-        self.scratch.clear();
-        write_head(&token, &mut self.scratch);
-        if !before.starts_with(&self.scratch) {
+        if before.len() - self.cursor.rest().len() != canonical_len(&token) {
             return Err(self.damaged("is not in canonical form"));
         }
         let texts = match token {
@@ -84,28 +80,40 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Writes the canonical first bytes of a token: all of a scalar of fixed size, the header of anything else.
-fn write_head(token: &Token<'_>, out: &mut Vec<u8>) {
+/// How many bytes a token takes in canonical form: all of a scalar, the header of an array or object. No two forms of
+/// a token have the same length, so the length tells the canonical one.
+fn canonical_len(token: &Token<'_>) -> usize {
     match *token {
-        Token::Null => encode::write_null(out),
-        Token::Bool(value) => encode::write_bool(value, out),
-        Token::Int32(value) => encode::write_int32(value, out),
-        Token::Int64(value) => encode::write_int64(value, out),
-        Token::Double(value) => encode::write_double(value, out),
-        Token::Decimal(value) => encode::write_decimal(value, out),
-        Token::String(text) => encode::write_str_header(text.len(), out),
-        Token::Date(ms) => encode::write_date(ms, out),
-        Token::ObjectId(id) => encode::write_object_id(id, out),
-        Token::Binary(_, bytes) => {
-            encode::write_ext_header(encode::EXT_BINARY, bytes.len() + 1, out)
+        Token::Null | Token::Bool(_) => 1,
+        Token::Int32(-32..=127) => 1,
+        Token::Int32(-128..=127) => 2,
+        Token::Int32(-32_768..=32_767) => 3,
+        Token::Int32(_) => 5,
+        Token::Int64(_) | Token::Double(_) => 9,
+        Token::String(text) => {
+            text.len() + if text.len() <= 31 { 1 } else { 1 + len_width(text.len()) }
         }
-        Token::Array(len) => encode::write_array_header(len, out),
-        Token::Object(len) => encode::write_object_header(len, out),
-        Token::Regex(pattern, options) => {
-            encode::write_ext_header(encode::EXT_REGEX, pattern.len() + 1 + options.len(), out);
-        }
-        Token::Timestamp(t, i) => encode::write_timestamp(t, i, out),
-        Token::MinKey => encode::write_min_key(out),
-        Token::MaxKey => encode::write_max_key(out),
+        Token::Array(len) | Token::Object(len) if len <= 15 => 1,
+        Token::Array(len) | Token::Object(len) => 1 + len_width(len).max(2),
+        Token::Date(_) | Token::Timestamp(..) => extension_len(8),
+        Token::Decimal(_) => extension_len(16),
+        Token::ObjectId(_) => extension_len(12),
+        Token::Binary(_, bytes) => extension_len(1 + bytes.len()),
+        Token::Regex(pattern, options) => extension_len(pattern.len() + 1 + options.len()),
+        Token::MinKey | Token::MaxKey => extension_len(0),
+    }
+}
+
+fn extension_len(payload: usize) -> usize {
+    let header = if matches!(payload, 1 | 2 | 4 | 8 | 16) { 2 } else { 2 + len_width(payload) };
+    header + payload
+}
+
+/// The bytes of a length outside its tag.
+fn len_width(len: usize) -> usize {
+    match len {
+        0..=0xff => 1,
+        0x100..=0xffff => 2,
+        _ => 4,
     }
 }

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::number::Exact;
+use super::number::{Exact, compare_decimals};
 use super::raw::Raw;
 use super::token::{Cursor, Token};
 
@@ -54,6 +54,7 @@ fn compare_ranks_and_numbers(left: Token<'_>, right: Token<'_>) -> Ordering {
         (Token::Double(x), Token::Double(y)) if !x.is_nan() && !y.is_nan() => {
             x.partial_cmp(&y).unwrap_or(Ordering::Equal)
         }
+        (Token::Decimal(x), Token::Decimal(y)) => compare_decimals(x, y),
         _ => exact(left).cmp(&exact(right)),
     }
 }

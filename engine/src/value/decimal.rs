@@ -138,14 +138,14 @@ fn parse_number(text: &str) -> Option<(u128, i32)> {
         return None;
     }
     let mut coefficient = 0_u128;
-    // Zeros that did not go into the coefficient, because no digit has followed yet.
+    // Zeros that had no room in the coefficient; another digit after them has none either.
     let mut zeros = 0_i64;
     for digit in digits().map(|digit| u128::from(digit - b'0')) {
         if digit == 0 && coefficient > COEFFICIENT_MAX / 10 {
             zeros += 1;
             continue;
         }
-        if zeros > 0 || coefficient > COEFFICIENT_MAX / 10 {
+        if coefficient > COEFFICIENT_MAX / 10 {
             return None;
         }
         coefficient = coefficient * 10 + digit;

@@ -84,21 +84,37 @@ impl Exact {
     }
 
     pub(super) fn from_decimal(value: Decimal128) -> Self {
-        let (negative, coefficient, exponent) = match value.parts() {
-            DecimalParts::NaN => return Self::only(Class::NaN),
-            DecimalParts::Infinite { negative: false } => return Self::only(Class::Infinity),
-            DecimalParts::Infinite { negative: true } => return Self::only(Class::MinusInfinity),
-            DecimalParts::Finite { coefficient: 0, .. } => return Self::only(Class::Zero),
-            DecimalParts::Finite { negative, coefficient, exponent } => {
-                (negative, coefficient, exponent)
-            }
-        };
-        let class = if negative { Class::Negative } else { Class::Positive };
-        Self { class, size: size_of_decimal(coefficient, exponent) }
+        let (class, digits) = decimal_digits(value);
+        let size = digits.map_or_else(Size::default, size_of_decimal);
+        Self { class, size }
     }
 
     fn only(class: Class) -> Self {
         Self { class, size: Size::default() }
+    }
+}
+
+/// Compares two decimals as [`Exact`] does, by their digits alone.
+pub(super) fn compare_decimals(a: Decimal128, b: Decimal128) -> Ordering {
+    let (class_a, digits_a) = decimal_digits(a);
+    let (class_b, digits_b) = decimal_digits(b);
+    let by_size = match class_a {
+        Class::Negative => digits_b.cmp(&digits_a),
+        _ => digits_a.cmp(&digits_b),
+    };
+    class_a.cmp(&class_b).then(by_size)
+}
+
+fn decimal_digits(value: Decimal128) -> (Class, Option<Digits>) {
+    match value.parts() {
+        DecimalParts::NaN => (Class::NaN, None),
+        DecimalParts::Infinite { negative: false } => (Class::Infinity, None),
+        DecimalParts::Infinite { negative: true } => (Class::MinusInfinity, None),
+        DecimalParts::Finite { coefficient: 0, .. } => (Class::Zero, None),
+        DecimalParts::Finite { negative, coefficient, exponent } => {
+            let class = if negative { Class::Negative } else { Class::Positive };
+            (class, Some(digits(coefficient, exponent)))
+        }
     }
 }
 
@@ -121,8 +137,9 @@ impl PartialOrd for Exact {
 /// The largest power of five in 64 bits, and its exponent.
 const FIVES: (u64, u32) = (5_u64.pow(27), 27);
 
-/// `coefficient * 10^exponent` for a coefficient that is not 0.
-fn size_of_decimal(coefficient: u128, exponent: i32) -> Size {
+/// The size of a decimal that is not 0.
+fn size_of_decimal(all: Digits) -> Size {
+    let (coefficient, exponent) = shortest(all);
     let power = exponent.unsigned_abs();
     let (limbs, shift, exact) = if exponent >= 0 {
         let mut limbs = split(coefficient, 0);
@@ -137,7 +154,7 @@ fn size_of_decimal(coefficient: u128, exponent: i32) -> Size {
         (limbs, exponent - room as i32, remainder == 0)
     };
     let (bits, length, whole) = leading_bits(&limbs);
-    let tail = (!exact || !whole).then(|| digits(coefficient, exponent));
+    let tail = (!exact || !whole).then_some(all);
     Size { exponent: length - 1 + shift, bits, tail }
 }
 
@@ -147,6 +164,19 @@ fn digits(coefficient: u128, exponent: i32) -> Digits {
         exponent: exponent + 33 - missing as i32,
         coefficient: coefficient * 10_u128.pow(missing),
     }
+}
+
+/// Coefficient and power of ten without the zeros at the end, so that the powers of five below are small.
+fn shortest(all: Digits) -> (u128, i32) {
+    let (mut coefficient, mut exponent) = (all.coefficient, all.exponent - 33);
+    for zeros in [16, 8, 4, 2, 1, 1] {
+        let power = 10_u128.pow(zeros);
+        if coefficient.is_multiple_of(power) {
+            coefficient /= power;
+            exponent += zeros.cast_signed();
+        }
+    }
+    (coefficient, exponent)
 }
 
 /// Calls with factors whose product is `5^power`.

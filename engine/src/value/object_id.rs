@@ -1,6 +1,6 @@
 //! ObjectIds as text.
 //!
-//! Guarantees: [`parse`] takes exactly 24 hex digits of either case, [`format`] writes lower case.
+//! Guarantees: [`parse`] takes exactly 24 hex digits of either case, [`format()`] writes lower case.
 //! Leaves to others: making new ids (`clock::ObjectIds`).
 
 /// The id that 24 hex digits mean.

@@ -182,7 +182,8 @@ impl Object {
         self.0.iter_mut().find(|(n, _)| n == name).map(|(_, value)| value)
     }
 
-    /// Sets a member: in its place when it is there (the old value is given back), else at the end.
+    /// Sets a member: in its place when it is there (the old value is given back), else at the end. Looks at every name;
+    /// large objects are better collected.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());
         if let Some(place) = self.get_mut(&name) {

@@ -128,19 +128,38 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// Moves past one whole value and gives its bytes.
+    /// Moves past one whole value and gives its bytes. Looks at lengths only.
+    #[inline]
     pub fn skip(&mut self) -> Option<&'a [u8]> {
         let before = self.rest;
         let mut left = 1_usize;
         while left > 0 {
-            left -= 1;
-            match self.next_token()? {
-                Token::Array(len) => left = left.checked_add(len)?,
-                Token::Object(len) => left = left.checked_add(len.checked_mul(2)?)?,
-                _ => {}
-            }
+            left = (left - 1).checked_add(self.skip_token()?)?;
         }
         before.get(..before.len() - self.rest.len())
+    }
+
+    /// Moves past one token and gives how many values belong to it.
+    #[inline]
+    fn skip_token(&mut self) -> Option<usize> {
+        let (&tag, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        let payload = match tag {
+            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => return Some(0),
+            0x80..=0x8f => return Some(2 * usize::from(tag & 0x0f)),
+            0x90..=0x9f => return Some(usize::from(tag & 0x0f)),
+            0xdc | 0xdd => return self.len(tag - 0xdc + 1),
+            0xde | 0xdf => return self.len(tag - 0xde + 1)?.checked_mul(2),
+            0xa0..=0xbf => usize::from(tag & 0x1f),
+            0xcb | 0xd3 => 8,
+            0xd0..=0xd2 => 1 << (tag - 0xd0),
+            0xd9..=0xdb => self.len(tag - 0xd9)?,
+            // An extension's type comes before its payload.
+            0xd4..=0xd8 => 1 + (1 << (tag - 0xd4)),
+            0xc7..=0xc9 => self.len(tag - 0xc7)?.checked_add(1)?,
+            _ => return None,
+        };
+        self.take(payload).map(|_| 0)
     }
 
     /// The bytes of a member's name.

@@ -66,6 +66,7 @@ pub struct Applier {
     touched: Vec<CollectionId>,
     followers: Vec<Arc<dyn SystemFollower>>,
     position: u64,
+    base: u64,
     time_ms: u64,
     id_key: Vec<u8>,
 }
@@ -75,6 +76,8 @@ pub struct Applier {
 pub struct ApplierState {
     /// The last position applied.
     pub position: u64,
+    /// The position of the base that the history begins with, or 0.
+    pub base: u64,
     /// Its time, UTC ms.
     pub time_ms: u64,
     /// The collections there.
@@ -97,6 +100,7 @@ impl Applier {
             touched: Vec::new(),
             followers,
             position: state.position,
+            base: state.base,
             time_ms: state.time_ms,
             id_key: Vec::new(),
         };
@@ -118,6 +122,7 @@ impl Applier {
     pub fn state(&self) -> ApplierState {
         ApplierState {
             position: self.position,
+            base: self.base,
             time_ms: self.time_ms,
             collections: (*self.collections).clone(),
             counters: self.counters.clone(),
@@ -129,6 +134,7 @@ impl Applier {
         self.collections = Arc::new(state.collections);
         self.counters = state.counters;
         self.position = state.position;
+        self.base = state.base;
         self.time_ms = state.time_ms;
         self.publish();
     }
@@ -182,9 +188,9 @@ impl Applier {
             | EventKind::DocumentUpdated
             | EventKind::DocumentDeleted => self.apply_document(event, sequence),
             EventKind::DocumentErased => self.apply_erased(event, sequence),
-            EventKind::EventPublished
-            | EventKind::RequestRecorded
-            | EventKind::WebhookDisabled => Ok(()),
+            EventKind::EventPublished | EventKind::RequestRecorded | EventKind::WebhookDisabled => {
+                Ok(())
+            }
         }
     }
 
@@ -242,13 +248,7 @@ impl Applier {
         }
     }
 
-    fn write_document(
-        &self,
-        event: &Event<'_>,
-        number: CollectionId,
-        body: &[u8],
-        sequence: u64,
-    ) {
+    fn write_document(&self, event: &Event<'_>, number: CollectionId, body: &[u8], sequence: u64) {
         let key = keys::document(number, &self.id_key);
         if event.kind == EventKind::DocumentDeleted {
             self.store.remove(Tree::Documents, &key, sequence);
@@ -297,18 +297,18 @@ impl Applier {
 
     /// Forgets what the views know of an erased document: its id stands in their keys.
     fn apply_erased(&self, event: &Event<'_>, sequence: u64) -> Result<()> {
-        let (Some(id), Some(number)) = (event.id(), self.collections.number(event.collection)) else {
+        let (Some(id), Some(number)) = (event.id(), self.collections.number(event.collection))
+        else {
             return Ok(());
         };
         let id_key = value::key::encode(id);
         let key = keys::document(number, &id_key);
         self.store.remove(Tree::Documents, &key, sequence);
         self.store.remove(Tree::Deleted, &key, sequence);
-        let snapshot = self.store.snapshot();
         let from = keys::history(number, &id_key, 0);
         let to = keys::history(number, &id_key, event.position);
-        for entry in snapshot.range(Tree::History, Bound::Included(from), Bound::Included(to)) {
-            self.store.remove(Tree::History, &entry?.0, sequence);
+        for key in self.store.newest_keys(Tree::History, from, to)? {
+            self.store.remove(Tree::History, &key, sequence);
         }
         Ok(())
     }
@@ -344,7 +344,8 @@ impl Applier {
             let key = keys::request(std::str::from_utf8(&by_time[9..]).unwrap_or_default());
             let current = self.store.newest(Tree::Meta, &key)?;
             // A newer request may have taken the same key since.
-            if current.is_some_and(|value| value.get(8..16) == Some(&le_of_be(&by_time[1..9])[..])) {
+            if current.is_some_and(|value| value.get(8..16) == Some(&le_of_be(&by_time[1..9])[..]))
+            {
                 self.store.remove(Tree::Meta, &key, sequence);
             }
             self.store.remove(Tree::Meta, &by_time, sequence);

@@ -20,6 +20,7 @@ const FILE: &str = "checkpoint";
 #[derive(Serialize, Deserialize)]
 struct Stored {
     position: u64,
+    base: u64,
     time_ms: u64,
     highest: CollectionId,
     collections: Vec<serde_bytes::ByteBuf>,
@@ -39,6 +40,7 @@ pub(crate) fn write(
     counters.sort_unstable_by_key(|(number, _)| *number);
     let stored = Stored {
         position: state.position,
+        base: state.base,
         time_ms: state.time_ms,
         highest: state.collections.highest(),
         collections: state
@@ -86,9 +88,9 @@ pub(crate) fn read(fs: &dyn FileSystem, dir: &Path, log_id: &[u8]) -> Option<App
     decode(stored)
 }
 
-/// The position of a checkpoint, if there is one that can be trusted.
-pub(crate) fn position(fs: &dyn FileSystem, dir: &Path) -> Option<u64> {
-    load(fs, dir).map(|stored| stored.position)
+/// The position of a checkpoint and of the base under its history, if there is one that can be trusted.
+pub(crate) fn place(fs: &dyn FileSystem, dir: &Path) -> Option<(u64, u64)> {
+    load(fs, dir).map(|stored| (stored.position, stored.base))
 }
 
 fn load(fs: &dyn FileSystem, dir: &Path) -> Option<Stored> {
@@ -117,6 +119,7 @@ fn decode(stored: Stored) -> Option<ApplierState> {
     }
     Some(ApplierState {
         position: stored.position,
+        base: stored.base,
         time_ms: stored.time_ms,
         collections,
         counters: stored.counters.into_iter().collect(),

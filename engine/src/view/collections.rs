@@ -88,7 +88,7 @@ impl Collections {
 }
 
 /// The name and number in a `_collections` document.
-pub fn describe(definition: Raw<'_>) -> Result<(String, CollectionId)> {
+pub(super) fn describe(definition: Raw<'_>) -> Result<(String, CollectionId)> {
     let name = definition.get("_id").and_then(|id| id.as_str().map(str::to_owned));
     let number = definition.get(NUMBER).and_then(|number| number.as_i64());
     match (name, number.and_then(|number| CollectionId::try_from(number).ok())) {

@@ -48,12 +48,13 @@ pub fn compare(views: &Snapshot, fold: &Snapshot, requests_since_ms: u64) -> Res
         }
     }
     let remembered = |snapshot: &Snapshot| {
-        snapshot
-            .store()
-            .range(Tree::Meta, Bound::Included(vec![b'r']), Bound::Unbounded)
-            .filter(move |entry| {
-                entry.as_ref().map_or(true, |(key, value)| !forgotten(key, value, requests_since_ms))
-            })
+        snapshot.store().range(Tree::Meta, Bound::Included(vec![b'r']), Bound::Unbounded).filter(
+            move |entry| {
+                entry
+                    .as_ref()
+                    .map_or(true, |(key, value)| !forgotten(key, value, requests_since_ms))
+            },
+        )
     };
     entries += equal_runs(Tree::Meta, remembered(views), remembered(fold), &mut hasher)?;
     Ok(Comparison { entries, digest: hasher.finalize().to_hex().to_string() })
@@ -96,7 +97,10 @@ fn same(tree: Tree, a: &Entry, b: &Entry) -> bool {
 }
 
 fn differ(what: String) -> Error {
-    Error::damaged("views_differ", format!("the views are not the fold of the log: {what}; rebuild them"))
+    Error::damaged(
+        "views_differ",
+        format!("the views are not the fold of the log: {what}; rebuild them"),
+    )
 }
 
 fn hex(bytes: &[u8]) -> String {

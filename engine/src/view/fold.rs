@@ -70,10 +70,7 @@ pub(crate) fn catch_up(
     to: u64,
     progress: &Progress,
 ) -> Result<()> {
-    if applier.position() == 0
-        && let Some(position) = log.base_position()
-        && position > 0
-    {
+    if applier.position() == 0 && log.first_position() > 1 {
         let state = load_base(log, applier.store())?;
         applier.restart(state);
     }
@@ -99,8 +96,9 @@ pub(crate) fn catch_up(
 /// Fills empty trees from the log's base, if it has one.
 fn load_base(log: &LogReader, store: &Store) -> Result<ApplierState> {
     let mut state = ApplierState::default();
-    let Some(base) = log.base()? else { return Ok(state) };
+    let Some(base) = log.newest_base()? else { return Ok(state) };
     state.position = base.header().position;
+    state.base = state.position;
     state.time_ms = base.header().time_ms;
     let sequence = store.next_sequence();
     base.for_each(|entry| {
@@ -162,11 +160,7 @@ fn split_key(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Writes everything that `snapshot` holds into a base; remembered requests from before `requests_since_ms` are left
 /// out.
-pub fn dump_base(
-    snapshot: &Snapshot,
-    base: &mut BaseWriter,
-    requests_since_ms: u64,
-) -> Result<()> {
+pub fn dump_base(snapshot: &Snapshot, base: &mut BaseWriter, requests_since_ms: u64) -> Result<()> {
     base.push(&[&b"H"[..], &snapshot.collections().highest().to_le_bytes()].concat())?;
     for collection in snapshot.collections().iter() {
         base.push(&[b"C", &collection.definition[..]].concat())?;
@@ -191,6 +185,26 @@ pub(crate) fn forgotten(key: &[u8], value: &[u8], since_ms: u64) -> bool {
         _ => None,
     };
     time_ms.is_some_and(|time_ms| time_ms < since_ms)
+}
+
+/// Takes the entries of an erased document out of the log's base, if it has one that holds them.
+pub(crate) fn erase_from_base(log: &LogReader, key: &[u8]) -> Result<()> {
+    let Some(base) = log.newest_base()? else { return Ok(()) };
+    let holds = |entry: &[u8]| {
+        matches!(entry.first(), Some(b'D' | b'X'))
+            && split_key(&entry[1..]).is_some_and(|(found, _)| found == key)
+    };
+    let mut found = false;
+    base.for_each(|entry| {
+        found |= holds(entry);
+        Ok(())
+    })?;
+    if !found {
+        return Ok(());
+    }
+    let mut without = log.write_base(base.header().position)?;
+    base.for_each(|entry| if holds(entry) { Ok(()) } else { without.push(entry) })?;
+    without.finish()
 }
 
 fn keyed(tag: u8, key: &[u8], value: &[u8]) -> Vec<u8> {

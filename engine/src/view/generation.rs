@@ -48,11 +48,10 @@ impl Views {
         followers: Vec<Arc<dyn SystemFollower>>,
     ) -> Result<(Arc<Self>, Applier)> {
         fs.create_dir_all(dir).map_err(|error| Error::io("create", dir, &error))?;
-        let opened = open_current(dir, &fs, &log, options)
-            .unwrap_or_else(|error| {
-                tracing::warn!(%error, "the views cannot be used; they are rebuilt from the log");
-                None
-            });
+        let opened = open_current(dir, &fs, &log, options).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the views cannot be used; they are rebuilt from the log");
+            None
+        });
         let (generation, state) = match opened {
             Some(opened) => opened,
             None => {
@@ -72,6 +71,18 @@ impl Views {
             current: RwLock::new(Arc::new(generation)),
         };
         Ok((Arc::new(views), applier))
+    }
+
+    /// Views that hold nothing, to fold other generations beside.
+    pub(crate) fn empty(
+        dir: &Path,
+        fs: SharedFileSystem,
+        log: LogReader,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        fs.create_dir_all(dir).map_err(|error| Error::io("create", dir, &error))?;
+        let generation = Arc::new(fresh(dir, &fs, options)?);
+        Ok(Self { dir: dir.to_owned(), fs, log, options, current: RwLock::new(generation) })
     }
 
     /// The current generation.
@@ -123,7 +134,12 @@ impl Views {
     /// tree must have been rotated at `state` or after.
     pub fn checkpoint(&self, generation: &Generation, state: &ApplierState) -> Result<()> {
         generation.store.flush()?;
-        checkpoint::write(&*self.fs, &generation.dir, &identity(&self.log, state.position)?, state)?;
+        checkpoint::write(
+            &*self.fs,
+            &generation.dir,
+            &identity(&self.log, state.position)?,
+            state,
+        )?;
         name_current(&self.dir, &self.fs, &generation.dir)
     }
 
@@ -158,8 +174,8 @@ fn open_current(
     if !valid {
         return Ok(None);
     }
-    let Some(position) = checkpoint::position(&**fs, &folder) else { return Ok(None) };
-    if position > log.durable_position() || position + 1 < log.first_position() {
+    let Some((position, base)) = checkpoint::place(&**fs, &folder) else { return Ok(None) };
+    if position > log.durable_position() || base != log.first_position() - 1 {
         return Ok(None);
     }
     let Some(state) = checkpoint::read(&**fs, &folder, &identity(log, position)?) else {

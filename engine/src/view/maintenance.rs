@@ -13,6 +13,10 @@ use super::generation::{Generation, Views};
 use crate::error::{Error, Result};
 use crate::tasks::Tasks;
 
+const STEP: Duration = Duration::from_millis(1);
+/// Longest wait of the writer for a flush.
+const BEHIND_MAX: Duration = Duration::from_secs(10);
+
 /// When memtables are sealed.
 #[derive(Clone, Copy, Debug)]
 pub struct MaintenanceOptions {
@@ -51,15 +55,23 @@ impl Maintenance {
     }
 
     /// Called by the writer after each group: seals memtables that are full, and waits while too much is unflushed.
-    pub fn after_group(&self, applier: &Applier, generation: &Arc<Generation>) {
+    /// Whether it sealed.
+    pub fn after_group(&self, applier: &Applier, generation: &Arc<Generation>) -> bool {
         let store = applier.store();
         if store.active_bytes() < self.options.memtable_bytes {
-            return;
+            return false;
         }
         self.seal(applier, generation);
-        while store.is_behind() {
-            std::thread::sleep(Duration::from_millis(1));
+        let mut waited = Duration::ZERO;
+        // A disk that takes no flush must not stop the log for ever; memory grows meanwhile, and that is said.
+        while store.is_behind() && waited < BEHIND_MAX {
+            std::thread::sleep(STEP);
+            waited += STEP;
         }
+        if waited >= BEHIND_MAX {
+            tracing::warn!("flushing the views cannot keep up; they grow in memory");
+        }
+        true
     }
 
     /// Seals the memtables now and asks for a checkpoint.

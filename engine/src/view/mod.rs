@@ -28,5 +28,6 @@ pub use row::{Row, RowParts};
 pub use snapshot::{HistoryEntry, Page, Snapshot, Window, key_of_name};
 pub use store::{Published, Store, StoreOptions, StoreSnapshot, Tree};
 
-pub(crate) use fold::finish_fold;
+pub(crate) use checkpoint::replace as replace_file;
+pub(crate) use fold::{erase_from_base, finish_fold};
 pub(crate) use snapshot::decode_request;

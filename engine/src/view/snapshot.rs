@@ -113,12 +113,7 @@ impl Snapshot {
     }
 
     /// A page of the documents as they were at `position`, which must be neither ahead nor before retention.
-    pub fn page_at(
-        &self,
-        number: CollectionId,
-        position: u64,
-        window: Window<'_>,
-    ) -> Result<Page> {
+    pub fn page_at(&self, number: CollectionId, position: u64, window: Window<'_>) -> Result<Page> {
         let from = match window.after {
             Some(id_key) => Bound::Excluded(keys::history(number, id_key, u64::MAX)),
             None => Bound::Included(keys::collection_start(number)),
@@ -219,7 +214,10 @@ impl Snapshot {
 
     /// The first position of a remembered request and its time, UTC ms.
     pub fn request(&self, key: &str) -> Result<Option<(u64, u64)>> {
-        Ok(self.store.get(Tree::Meta, &keys::request(key))?.and_then(|value| decode_request(&value)))
+        Ok(self
+            .store
+            .get(Tree::Meta, &keys::request(key))?
+            .and_then(|value| decode_request(&value)))
     }
 
     /// The trees, for comparing and dumping views.

@@ -17,8 +17,8 @@ use lsm_tree::config::{
     PinningPolicy,
 };
 use lsm_tree::{
-    AbstractTree, AnyTree, Cache, CompressionType, DescriptorTable, Guard,
-    SeqNo, SequenceNumberCounter,
+    AbstractTree, AnyTree, Cache, CompressionType, DescriptorTable, Guard, SeqNo,
+    SequenceNumberCounter,
 };
 use parking_lot::Mutex;
 
@@ -67,6 +67,9 @@ impl Default for StoreOptions {
     }
 }
 
+/// Sees every write.
+const NEWEST: SeqNo = SeqNo::MAX >> 1;
+
 /// Whether the trees of a store must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -111,7 +114,7 @@ pub struct StoreSnapshot {
 }
 
 /// A key with its value.
-pub type Entry = (Bytes, Bytes);
+pub(super) type Entry = (Bytes, Bytes);
 
 impl Store {
     /// Opens the trees in `dir`, which must all be there, or creates them.
@@ -186,7 +189,15 @@ impl Store {
 
     /// The newest value of a key, whether published or not; for the sequencer alone.
     pub fn newest(&self, tree: Tree, key: &[u8]) -> Result<Option<Bytes>> {
-        self.get_at(tree, key, SeqNo::MAX >> 1)
+        self.get_at(tree, key, NEWEST)
+    }
+
+    /// The keys between two, both included, whether published or not; for the writer alone.
+    pub fn newest_keys(&self, tree: Tree, from: Vec<u8>, to: Vec<u8>) -> Result<Vec<Bytes>> {
+        self.tree(tree)
+            .range::<Vec<u8>, _>(from..=to, NEWEST, None)
+            .map(|guard| guard.key().map(Bytes::from).map_err(|error| tree_error(tree, &error)))
+            .collect()
     }
 
     fn get_at(&self, tree: Tree, key: &[u8], sequence: SeqNo) -> Result<Option<Bytes>> {
@@ -342,6 +353,9 @@ impl Drop for StoreSnapshot {
 fn tree_error(tree: Tree, error: &lsm_tree::Error) -> Error {
     Error::damaged(
         "view_damaged",
-        format!("the view `{}` cannot be used: {error}; it can be rebuilt from the log", tree.folder()),
+        format!(
+            "the view `{}` cannot be used: {error}; it can be rebuilt from the log",
+            tree.folder()
+        ),
     )
 }

@@ -87,6 +87,13 @@ pub enum Operation {
         /// What happened, encoded.
         body: Bytes,
     },
+    /// The end of a document and of everything known about it; its events lose their content afterwards.
+    Erase {
+        /// The collection's name.
+        collection: Arc<str>,
+        /// The document.
+        id: DocumentId,
+    },
     /// A custom event.
     Publish {
         /// `{"event", "data", "channel"}`, encoded.
@@ -152,12 +159,14 @@ pub enum Effect {
     Unchanged,
     /// Published a custom event.
     Published,
+    /// Erased a document.
+    Erased,
 }
 
 impl Effect {
     /// The effect of a stored number.
     pub(crate) fn from_number(number: u8) -> Option<Self> {
-        [Self::Created, Self::Updated, Self::Deleted, Self::Unchanged, Self::Published]
+        [Self::Created, Self::Updated, Self::Deleted, Self::Unchanged, Self::Published, Self::Erased]
             .into_iter()
             .find(|effect| *effect as u8 == number)
     }

@@ -80,7 +80,11 @@ impl<'a> Resolver<'a> {
         self.resolved.outcomes.reserve(command.operations.len());
         for (index, operation) in command.operations.iter().enumerate() {
             let outcome = self.operation(operation).map_err(|error| {
-                if command.operations.len() == 1 { error } else { error.with("operation", index as u64) }
+                if command.operations.len() == 1 {
+                    error
+                } else {
+                    error.with("operation", index as u64)
+                }
             })?;
             self.resolved.outcomes.push(outcome);
         }
@@ -101,6 +105,7 @@ impl<'a> Resolver<'a> {
             }
             Operation::Define { collection, definition } => self.define(collection, definition),
             Operation::Drop { collection } => self.drop_collection(collection),
+            Operation::Erase { collection, id } => self.erase(collection, id),
             Operation::WebhookDisabled { body } => {
                 Ok(self.publish(EventKind::WebhookDisabled, "_webhooks", body))
             }
@@ -244,6 +249,31 @@ impl<'a> Resolver<'a> {
             diff: None,
         };
         Ok(self.write(target, draft, None, Effect::Deleted))
+    }
+
+    /// Deletes the document if it is there, and marks the place from which on it is forgotten.
+    fn erase(&mut self, name: &Arc<str>, id: &DocumentId) -> Result<Outcome> {
+        let number = self.overlay.number(name).ok_or_else(|| no_collection(name))?;
+        if self.overlay.document(number, &id.key)?.live.is_some() {
+            self.delete(name, id, None)?;
+        }
+        let previous = self.overlay.document(number, &id.key)?.position;
+        let draft = Draft {
+            kind: EventKind::DocumentErased,
+            collection: Arc::clone(name),
+            id: id.raw.clone(),
+            version: 0,
+            previous,
+            body: Bytes::new(),
+            body_bytes_before: 0,
+            origin: None,
+            diff: None,
+        };
+        let mut outcome = self.write(Target { name, number, id }, draft, None, Effect::Erased);
+        outcome.version = 0;
+        let forgotten = DocumentState::default();
+        self.overlay.set_document(number, &id.key, forgotten);
+        Ok(outcome)
     }
 
     /// Takes a draft into the batch and its result into the overlay.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::answer::{Pending, Reply, Replies};
+use super::answer::{Pending, Replies, Reply};
 use super::command::{Command, Committed, Effect, Outcome};
 use super::health::{Health, Stop};
 use super::overlay::Overlay;
@@ -20,7 +20,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
 use crate::limits::Limits;
 use crate::log::{BatchEnd, Block, GroupBuilder, LogReader, LogWriter, Tail};
-use crate::view::{self, Applier, Generation, Maintenance, Store, Tree, Views, keys};
+use crate::view::{
+    self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys,
+};
 
 /// How often an idle sequencer looks whether a full disk has room again.
 const IDLE: Duration = Duration::from_millis(500);
@@ -224,7 +226,7 @@ impl Sequencer {
             let event = event_of(draft, &command.actor, first_position, request);
             let mut salt = [0; 16];
             self.clock.fill_random(&mut salt);
-            let end = if index == last { BatchEnd::Yes } else { BatchEnd::No };
+            let end = if index == last { BatchEnd::Last } else { BatchEnd::More };
             let mut failure = None;
             let mut keep = |result: Result<()>| {
                 if let Err(error) = result {
@@ -249,7 +251,8 @@ impl Sequencer {
     /// A request under this key that is in the log and has not expired: its first position and digest.
     fn remembered(&self, key: &str) -> Result<Option<(u64, [u8; 32])>> {
         let stored = self.applier.store().newest(Tree::Meta, &keys::request(key))?;
-        let Some((position, time_ms)) = stored.and_then(|value| view::decode_request(&value)) else {
+        let Some((position, time_ms)) = stored.and_then(|value| view::decode_request(&value))
+        else {
             return Ok(None);
         };
         let expires = time_ms.saturating_add(self.limits.idempotency_seconds.saturating_mul(1000));
@@ -296,9 +299,20 @@ impl Sequencer {
             return;
         }
         self.overlay.reset(self.applier.store());
-        replies.answer();
+        // Before the answers, so that a subscription opened after one starts after what it answered.
         self.tail.push(Arc::clone(block));
-        self.maintenance.after_group(&self.applier, &self.generation);
+        replies.answer();
+        if self.maintenance.after_group(&self.applier, &self.generation) {
+            self.forget_requests();
+        }
+    }
+
+    fn forget_requests(&mut self) {
+        let kept_ms = self.limits.idempotency_seconds.saturating_mul(1000);
+        let before = self.clock.now_ms().saturating_sub(kept_ms);
+        if let Err(error) = self.applier.forget_requests(before) {
+            tracing::warn!(%error, "expired idempotency keys stay in the views");
+        }
     }
 
     /// Tries to write again after the disk was full.
@@ -315,8 +329,40 @@ impl Sequencer {
         }
     }
 
+    /// Commits one command on its own, after `note` was told the positions that it will take.
+    pub(crate) fn commit_noted<T>(
+        &mut self,
+        command: &Command,
+        note: impl FnOnce(std::ops::Range<u64>) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(error) = self.refusal() {
+            return Err(error);
+        }
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        let mut replies = Replies::default();
+        let first = self.log.next_position();
+        let taken = self.take(command, &mut replies)?;
+        let noted = note(first..first + self.group.len() as u64);
+        if noted.is_err() {
+            self.overlay.undo_to(0);
+            self.group = GroupBuilder::new();
+            return noted;
+        }
+        replies.add(reply, Ok(taken));
+        self.commit(replies);
+        match answer.try_recv() {
+            Ok(Ok(_)) => noted,
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::internal("a command was not answered")),
+        }
+    }
+
     /// Readers and writers go over to another generation of views, which must stand where the log ends.
-    pub(crate) fn switch_views(&mut self, generation: Generation, mut applier: Applier) -> Result<Arc<Generation>> {
+    pub(crate) fn switch_views(
+        &mut self,
+        generation: Generation,
+        mut applier: Applier,
+    ) -> Result<Arc<Generation>> {
         view::finish_fold(&self.reader, &mut applier, self.log.next_position() - 1)?;
         applier.take_followers(&mut self.applier);
         applier.tell_followers()?;
@@ -325,14 +371,14 @@ impl Sequencer {
         self.applier = applier;
         self.generation = generation;
         self.overlay = Overlay::new(Arc::clone(self.applier.store()));
-        self.maintenance.seal(&self.applier, &self.generation);
         self.health.views_restored();
         Ok(before)
     }
 
-    /// The trees that the writer reads and writes.
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        self.applier.store()
+    /// Seals the memtables and says from where on they would have to be applied again: what a checkpoint needs.
+    pub(crate) fn rotate(&mut self) -> (Arc<Generation>, ApplierState) {
+        self.applier.store().rotate();
+        (Arc::clone(&self.generation), self.applier.state())
     }
 }
 
@@ -346,7 +392,10 @@ fn event_of<'a>(
         Some(diff) => (
             diff.changed
                 .iter()
-                .map(|(path, before)| TouchedPath { path, before: before.as_deref().unwrap_or_default() })
+                .map(|(path, before)| TouchedPath {
+                    path,
+                    before: before.as_deref().unwrap_or_default(),
+                })
                 .collect(),
             diff.removed.iter().map(|(path, before)| TouchedPath { path, before }).collect(),
         ),
@@ -411,7 +460,8 @@ pub(crate) fn repeat(reader: &LogReader, first_position: u64) -> Result<Committe
         return Err(Error::internal("the log gave no record for a position"));
     };
     let event = Event::decode(&record)?;
-    let recorded = event.request.as_ref().map(|request| request.outcomes.clone()).unwrap_or_default();
+    let recorded =
+        event.request.as_ref().map(|request| request.outcomes.clone()).unwrap_or_default();
     let last = batch_end(reader, first_position)?;
     let outcomes = if recorded.is_empty() {
         (first_position..=last).map(|position| outcome_at(reader, position, None)).collect()

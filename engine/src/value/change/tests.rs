@@ -1,3 +1,5 @@
+//! What diffs and merges give.
+
 use super::*;
 use crate::limits::Limits;
 use crate::value::json::parse_value;

@@ -1,3 +1,5 @@
+//! Known instants, refused texts, and the round trip.
+
 use super::*;
 
 use proptest::prelude::*;
@@ -48,6 +50,7 @@ fn what_is_no_instant_is_refused() {
         "2024-13-10T10:00:00Z",
         "2024-02-30T10:00:00Z",
         "2023-02-29T10:00:00Z",
+        "1900-02-29T10:00:00Z",
         "2024-03-00T10:00:00Z",
         "2024-03-10T24:00:00Z",
         "2024-03-10T10:60:00Z",

@@ -1,3 +1,5 @@
+//! Texts and bits after the BSON specification.
+
 use super::*;
 
 fn text(input: &str) -> String {

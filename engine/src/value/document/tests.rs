@@ -1,3 +1,5 @@
+//! The rules of `_id`.
+
 use super::*;
 use crate::ErrorKind;
 use crate::value::Value;

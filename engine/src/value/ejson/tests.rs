@@ -1,3 +1,5 @@
+//! The forms that are read, refused and written.
+
 use proptest::prelude::*;
 
 use super::*;

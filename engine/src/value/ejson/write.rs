@@ -2,18 +2,16 @@
 
 use std::io::Write as _;
 
-use crate::value::json::{write_base64, write_double, write_text};
+use crate::value::json::{
+    write_array, write_base64, write_double, write_object, write_text, write_whole,
+};
 use crate::value::object_id;
 use crate::value::raw::Raw;
 use crate::value::token::{Cursor, Token};
 
 /// Writes a value in the canonical form.
 pub fn write(raw: Raw<'_>, out: &mut Vec<u8>) {
-    let mut cursor = Cursor::new(raw.as_bytes());
-    if write_next(&mut cursor, out).is_none() {
-        // Only damaged bytes come here.
-        out.extend_from_slice(b"null");
-    }
+    write_whole(raw, write_next, out);
 }
 
 fn write_next(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Option<()> {
@@ -33,8 +31,8 @@ fn write_next(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Option<()> {
         }
         Token::ObjectId(id) => wrap("$oid", &object_id::format(id), out),
         Token::Binary(subtype, bytes) => write_binary(subtype, bytes, out),
-        Token::Array(len) => return write_array(cursor, len, out),
-        Token::Object(len) => return write_object(cursor, len, out),
+        Token::Array(len) => return write_array(cursor, len, write_next, out),
+        Token::Object(len) => return write_object(cursor, len, write_next, out),
         Token::Regex(pattern, options) => {
             out.extend_from_slice(b"{\"$regularExpression\":{\"pattern\":");
             write_text(pattern, out);
@@ -48,32 +46,6 @@ fn write_next(cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Option<()> {
         Token::MinKey => out.extend_from_slice(b"{\"$minKey\":1}"),
         Token::MaxKey => out.extend_from_slice(b"{\"$maxKey\":1}"),
     }
-    Some(())
-}
-
-fn write_array(cursor: &mut Cursor<'_>, len: usize, out: &mut Vec<u8>) -> Option<()> {
-    out.push(b'[');
-    for index in 0..len {
-        if index > 0 {
-            out.push(b',');
-        }
-        write_next(cursor, out)?;
-    }
-    out.push(b']');
-    Some(())
-}
-
-fn write_object(cursor: &mut Cursor<'_>, len: usize, out: &mut Vec<u8>) -> Option<()> {
-    out.push(b'{');
-    for index in 0..len {
-        if index > 0 {
-            out.push(b',');
-        }
-        write_text(cursor.name()?, out);
-        out.push(b':');
-        write_next(cursor, out)?;
-    }
-    out.push(b'}');
     Some(())
 }
 

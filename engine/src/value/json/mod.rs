@@ -4,12 +4,15 @@
 //! Leaves to others: types that JSON lacks (`ejson`, schemas), the `_id` (`document`).
 
 mod read;
+mod sink;
 mod write;
 
 pub(super) use read::check_document;
 pub use read::{Parsed, parse_document, parse_documents, parse_value};
 pub use write::write;
-pub(super) use write::{write_base64, write_double, write_text};
+pub(super) use write::{
+    write_array, write_base64, write_double, write_object, write_text, write_whole,
+};
 
 #[cfg(test)]
 mod tests;

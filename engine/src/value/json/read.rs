@@ -4,14 +4,12 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, SeqAccess, Visitor};
 
+use super::sink::{Sink, too_deep};
 use crate::limits::Limits;
 use crate::value::encode;
 use crate::value::raw::Raw;
 use crate::value::token::Token;
 use crate::{Error, Result};
-
-/// Up to this many members, names are compared with each other; past it they are sorted once.
-const LINEAR_NAMES_MAX: usize = 24;
 
 /// What [`parse_documents`] read, each document encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,87 +102,6 @@ fn translate(error: &serde_json::Error, limits: &Limits) -> Error {
     malformed(text.strip_suffix(&place).unwrap_or(&text), error.line(), error.column())
 }
 
-fn too_deep(limits: &Limits) -> Error {
-    let message = format!("JSON is nested more than {} deep", limits.nesting);
-    Error::limit("limits.nesting", u64::from(limits.nesting), message)
-}
-
-/// Where the encoding goes, and what reading has to remember.
-struct Sink<'l> {
-    limits: &'l Limits,
-    out: Vec<u8>,
-    depth: u32,
-    /// Where the names of the open objects lie in `out`. What comes after an open object's header never moves while
-    /// the object is open, so the places hold until it closes.
-    names: Vec<(usize, usize)>,
-    /// Our own error, which the parser cannot carry.
-    refused: Option<Error>,
-}
-
-impl<'l> Sink<'l> {
-    fn new(limits: &'l Limits, capacity: usize) -> Self {
-        let out = Vec::with_capacity(capacity + 16);
-        Self { limits, out, depth: 0, names: Vec::new(), refused: None }
-    }
-
-    /// Keeps our error and gives the parser one to stop at.
-    fn refuse<E: serde::de::Error>(&mut self, error: Error) -> E {
-        self.refused = Some(error);
-        E::custom("refused")
-    }
-
-    fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
-        if self.depth >= self.limits.nesting {
-            return Err(self.refuse(too_deep(self.limits)));
-        }
-        self.depth += 1;
-        Ok(())
-    }
-
-    /// Writes a member's name; `base` is where the object's names begin.
-    fn name<E: serde::de::Error>(&mut self, name: &str, base: usize) -> Result<(), E> {
-        if name.len() as u64 > u64::from(self.limits.member_name_bytes) {
-            let limit = u64::from(self.limits.member_name_bytes);
-            let message = format!("a member name has {} bytes", name.len());
-            return Err(self.refuse(Error::limit("limits.member_name_bytes", limit, message)));
-        }
-        encode::write_str(name, &mut self.out);
-        let end = self.out.len();
-        let place = (end - name.len(), end);
-        let siblings = &self.names[base..];
-        if siblings.len() < LINEAR_NAMES_MAX {
-            let same = |&(start, end): &(usize, usize)| self.out[start..end] == *name.as_bytes();
-            if siblings.iter().any(same) {
-                return Err(self.refuse(duplicate(name)));
-            }
-        }
-        self.names.push(place);
-        Ok(())
-    }
-
-    /// Forgets the names of an object that closes, after looking at those that were too many to compare one by one.
-    fn close_names<E: serde::de::Error>(&mut self, base: usize) -> Result<(), E> {
-        if self.names.len() - base > LINEAR_NAMES_MAX {
-            let out = &self.out;
-            let bytes = |&(start, end): &(usize, usize)| &out[start..end];
-            self.names[base..].sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
-            let pair =
-                self.names[base..].windows(2).find(|pair| bytes(&pair[0]) == bytes(&pair[1]));
-            if let Some(pair) = pair {
-                let name = String::from_utf8_lossy(bytes(&pair[0])).into_owned();
-                return Err(self.refuse(duplicate(&name)));
-            }
-        }
-        self.names.truncate(base);
-        Ok(())
-    }
-}
-
-fn duplicate(name: &str) -> Error {
-    Error::invalid("duplicate_member", format!("member \"{name}\" is there twice"))
-        .with("member", name)
-}
-
 struct ValueSeed<'s, 'l>(&'s mut Sink<'l>);
 
 impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_> {
@@ -244,7 +161,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
             count += 1;
         }
         encode::close_array(start, count, &mut sink.out);
-        sink.depth -= 1;
+        sink.leave();
         Ok(())
     }
 
@@ -252,14 +169,13 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
         let sink = self.0;
         sink.enter()?;
         let start = encode::open(&mut sink.out);
-        let base = sink.names.len();
+        let base = sink.open_names();
         while members.next_key_seed(NameSeed(sink, base))?.is_some() {
             members.next_value_seed(ValueSeed(sink))?;
         }
-        let count = sink.names.len() - base;
-        sink.close_names(base)?;
+        let count = sink.close_names(base)?;
         encode::close_object(start, count, &mut sink.out);
-        sink.depth -= 1;
+        sink.leave();
         Ok(())
     }
 }

@@ -1,3 +1,5 @@
+//! Types, limits and places of errors, and the round trip.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -202,6 +204,20 @@ fn documents_are_objects_alone_or_in_an_array() {
             "malformed_json",
             "{json}"
         );
+    }
+}
+
+#[test]
+fn every_byte_is_escaped_where_it_must_be_at_every_place() {
+    for byte in 0..=0x7f_u8 {
+        for place in 0..18 {
+            let mut text = vec![b'x'; 17];
+            text.insert(place, byte);
+            text.extend("\u{e9}\u{7f}".bytes());
+            let text = String::from_utf8(text).unwrap();
+            let json = shown(&Value::String(text.clone()).to_bytes());
+            assert_eq!(json, serde_json::to_string(&text).unwrap());
+        }
     }
 }
 

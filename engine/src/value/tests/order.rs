@@ -32,6 +32,7 @@ fn assert_rises(values: &[Value]) {
         for (j, b) in values.iter().enumerate() {
             assert_eq!(order(a, b), i.cmp(&j), "{a:?} and {b:?}");
             assert_eq!(key(a).cmp(&key(b)), i.cmp(&j), "keys of {a:?} and {b:?}");
+            assert!(i == j || !key(a).starts_with(&key(b)), "keys of {a:?} and {b:?}");
         }
     }
 }
@@ -74,8 +75,15 @@ fn numbers_follow_their_mathematical_value_over_all_types() {
         decimal("-1E-6176"),
         Value::Int32(0),
         decimal("1E-6176"),
+        decimal("4.940656458412465441765687928682213E-324"),
         Value::Double(5e-324),
         decimal("4.940656458412465441765687928682214E-324"),
+        decimal("2.225073858507200889024586876085859E-308"),
+        Value::Double(f64::MIN_POSITIVE.next_down()),
+        decimal("2.225073858507200889024586876085860E-308"),
+        decimal("2.225073858507201383090232717332404E-308"),
+        Value::Double(f64::MIN_POSITIVE),
+        decimal("2.225073858507201383090232717332405E-308"),
         // The double 0.1 is a little more than a tenth.
         decimal("0.1"),
         decimal("0.1000000000000000055511151231257827"),
@@ -88,6 +96,7 @@ fn numbers_follow_their_mathematical_value_over_all_types() {
         Value::Int64(i64::MAX),
         Value::Double(9_223_372_036_854_775_808.0),
         decimal("9223372036854775808.1"),
+        Value::Double(18_446_744_073_709_551_616.0),
         decimal("18446744073709551617"),
         decimal("1267650600228229401496703205375"),
         Value::Double(1_267_650_600_228_229_401_496_703_205_376.0),

@@ -96,7 +96,14 @@ impl Journal {
         file.write_all_at(&bytes, 0).map_err(io("write"))?;
         file.sync_data().map_err(io("sync"))?;
         fs.rename(&unfinished, &path).map_err(io("rename"))?;
-        fs.sync_dir(dir).map_err(io("sync the folder of"))?;
+        // From here on the next open takes the new file; if that is not certain, neither may be written.
+        fs.sync_dir(dir).map_err(|error| {
+            Error::new(
+                ErrorKind::Internal,
+                "sync_failed",
+                format!("sync the folder of {}: {error}", path.display()),
+            )
+        })?;
         if let Some(old) = old
             && let Err(error) = fs.remove(&old.path)
         {

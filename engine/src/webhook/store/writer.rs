@@ -103,6 +103,9 @@ impl StoreWriter {
             && len > STALE_FACTOR * self.snapshot_bytes
             && let Err(error) = self.start_over()
         {
+            if error.code() == "sync_failed" {
+                return Err(error);
+            }
             // The present journal is sound and goes on.
             tracing::warn!(%error, "the journal of deliveries could not be started over");
             self.snapshot_bytes = len;

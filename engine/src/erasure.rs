@@ -1,0 +1,159 @@
+//! Erasure: a document leaves without a trace of its content, on a legal request.
+//!
+//! Order: note what is to be erased in a file of its own; commit the deletion and the mark `document.erased`; checkpoint
+//! the views past it; blank the events in the log, and the base's entries; forget the note; compact the views.
+//! Guarantees: a crash at any step is finished at the next open; the chain still verifies; the events keep their places.
+//! Leaves to others: backups made before (the operator's).
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::event::{Event, EventKind};
+use crate::fs::OpenMode;
+use crate::view::{CollectionId, erase_from_base, keys, replace_file};
+use crate::write::{Command, DocumentId, Operation, Sequencer};
+
+const NOTE: &str = "erasing";
+
+/// What an erasure did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// Events that lost their content.
+    pub events: u64,
+    /// The position of the mark.
+    pub position: u64,
+}
+
+/// What is being erased; on disk from before the deletion until the log is rewritten.
+#[derive(Clone, Serialize, Deserialize)]
+struct Note {
+    /// The position of the mark `document.erased`; the note is void if there is none.
+    mark: u64,
+    positions: Vec<u64>,
+    collection: CollectionId,
+    #[serde(with = "serde_bytes")]
+    key: Vec<u8>,
+}
+
+impl Engine {
+    /// Deletes a document if it is there and erases its content from the log. Blocking.
+    pub fn erase(&self, collection: &str, id: &DocumentId, actor: &str) -> Result<Erased> {
+        let _one = self.only_rewrite()?;
+        let missing = || {
+            let message = format!("there is no collection `{collection}`");
+            Error::not_found("collection_not_found", message)
+        };
+        let number = self.snapshot().collection(collection).ok_or_else(missing)?.number;
+        if number < keys::FIRST_USER {
+            return Err(Error::new(
+                crate::ErrorKind::Forbidden,
+                "system_collection",
+                format!("documents of `{collection}` cannot be erased"),
+            ));
+        }
+        let command = Command {
+            operations: vec![Operation::Erase { collection: collection.into(), id: id.clone() }],
+            actor: actor.into(),
+            request: None,
+        };
+        let path = self.data().join(NOTE);
+        let key = keys::document(number, &id.key);
+        let id_key = id.key.clone();
+        let engine = self.clone();
+        let note = self.control(move |sequencer| {
+            let snapshot = engine.snapshot();
+            let mut positions = Vec::new();
+            for entry in snapshot.history(number, &id_key, u64::MAX) {
+                positions.push(entry?.position);
+            }
+            drop(snapshot);
+            sequencer.commit_noted(&command, |new: std::ops::Range<u64>| {
+                positions.extend(new.clone());
+                let note = Note { mark: new.end - 1, positions, collection: number, key };
+                engine.write_note(&note)?;
+                Ok(note)
+            })
+        })??;
+        let events = self.finish(&note)?;
+        self.remove_note(&path)?;
+        self.shared().views.current().store.compact_fully()?;
+        Ok(Erased { events, position: note.mark })
+    }
+
+    /// Finishes an erasure that a crash interrupted.
+    pub(crate) fn finish_erasure(&self) -> Result<()> {
+        let path = self.data().join(NOTE);
+        let fs = &self.shared().fs;
+        if !fs.exists(&path).map_err(|error| Error::io("look for", &path, &error))? {
+            return Ok(());
+        }
+        let file = fs.open(&path, OpenMode::Read).map_err(|e| Error::io("open", &path, &e))?;
+        let len = file.len().map_err(|error| Error::io("read", &path, &error))?;
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        file.read_exact_at(&mut bytes, 0).map_err(|error| Error::io("read", &path, &error))?;
+        let note = decode(&bytes).ok_or_else(|| {
+            Error::damaged(
+                "erasure_note_damaged",
+                format!(
+                    "{}: the note of an unfinished erasure does not check; remove the file and erase again",
+                    path.display()
+                ),
+            )
+        })?;
+        if self.is_marked(&note)? {
+            self.finish(&note)?;
+        }
+        self.remove_note(&path)
+    }
+
+    /// Whether the mark of a note was committed before the crash.
+    fn is_marked(&self, note: &Note) -> Result<bool> {
+        if note.mark > self.log().durable_position() || note.mark < self.log().first_position() {
+            return Ok(false);
+        }
+        let block = self.log().get(note.mark)?;
+        let Some(record) = block.iter().next() else { return Ok(false) };
+        Ok(Event::decode(&record)?.kind == EventKind::DocumentErased)
+    }
+
+    fn finish(&self, note: &Note) -> Result<u64> {
+        let (generation, state) = self.control(Sequencer::rotate)?;
+        self.shared().views.checkpoint(&generation, &state)?;
+        let first = self.log().first_position();
+        let positions: Vec<u64> =
+            note.positions.iter().copied().filter(|position| *position >= first).collect();
+        let events = self.control(move |sequencer| {
+            let erased = sequencer.log.erase(&positions)?;
+            sequencer.tail.clear();
+            Ok::<_, Error>(erased)
+        })??;
+        erase_from_base(self.log(), &note.key)?;
+        Ok(events)
+    }
+
+    fn write_note(&self, note: &Note) -> Result<()> {
+        let mut bytes = rmp_serde::to_vec(note)
+            .map_err(|error| Error::internal(format!("encode note: {error}")))?;
+        let digest = blake3::hash(&bytes);
+        bytes.extend_from_slice(digest.as_bytes());
+        replace_file(&*self.shared().fs, self.data(), NOTE, &bytes)
+    }
+
+    fn remove_note(&self, path: &PathBuf) -> Result<()> {
+        let fs = &self.shared().fs;
+        fs.remove(path)
+            .and_then(|()| fs.sync_dir(self.data()))
+            .map_err(|error| Error::io("remove", path, &error))
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<Note> {
+    let (body, digest) = bytes.split_last_chunk::<32>()?;
+    if blake3::hash(body).as_bytes() != digest {
+        return None;
+    }
+    rmp_serde::from_slice(body).ok()
+}
