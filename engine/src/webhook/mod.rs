@@ -6,3 +6,4 @@ pub mod schedule;
 pub mod signature;
 pub mod transport;
 pub mod store;
+mod worker;

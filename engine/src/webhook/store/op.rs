@@ -33,6 +33,8 @@ pub struct Outstanding {
     pub next_ms: u64,
     /// The replay that asked for it.
     pub replay: Option<u64>,
+    /// Whether it is owed without the replay as well.
+    pub live: bool,
     /// The last attempts, oldest first.
     pub history: Vec<Attempt>,
 }

@@ -93,6 +93,8 @@ struct Entry {
     next_ms: u64,
     attempts: u32,
     replay: Option<u64>,
+    /// Whether it is owed without the replay as well.
+    live: bool,
     /// Whether the replay has counted it as sent.
     sent: bool,
     history: Vec<Attempt>,
@@ -186,8 +188,8 @@ impl Worker {
 
     fn restore(&mut self, saved: &SavedWebhook, now: Duration) {
         // Within a document, what was live goes before what is replayed.
-        let live = saved.outstanding.iter().filter(|(_, delivery)| delivery.replay.is_none());
-        let replayed = saved.outstanding.iter().filter(|(_, delivery)| delivery.replay.is_some());
+        let live = saved.outstanding.iter().filter(|(_, delivery)| delivery.live);
+        let replayed = saved.outstanding.iter().filter(|(_, delivery)| !delivery.live);
         for (position, delivery) in live.chain(replayed) {
             self.readmit(*position, delivery, now);
         }
@@ -205,6 +207,7 @@ impl Worker {
             next_ms: delivery.next_ms,
             attempts: delivery.attempts,
             replay: delivery.replay,
+            live: delivery.live,
             sent: delivery.attempts > 0,
             history: delivery.history.clone(),
         };
@@ -294,10 +297,12 @@ impl Worker {
     }
 
     fn take_live(&mut self, item: &Item, now: Duration) {
-        if let Some(entry) = self.entries.get(&item.position) {
+        if let Some(entry) = self.entries.get_mut(&item.position) {
             // A replay was faster.
-            if !entry.saved {
-                self.unsaved.insert(item.position);
+            entry.live = true;
+            match entry.saved {
+                true => self.save(item.position),
+                false => drop(self.unsaved.insert(item.position)),
             }
             return;
         }
@@ -317,6 +322,7 @@ impl Worker {
             next_ms: 0,
             attempts: 0,
             replay,
+            live: replay.is_none(),
             sent: false,
             history: Vec::new(),
         };

@@ -14,6 +14,7 @@ impl Entry {
             attempts: self.attempts,
             next_ms: self.next_ms,
             replay: self.replay,
+            live: self.live,
             history: self.history.clone(),
         })
     }
