@@ -72,7 +72,7 @@ struct Opening<'a> {
     clock: SharedClock,
 }
 
-/// The last segment: sealed, or with its scan.
+/// The last segment: soundly sealed, or with its scan.
 struct Last {
     segment: Arc<Segment>,
     file: Arc<dyn File>,
@@ -309,11 +309,18 @@ impl Opening<'_> {
         let mode = if self.serves() { OpenMode::ReadWrite } else { OpenMode::Read };
         let file = self.open_file(&path, mode)?;
         let file_len = file.len().map_err(|error| Error::io("read", &path, &error))?;
-        if let Some(trailer) = Trailer::read(&*file, &path, header)? {
+        let scan = scan_active(&file, &path, header, last_time_ms, watch)?;
+        // The seal of a last segment may not be durable yet, so it counts only if all of it fits the records.
+        let trailer = Trailer::read(&*file, &path, header)?
+            .filter(|trailer| trailer.summary == scan.kept.summary)
+            .filter(|trailer| {
+                let index = trailer.read_index(&*file, &path, header.secret);
+                index.is_ok_and(|index| index == scan.kept.index)
+            });
+        if let Some(trailer) = trailer {
             let segment = Segment::closed(header.clone(), path, trailer.summary);
             return Ok(Last { segment, file, file_len, scan: None });
         }
-        let scan = scan_active(&file, &path, header, last_time_ms, watch)?;
         let segment = Segment::active(header.clone(), path, Arc::clone(&file), scan.kept.clone());
         Ok(Last { segment, file, file_len, scan: Some(scan) })
     }
