@@ -25,7 +25,7 @@ mod state;
 mod writer;
 
 pub use op::{Attempt, Op, Outstanding, ReplayState, ReplayStatus};
-pub use state::{SavedWebhook, State};
+pub use state::SavedWebhook;
 pub use writer::{StoreWriter, open};
 
 #[cfg(test)]

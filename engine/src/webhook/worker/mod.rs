@@ -31,6 +31,7 @@ use super::registry::Registered;
 use super::store::{Attempt, Op, Outstanding, SavedWebhook};
 
 pub(super) use self::finish::{After, Ending};
+pub(super) use self::replaying::Retry;
 pub use self::listing::{DeliveryView, Figures, Outcomes, Page, Status};
 
 /// Most deliveries of a webhook that are not settled.
@@ -38,7 +39,7 @@ pub(super) const OUTSTANDING_MAX: usize = 10_000;
 /// Most dead letters; past it no further events are taken until some are sent again or the webhook is removed.
 pub(super) const DEAD_MAX: usize = 100_000;
 /// Most deliveries with their bodies in memory.
-pub(super) const WINDOW: usize = 1024;
+pub(super) const WINDOW: usize = 2048;
 /// Most bytes of such bodies.
 pub(super) const WINDOW_BYTES: usize = 4 << 20;
 /// How long a delivery may hold the saved cursor back.
@@ -113,6 +114,8 @@ pub(super) struct Worker {
     pub(super) in_rotation: bool,
     /// Whether it was told to stop, ahead of its registration.
     pub(super) stopped: bool,
+    /// Whether its registration seems to be gone.
+    pub(super) absent: bool,
     /// The replay under way.
     pub(super) replay: Option<Replaying>,
     /// Attempts under way.
@@ -156,6 +159,7 @@ impl Worker {
             reading: false,
             in_rotation: false,
             stopped: false,
+            absent: false,
             replay: None,
             in_flight: 0,
             healthy: false,
@@ -264,7 +268,7 @@ impl Worker {
 
     /// Whether attempts are to be made.
     pub(super) fn is_running(&self) -> bool {
-        self.registration.active && !self.stopped
+        self.registration.active && !self.stopped && !self.absent
     }
 
     /// Whether further events may be taken in.
@@ -274,6 +278,15 @@ impl Worker {
             && self.unsaved_len() < WINDOW
             && self.body_bytes < WINDOW_BYTES
             && self.dead.len() < DEAD_MAX
+    }
+
+    /// How many events to read for it now; 0 until there is room for half a window.
+    pub(super) fn room(&self) -> usize {
+        let unsaved = self.unsaved_len();
+        if !self.has_room() || unsaved > WINDOW / 2 {
+            return 0;
+        }
+        (WINDOW - unsaved).min(OUTSTANDING_MAX - self.entries.len())
     }
 
     fn unsaved_len(&self) -> usize {
@@ -448,6 +461,11 @@ impl Worker {
             Some(replay) if self.ready.is_empty() => Some(own.max(replay.pace.wait(now))),
             _ => Some(own),
         }
+    }
+
+    /// Whether deliveries hold a saved cursor back.
+    pub(super) fn has_unsaved(&self) -> bool {
+        self.unsaved_len() > 0
     }
 
     /// The lowest position that is still needed from the log.

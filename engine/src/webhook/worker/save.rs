@@ -71,7 +71,7 @@ impl Worker {
     }
 
     /// What is to be saved now.
-    pub(super) fn take_ops(&mut self, now: Duration) -> Vec<Op> {
+    pub(in crate::webhook) fn take_ops(&mut self, now: Duration) -> Vec<Op> {
         self.save_old(now);
         let saved = self.unsaved.first().map_or(self.cursor, |lowest| lowest - 1);
         let saved = saved.max(self.committed);
