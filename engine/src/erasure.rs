@@ -42,6 +42,8 @@ impl Engine {
     /// Deletes a document if it is there and erases its content from the log. Blocking.
     pub fn erase(&self, collection: &str, id: &DocumentId, actor: &str) -> Result<Erased> {
         let _one = self.only_rewrite()?;
+        // One that failed half-way has its note in the only place that there is for one.
+        self.finish_erasure()?;
         let missing = || {
             let message = format!("there is no collection `{collection}`");
             Error::not_found("collection_not_found", message)

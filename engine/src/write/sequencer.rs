@@ -273,8 +273,17 @@ impl Sequencer {
             return Ok(None);
         };
         let expires = time_ms.saturating_add(self.limits.idempotency_seconds.saturating_mul(1000));
-        if expires <= self.clock.now_ms() || position < self.reader.first_position() {
+        if expires <= self.clock.now_ms().max(self.log.last_time_ms()) {
             return Ok(None);
+        }
+        if position < self.reader.first_position() {
+            // It took effect; only its answer is gone. Doing it again would be the worse lie.
+            return Err(Error::new(
+                ErrorKind::Gone,
+                "answer_gone",
+                "this Idempotency-Key was used before, and retention took the answer",
+            )
+            .with("position", position));
         }
         let block = self.reader.get(position)?;
         let Some(record) = block.iter().next() else { return Ok(None) };
@@ -326,7 +335,8 @@ impl Sequencer {
 
     fn forget_requests(&mut self) {
         let kept_ms = self.limits.idempotency_seconds.saturating_mul(1000);
-        let before = self.clock.now_ms().saturating_sub(kept_ms);
+        // By the log's time, which never goes back: a clock that jumped must not take what is to be kept.
+        let before = self.log.last_time_ms().saturating_sub(kept_ms);
         if let Err(error) = self.applier.forget_requests(before) {
             tracing::warn!(%error, "expired idempotency keys stay in the views");
         }
@@ -481,7 +491,8 @@ pub(crate) fn repeat(reader: &LogReader, first_position: u64) -> Result<Committe
     let recorded =
         event.request.as_ref().map(|request| request.outcomes.clone()).unwrap_or_default();
     let last = batch_end(reader, first_position)?;
-    let outcomes = if recorded.is_empty() {
+    let is_plain = recorded.is_empty() && event.kind != EventKind::RequestRecorded;
+    let outcomes = if is_plain {
         (first_position..=last).map(|position| outcome_at(reader, position, None)).collect()
     } else {
         recorded
