@@ -16,6 +16,7 @@ mod backup;
 mod engine;
 mod erasure;
 mod event;
+pub mod event_json;
 pub mod log;
 pub mod offline;
 mod rebuild;
@@ -23,6 +24,7 @@ mod retention;
 pub mod subscribe;
 pub mod value;
 pub mod view;
+pub mod webhook;
 pub mod write;
 
 pub use backup::{BackedUp, restore};
