@@ -161,7 +161,11 @@ impl Bench {
             let engine = Engine::open(settings, components)?;
             let options = self.options.clone();
             let opened = WebhookService::open(engine.clone(), registry, transport, options);
-            let service = opened.inspect_err(|_| engine.stop().unwrap())?;
+            let service = opened.inspect_err(|_| {
+                let tasks = engine.tasks().clone();
+                engine.stop().unwrap();
+                tokio::runtime::Handle::current().block_on(tasks.stop(DEADLINE));
+            })?;
             service.start()?;
             Ok(Open { engine, service, receiver, clock: Arc::clone(&self.clock) })
         })
