@@ -21,6 +21,10 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
+/// Creates double under it, compared with the system's (measured; docs/decisions).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));

@@ -30,6 +30,6 @@ pub mod write;
 pub use backup::{BackedUp, restore};
 pub use engine::{Components, Engine, Settings};
 pub use erasure::Erased;
+pub use event::{Content, Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
 pub use rebuild::{Rebuilt, Verified};
 pub use retention::Retention;
-pub use event::{Content, Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
