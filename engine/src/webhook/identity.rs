@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 
 /// The `webhook-id` of an event for a webhook.
-pub fn message_id(webhook: &str, digest: &[u8; 32]) -> String {
+pub(super) fn message_id(webhook: &str, digest: &[u8; 32]) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(webhook.as_bytes());
     hasher.update(&[0]);
@@ -26,7 +26,7 @@ pub fn message_id(webhook: &str, digest: &[u8; 32]) -> String {
 }
 
 /// The position that a delivery id names.
-pub fn parse_delivery_id(id: &str) -> Result<u64> {
+pub(super) fn parse_delivery_id(id: &str) -> Result<u64> {
     let plain = !id.starts_with(['0', '+']);
     id.parse().ok().filter(|_| plain).ok_or_else(|| {
         Error::not_found("delivery_not_found", format!("there is no delivery `{id}`"))
@@ -34,7 +34,7 @@ pub fn parse_delivery_id(id: &str) -> Result<u64> {
 }
 
 /// The key that orders an event's delivery. An event without a document stands alone.
-pub fn document_key(event: &Event<'_>) -> u64 {
+pub(super) fn document_key(event: &Event<'_>) -> u64 {
     let id = event.content.as_ref().map_or(&[][..], |content| content.id);
     let mut hasher = blake3::Hasher::new();
     hasher.update(event.collection.as_bytes());

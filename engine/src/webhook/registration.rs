@@ -146,6 +146,12 @@ impl Registration {
         }
     }
 
+    /// A registration for tests.
+    #[cfg(test)]
+    pub(crate) fn sample(id: &str, secret: Secret) -> Self {
+        Self { url: "http://receiver.test/hook".into(), ..Self::blank(id.into(), secret) }
+    }
+
     /// The secrets that sign at a time.
     pub fn secrets(&self, now_ms: u64) -> impl Iterator<Item = &Secret> {
         let retiring = self.retiring.as_ref().filter(|old| now_ms < old.until_ms);
@@ -164,7 +170,8 @@ impl Registration {
         if event.collection.starts_with('_') {
             return false;
         }
-        (self.kinds.is_empty() || self.kinds.contains(&event.kind)) && self.follows(event.collection)
+        (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+            && self.follows(event.collection)
     }
 
     fn follows(&self, collection: &str) -> bool {

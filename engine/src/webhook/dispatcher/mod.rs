@@ -236,6 +236,10 @@ impl Dispatcher {
     fn step(&mut self) {
         let clock = Arc::clone(self.engine.clock());
         let (now_ms, now) = (clock.now_ms(), clock.monotonic());
+        // Under load there is no sleep that could end.
+        if self.wake_at.is_some_and(|at| at <= now) {
+            self.touch_all();
+        }
         for webhook in std::mem::take(&mut self.touched) {
             let Some(worker) = self.workers.get_mut(&webhook) else { continue };
             worker.tick(now_ms);
@@ -323,9 +327,8 @@ impl Dispatcher {
 
     /// Figures of every webhook.
     pub(super) fn all_figures(&self, end: u64, now_ms: u64) -> BTreeMap<Arc<str>, Figures> {
-        let figures = |(id, worker): (&Arc<str>, &Worker)| {
-            (Arc::clone(id), worker.figures(end, now_ms))
-        };
+        let figures =
+            |(id, worker): (&Arc<str>, &Worker)| (Arc::clone(id), worker.figures(end, now_ms));
         self.workers.iter().map(figures).collect()
     }
 

@@ -40,7 +40,11 @@ pub(super) struct Contents {
 impl Journal {
     /// Opens the newest journal of a folder and reads it; `None` where there is none. Cuts a torn tail off and removes
     /// what an interrupted change of files left behind.
-    pub(super) fn open(fs: &dyn FileSystem, dir: &Path, log_id: [u8; 16]) -> Result<Option<Contents>> {
+    pub(super) fn open(
+        fs: &dyn FileSystem,
+        dir: &Path,
+        log_id: [u8; 16],
+    ) -> Result<Option<Contents>> {
         let names = fs.list(dir).map_err(|error| Error::io("list", dir, &error))?;
         let mut sequences: Vec<u64> = names.iter().filter_map(|name| sequence_of(name)).collect();
         sequences.sort_unstable();

@@ -24,9 +24,12 @@ mod op;
 mod state;
 mod writer;
 
-pub use op::{Attempt, Op, Outstanding, ReplayState, ReplayStatus};
-pub use state::SavedWebhook;
-pub use writer::{StoreWriter, open};
+pub use op::Attempt;
+pub(crate) use op::{Op, Outstanding, ReplayState, ReplayStatus};
+pub(crate) use state::SavedWebhook;
+pub(crate) use writer::{StoreWriter, open};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -22,7 +22,7 @@ pub struct Attempt {
 
 /// A delivery that is not settled, or dead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outstanding {
+pub(crate) struct Outstanding {
     /// What it is ordered by.
     pub key: u64,
     /// The event's time, UTC ms.
@@ -41,7 +41,7 @@ pub struct Outstanding {
 
 /// How far a replay has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ReplayStatus {
+pub(crate) enum ReplayStatus {
     /// Deliveries are still to be made.
     #[serde(rename = "r")]
     Running,
@@ -58,7 +58,7 @@ pub enum ReplayStatus {
 
 /// A replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplayState {
+pub(crate) struct ReplayState {
     /// To which webhook.
     pub webhook: Arc<str>,
     /// Everything up to here was looked at.
@@ -83,7 +83,7 @@ pub struct ReplayState {
 
 /// A change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Op {
+pub(crate) enum Op {
     /// How far a webhook is.
     #[serde(rename = "c")]
     Cursor {

@@ -7,7 +7,7 @@ use super::op::{Op, Outstanding, ReplayState};
 
 /// What is kept of one webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SavedWebhook {
+pub(crate) struct SavedWebhook {
     /// Every event up to here is settled or outstanding.
     pub cursor: u64,
     /// The backlog up to here was left out at its owner's wish.
@@ -22,7 +22,7 @@ pub struct SavedWebhook {
 
 /// Everything that the store keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     /// Webhooks by id.
     pub webhooks: BTreeMap<Arc<str>, SavedWebhook>,
     /// Replays by number.
@@ -31,7 +31,7 @@ pub struct State {
 
 impl State {
     /// Applies a change.
-    pub fn apply(&mut self, op: Op) {
+    pub(crate) fn apply(&mut self, op: Op) {
         match op {
             Op::Cursor { webhook, cursor, skipped_to, failing_since_ms } => {
                 let saved = self.webhooks.entry(webhook).or_default();
@@ -67,7 +67,7 @@ impl State {
     }
 
     /// The operations that make this state out of nothing.
-    pub fn to_ops(&self) -> Vec<Op> {
+    pub(crate) fn to_ops(&self) -> Vec<Op> {
         let mut ops = Vec::new();
         for (webhook, saved) in &self.webhooks {
             ops.push(Op::Cursor {
@@ -92,7 +92,7 @@ impl State {
     }
 
     /// The furthest position that anything here speaks of.
-    pub fn furthest(&self) -> u64 {
+    pub(crate) fn furthest(&self) -> u64 {
         let saved = self.webhooks.values().flat_map(|saved| {
             let outstanding = saved.outstanding.keys().next_back().copied();
             let dead = saved.dead.keys().next_back().copied();

@@ -17,7 +17,7 @@ const STALE_FACTOR: u64 = 3;
 const SNAPSHOT_OPS: usize = 4096;
 
 /// The writer, and what it keeps.
-pub struct StoreWriter {
+pub(crate) struct StoreWriter {
     fs: SharedFileSystem,
     dir: PathBuf,
     log_id: [u8; 16],
@@ -31,7 +31,7 @@ pub struct StoreWriter {
 }
 
 /// Opens the store of a log in `dir`, the folder being made where there is none. A store that is missing is not made.
-pub fn open(
+pub(crate) fn open(
     fs: SharedFileSystem,
     dir: &Path,
     log_id: [u8; 16],
@@ -62,23 +62,24 @@ pub fn open(
 
 impl StoreWriter {
     /// Whether there is a store on disk.
-    pub fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.journal.is_some()
     }
 
     /// What is kept.
-    pub fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &State {
         &self.state
     }
 
-    /// Starts the journal over past this many bytes; for tests.
-    pub fn set_bytes_max(&mut self, bytes_max: u64) {
+    /// Starts the journal over past this many bytes.
+    #[cfg(test)]
+    pub(crate) fn set_bytes_max(&mut self, bytes_max: u64) {
         self.bytes_max = bytes_max;
     }
 
     /// Makes changes durable, all or none. After a full disk the same may be tried again; after any other error the store
     /// takes nothing more.
-    pub fn commit(&mut self, ops: &[Op]) -> Result<()> {
+    pub(crate) fn commit(&mut self, ops: &[Op]) -> Result<()> {
         let payload = encode(ops)?;
         match &mut self.journal {
             None => self.start_over()?,
