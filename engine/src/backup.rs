@@ -46,7 +46,10 @@ pub(crate) fn write_backup(
 ) -> Result<BackedUp> {
     let failed = |error: io::Error| Error::io("write", output, &error);
     if output.exists() {
-        return Err(Error::invalid("output_exists", format!("{} exists already", output.display())));
+        return Err(Error::invalid(
+            "output_exists",
+            format!("{} exists already", output.display()),
+        ));
     }
     let temporary = output.with_extension("partial");
     let file = fs::File::create(&temporary).map_err(failed)?;
@@ -154,7 +157,8 @@ fn clear(data: &Path) {
     let Ok(entries) = fs::read_dir(data) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        let removed =
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         if let Err(error) = removed {
             tracing::warn!(path = %path.display(), %error, "a failed restore left a file");
         }

@@ -21,7 +21,7 @@ use crate::subscribe::{self, Start, Subscription};
 use crate::tasks::Tasks;
 use crate::view::{Maintenance, MaintenanceOptions, Snapshot, StoreOptions, SystemFollower, Views};
 use crate::write::{
-    Answered, Command, Committed, Control, Health, Parts, Request, Sequencer, Strictness,
+    self, Answered, Command, Committed, Control, Health, Parts, Request, Sequencer, Strictness,
     WriteFigures,
 };
 
@@ -143,7 +143,8 @@ impl Engine {
     /// Commits a command. The answer is durable and visible to every read that starts afterwards.
     pub async fn write(&self, command: Command) -> Result<Committed> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Request::Write(command, reply))?;
+        let sealed = write::seal(&command, &*self.shared.clock)?;
+        self.enqueue(Request::Write(command, sealed, reply))?;
         match answer.await {
             Ok(Ok(Answered::Committed(committed))) => Ok(committed),
             Ok(Ok(Answered::Repeat(position))) => self.repeat(position).await,

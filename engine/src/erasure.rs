@@ -5,7 +5,7 @@
 //! Guarantees: a crash at any step is finished at the next open; the chain still verifies; the events keep their places.
 //! Leaves to others: backups made before (the operator's).
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,8 @@ impl Engine {
     /// Deletes a document if it is there and erases its content from the log. Blocking.
     pub fn erase(&self, collection: &str, id: &DocumentId, actor: &str) -> Result<Erased> {
         let _one = self.only_rewrite()?;
+        // One that failed half-way has its note in the only place that there is for one.
+        self.finish_erasure()?;
         let missing = || {
             let message = format!("there is no collection `{collection}`");
             Error::not_found("collection_not_found", message)
@@ -142,7 +144,7 @@ impl Engine {
         replace_file(&*self.shared().fs, self.data(), NOTE, &bytes)
     }
 
-    fn remove_note(&self, path: &PathBuf) -> Result<()> {
+    fn remove_note(&self, path: &Path) -> Result<()> {
         let fs = &self.shared().fs;
         fs.remove(path)
             .and_then(|()| fs.sync_dir(self.data()))

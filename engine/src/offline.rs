@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::backup::{BackedUp, write_backup};
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::SystemClock;
 use crate::error::{Error, Result};
 use crate::fs::{SharedFileSystem, SystemFileSystem};
 use crate::limits::Limits;
@@ -18,15 +18,13 @@ use crate::view::{Progress, StoreOptions, Views, fold};
 struct Stopped {
     opened: Opened,
     fs: SharedFileSystem,
-    clock: SharedClock,
 }
 
 fn inspect(data: &Path) -> Result<Stopped> {
     let fs = SystemFileSystem::shared();
-    let clock = SystemClock::shared();
     let options = LogOptions { open: OpenKind::Inspect, ..LogOptions::default() };
-    let opened = log::open(data, options, Arc::clone(&fs), Arc::clone(&clock))?;
-    Ok(Stopped { opened, fs, clock })
+    let opened = log::open(data, options, Arc::clone(&fs), SystemClock::shared())?;
+    Ok(Stopped { opened, fs })
 }
 
 impl Stopped {
@@ -45,7 +43,7 @@ pub fn verify(data: &Path, progress: &Progress) -> Result<Verified> {
     let views = stopped.views(data)?;
     let snapshot = views.snapshot();
     let kept_ms = Limits::default().idempotency_seconds * 1000;
-    let since_ms = stopped.clock.now_ms().saturating_sub(kept_ms);
+    let since_ms = snapshot.time_ms().saturating_sub(kept_ms);
     verify_log(&views, &stopped.opened.reader, &snapshot, since_ms, progress)
 }
 

@@ -63,8 +63,8 @@ impl Engine {
     pub fn verify(&self, progress: &Progress) -> Result<Verified> {
         let _one = self.only_rewrite()?;
         let kept_ms = self.limits().idempotency_seconds.saturating_mul(1000);
-        let since_ms = self.clock().now_ms().saturating_sub(kept_ms);
         let snapshot = self.snapshot();
+        let since_ms = snapshot.time_ms().saturating_sub(kept_ms);
         verify(&self.shared().views, self.log(), &snapshot, since_ms, progress)
     }
 

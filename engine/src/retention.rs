@@ -50,7 +50,9 @@ impl Engine {
                         tracing::info!(dropped.segments, dropped.bytes, "old events dropped");
                     }
                     Some(Ok(_)) => {}
-                    Some(Err(error)) => tracing::warn!(%error, "retention failed; nothing was lost"),
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "retention failed; nothing was lost")
+                    }
                     None => tracing::error!("retention panicked"),
                 }
             }
@@ -68,7 +70,7 @@ impl Engine {
             return Ok(Dropped::default());
         };
         let one = self.only_rewrite()?;
-        self.write_base(position, now_ms)?;
+        self.write_base(position)?;
         let dropped = self.control(move |sequencer| sequencer.log.drop_before(position))??;
         drop(one);
         // History below the base lives in the base alone now.
@@ -77,14 +79,14 @@ impl Engine {
         Ok(dropped)
     }
 
-    fn write_base(&self, position: u64, now_ms: u64) -> Result<()> {
+    fn write_base(&self, position: u64) -> Result<()> {
         let views = &self.shared().views;
         let (generation, applier) = fold(views, position, &Progress::default())?;
         drop(applier);
         let kept_ms = self.limits().idempotency_seconds.saturating_mul(1000);
+        let since_ms = self.snapshot().time_ms().saturating_sub(kept_ms);
         let mut base = self.log().write_base(position)?;
-        let dumped =
-            dump_base(&views.snapshot_of(&generation), &mut base, now_ms.saturating_sub(kept_ms));
+        let dumped = dump_base(&views.snapshot_of(&generation), &mut base, since_ms);
         views.remove(generation);
         dumped?;
         base.finish()
@@ -128,8 +130,9 @@ impl Engine {
         if position + 1 < first {
             let message =
                 format!("position {position} is before retention, which begins at {first}");
-            return Err(Error::new(crate::ErrorKind::Gone, "position_gone", message)
-                .with("first", first));
+            return Err(
+                Error::new(crate::ErrorKind::Gone, "position_gone", message).with("first", first)
+            );
         }
         Ok(position)
     }

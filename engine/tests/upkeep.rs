@@ -1,4 +1,5 @@
 //! Rebuild, verify, erasure, retention, backup and restore, on real files while the engine runs.
+#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
 
 mod support;
 

@@ -39,8 +39,6 @@ struct Inode {
     content: Vec<u8>,
     synced: Vec<u8>,
     unsynced: Vec<Change>,
-    /// Unsynced when a sync failed: may or may not be on disk, and no later sync changes that.
-    limbo: Vec<Change>,
 }
 
 #[derive(Clone, Debug)]
@@ -207,7 +205,7 @@ impl MemoryFileSystem {
 fn torn(inode: &Inode, random: &mut StdRng) -> Vec<u8> {
     let mut content = inode.synced.clone();
     let chance = [0.0, 0.3, 0.7, 1.0][random.random_range(0..4)];
-    for change in inode.limbo.iter().chain(&inode.unsynced) {
+    for change in &inode.unsynced {
         match change {
             Change::SetLen(len) if random.random_bool(chance) => content.resize(*len, 0),
             Change::SetLen(_) => {}
@@ -345,13 +343,15 @@ impl File for MemoryFile {
         if synced.is_err() && disk.crash_at.is_some_and(|at| disk.calls > at) {
             return synced;
         }
+        // What a failed sync left on disk is decided once; no later sync writes the rest.
+        let mut random = StdRng::seed_from_u64(disk.calls);
         let inode = &mut disk.inodes[self.inode];
-        let changes = std::mem::take(&mut inode.unsynced);
         if synced.is_err() {
-            inode.limbo.extend(changes);
+            inode.synced = torn(inode, &mut random);
         } else {
-            changes.iter().for_each(|change| change.apply(&mut inode.synced));
+            inode.unsynced.iter().for_each(|change| change.apply(&mut inode.synced));
         }
+        inode.unsynced.clear();
         synced
     }
 

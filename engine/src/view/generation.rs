@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::apply::{Applier, ApplierState, SystemFollower};
 use super::checkpoint;
@@ -26,6 +27,8 @@ pub struct Generation {
     pub store: Arc<Store>,
     /// The folder that they lie in.
     pub dir: PathBuf,
+    /// Another one has taken its place.
+    retired: AtomicBool,
 }
 
 /// The handle through which the current generation is read; it can be swapped while readers go on.
@@ -35,6 +38,8 @@ pub struct Views {
     log: LogReader,
     options: StoreOptions,
     current: RwLock<Arc<Generation>>,
+    /// Flushes, rebuilds and erasures write checkpoints, each on a thread of its own.
+    checkpointing: Mutex<()>,
 }
 
 impl Views {
@@ -69,6 +74,7 @@ impl Views {
             log,
             options,
             current: RwLock::new(Arc::new(generation)),
+            checkpointing: Mutex::default(),
         };
         Ok((Arc::new(views), applier))
     }
@@ -82,7 +88,9 @@ impl Views {
     ) -> Result<Self> {
         fs.create_dir_all(dir).map_err(|error| Error::io("create", dir, &error))?;
         let generation = Arc::new(fresh(dir, &fs, options)?);
-        Ok(Self { dir: dir.to_owned(), fs, log, options, current: RwLock::new(generation) })
+        let current = RwLock::new(generation);
+        let checkpointing = Mutex::default();
+        Ok(Self { dir: dir.to_owned(), fs, log, options, current, checkpointing })
     }
 
     /// The current generation.
@@ -127,12 +135,18 @@ impl Views {
 
     /// Makes readers use another generation; gives back the one before.
     pub fn swap(&self, generation: Arc<Generation>) -> Arc<Generation> {
-        std::mem::replace(&mut *self.current.write(), generation)
+        let before = std::mem::replace(&mut *self.current.write(), generation);
+        before.retired.store(true, Ordering::SeqCst);
+        before
     }
 
     /// Makes everything up to `state` durable in a generation, and that generation the one to open next time. Every
-    /// tree must have been rotated at `state` or after.
+    /// tree must have been rotated at `state` or after. Nothing to do where another generation took its place.
     pub fn checkpoint(&self, generation: &Generation, state: &ApplierState) -> Result<()> {
+        let _one = self.checkpointing.lock();
+        if generation.retired.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         generation.store.flush()?;
         checkpoint::write(
             &*self.fs,
@@ -182,7 +196,7 @@ fn open_current(
         return Ok(None);
     };
     let store = Store::open(&folder, options, Presence::Required)?;
-    Ok(Some((Generation { store, dir: folder }, state)))
+    Ok(Some((Generation { store, dir: folder, retired: AtomicBool::new(false) }, state)))
 }
 
 fn fresh(dir: &Path, fs: &SharedFileSystem, options: StoreOptions) -> Result<Generation> {
@@ -194,7 +208,8 @@ fn fresh(dir: &Path, fs: &SharedFileSystem, options: StoreOptions) -> Result<Gen
         .unwrap_or(0);
     let folder = dir.join(format!("generation-{:06}", highest + 1));
     fs.create_dir_all(&folder).map_err(|error| Error::io("create", &folder, &error))?;
-    Ok(Generation { store: Store::open(&folder, options, Presence::New)?, dir: folder })
+    let store = Store::open(&folder, options, Presence::New)?;
+    Ok(Generation { store, dir: folder, retired: AtomicBool::new(false) })
 }
 
 fn name_current(dir: &Path, fs: &SharedFileSystem, folder: &Path) -> Result<()> {

@@ -15,14 +15,13 @@ use super::command::{Command, Committed, Effect, Outcome};
 use super::health::{Health, Stop};
 use super::overlay::Overlay;
 use super::resolve::{Draft, Resolved, Resolver, Strictness};
+use super::seal::Sealed;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
 use crate::limits::Limits;
 use crate::log::{BatchEnd, Block, GroupBuilder, LogReader, LogWriter, Tail};
-use crate::view::{
-    self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys,
-};
+use crate::view::{self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys};
 
 /// How often an idle sequencer looks whether a full disk has room again.
 const IDLE: Duration = Duration::from_millis(500);
@@ -33,7 +32,7 @@ pub(crate) type Control = Box<dyn FnOnce(&mut Sequencer) + Send>;
 /// What the queue carries.
 pub(crate) enum Request {
     /// A command and where its answer goes.
-    Write(Command, Reply),
+    Write(Command, Vec<Option<Sealed>>, Reply),
     /// Work between two groups.
     Control(Control),
 }
@@ -53,6 +52,9 @@ pub(crate) struct Sequencer {
     strictness: Strictness,
     health: Arc<Health>,
     group: GroupBuilder,
+    /// Buffers for encoding, used again and again.
+    kept: Vec<u8>,
+    erasable: Vec<u8>,
     stopping: bool,
 }
 
@@ -87,6 +89,8 @@ impl Sequencer {
             strictness: parts.strictness,
             health: parts.health,
             group: GroupBuilder::new(),
+            kept: Vec::new(),
+            erasable: Vec::new(),
             stopping: false,
         }
     }
@@ -119,10 +123,10 @@ impl Sequencer {
         let refusal = self.refusal();
         while let Some(request) = next.take() {
             match request {
-                Request::Write(command, reply) => {
+                Request::Write(command, mut sealed, reply) => {
                     let resolved = match &refusal {
                         Some(error) => Err(error.clone()),
-                        None => self.take(&command, &mut replies),
+                        None => self.take(&command, &mut sealed, &mut replies),
                     };
                     replies.add(reply, resolved);
                 }
@@ -147,11 +151,16 @@ impl Sequencer {
     /// Why writes are refused at this moment, if they are.
     fn refusal(&mut self) -> Option<Error> {
         self.recover();
-        self.health.refusal(&*self.views, &self.limits, self.clock.monotonic())
+        self.health.refusal(&self.views, &self.limits, self.clock.monotonic())
     }
 
     /// Takes one command into the group, or refuses it without a trace.
-    fn take(&mut self, command: &Command, replies: &mut Replies) -> Result<Pending> {
+    fn take(
+        &mut self,
+        command: &Command,
+        sealed: &mut [Option<Sealed>],
+        replies: &mut Replies,
+    ) -> Result<Pending> {
         if let Some(request) = &command.request {
             let known = match replies.request(&request.key) {
                 Some(known) => Some(known),
@@ -165,7 +174,7 @@ impl Sequencer {
             }
         }
         let marks = (self.overlay.mark(), self.group.mark());
-        let taken = self.resolve(command, replies);
+        let taken = self.resolve(command, sealed, replies);
         if taken.is_err() {
             self.overlay.undo_to(marks.0);
             self.group.truncate_to(marks.1);
@@ -173,7 +182,12 @@ impl Sequencer {
         taken
     }
 
-    fn resolve(&mut self, command: &Command, replies: &mut Replies) -> Result<Pending> {
+    fn resolve(
+        &mut self,
+        command: &Command,
+        sealed: &mut [Option<Sealed>],
+        replies: &mut Replies,
+    ) -> Result<Pending> {
         let first_position = self.log.next_position() + self.group.len() as u64;
         let time_ms = self.clock.now_ms().max(self.log.last_time_ms());
         let resolver = Resolver::new(
@@ -183,7 +197,7 @@ impl Sequencer {
             first_position,
             self.strictness,
         );
-        let mut resolved = resolver.resolve(command)?;
+        let mut resolved = resolver.resolve(command, sealed)?;
         if resolved.drafts.is_empty() && command.request.is_some() {
             resolved.drafts.push(request_recorded());
         }
@@ -224,27 +238,30 @@ impl Sequencer {
                 _ => None,
             };
             let event = event_of(draft, &command.actor, first_position, request);
-            let mut salt = [0; 16];
-            self.clock.fill_random(&mut salt);
             let end = if index == last { BatchEnd::Last } else { BatchEnd::More };
-            let mut failure = None;
-            let mut keep = |result: Result<()>| {
-                if let Err(error) = result {
-                    failure = Some(error);
-                }
-            };
-            let mut kept_result = Ok(());
-            self.group.push_with(
-                time_ms,
-                |out| kept_result = event.encode_kept(out),
-                |out| keep(event.encode_erasable(&salt, out)),
-                end,
-            );
-            kept_result?;
-            if let Some(error) = failure {
-                return Err(error);
-            }
+            self.push(&event, draft.sealed.as_ref(), time_ms, end)?;
         }
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        event: &EventDraft<'_>,
+        sealed: Option<&Sealed>,
+        time_ms: u64,
+        end: BatchEnd,
+    ) -> Result<()> {
+        self.kept.clear();
+        event.encode_kept(&mut self.kept)?;
+        if let Some(sealed) = sealed {
+            self.group.push_hashed(time_ms, &self.kept, &sealed.erasable, &sealed.digest, end);
+            return Ok(());
+        }
+        let mut salt = [0; 16];
+        self.clock.fill_random(&mut salt);
+        self.erasable.clear();
+        event.encode_erasable(&salt, &mut self.erasable)?;
+        self.group.push(time_ms, &self.kept, &self.erasable, end);
         Ok(())
     }
 
@@ -256,8 +273,17 @@ impl Sequencer {
             return Ok(None);
         };
         let expires = time_ms.saturating_add(self.limits.idempotency_seconds.saturating_mul(1000));
-        if expires <= self.clock.now_ms() || position < self.reader.first_position() {
+        if expires <= self.clock.now_ms().max(self.log.last_time_ms()) {
             return Ok(None);
+        }
+        if position < self.reader.first_position() {
+            // It took effect; only its answer is gone. Doing it again would be the worse lie.
+            return Err(Error::new(
+                ErrorKind::Gone,
+                "answer_gone",
+                "this Idempotency-Key was used before, and retention took the answer",
+            )
+            .with("position", position));
         }
         let block = self.reader.get(position)?;
         let Some(record) = block.iter().next() else { return Ok(None) };
@@ -309,7 +335,8 @@ impl Sequencer {
 
     fn forget_requests(&mut self) {
         let kept_ms = self.limits.idempotency_seconds.saturating_mul(1000);
-        let before = self.clock.now_ms().saturating_sub(kept_ms);
+        // By the log's time, which never goes back: a clock that jumped must not take what is to be kept.
+        let before = self.log.last_time_ms().saturating_sub(kept_ms);
         if let Err(error) = self.applier.forget_requests(before) {
             tracing::warn!(%error, "expired idempotency keys stay in the views");
         }
@@ -317,7 +344,7 @@ impl Sequencer {
 
     /// Tries to write again after the disk was full.
     fn recover(&mut self) {
-        if !self.health.may_resume(&*self.views, &self.limits, self.clock.monotonic()) {
+        if !self.health.may_resume(&self.views, &self.limits, self.clock.monotonic()) {
             return;
         }
         match self.log.resume() {
@@ -341,7 +368,7 @@ impl Sequencer {
         let (reply, mut answer) = tokio::sync::oneshot::channel();
         let mut replies = Replies::default();
         let first = self.log.next_position();
-        let taken = self.take(command, &mut replies)?;
+        let taken = self.take(command, &mut [], &mut replies)?;
         let noted = note(first..first + self.group.len() as u64);
         if noted.is_err() {
             self.overlay.undo_to(0);
@@ -432,6 +459,7 @@ fn request_recorded() -> Draft {
         body_bytes_before: 0,
         origin: None,
         diff: None,
+        sealed: None,
     }
 }
 
@@ -463,7 +491,8 @@ pub(crate) fn repeat(reader: &LogReader, first_position: u64) -> Result<Committe
     let recorded =
         event.request.as_ref().map(|request| request.outcomes.clone()).unwrap_or_default();
     let last = batch_end(reader, first_position)?;
-    let outcomes = if recorded.is_empty() {
+    let is_plain = recorded.is_empty() && event.kind != EventKind::RequestRecorded;
+    let outcomes = if is_plain {
         (first_position..=last).map(|position| outcome_at(reader, position, None)).collect()
     } else {
         recorded

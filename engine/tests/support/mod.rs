@@ -1,20 +1,28 @@
 //! What the engine's tests share: a data directory, commands in few words.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it, and tests unwrap"
+)]
+
+pub mod seed;
+pub mod storage;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_engine::clock::SystemClock;
-use headwater_engine::fs::SystemFileSystem;
+use headwater_engine::clock::{SharedClock, SystemClock};
+use headwater_engine::fs::{SharedFileSystem, SystemFileSystem};
 use headwater_engine::limits::Limits;
 use headwater_engine::log::LogOptions;
 use headwater_engine::tasks::Tasks;
-use headwater_engine::value::{self, Raw};
+use headwater_engine::value::{self, Raw, Value};
 use headwater_engine::view::{MaintenanceOptions, StoreOptions};
 use headwater_engine::write::{Command, DocumentId, Operation, RequestIdentity, Strictness};
-use headwater_engine::{Components, Engine, Retention, Settings};
+use headwater_engine::{Components, Engine, Result, Retention, Settings};
 
 /// A scratch data directory and the settings to open it with.
 pub struct Bench {
@@ -42,17 +50,23 @@ impl Bench {
     }
 
     pub fn open(&self) -> Engine {
-        let components = Components {
-            fs: SystemFileSystem::shared(),
-            clock: SystemClock::shared(),
-            tasks: Tasks::new(tokio::runtime::Handle::current()),
-            followers: Vec::new(),
-        };
-        tokio::task::block_in_place(|| Engine::open(self.settings.clone(), components)).unwrap()
+        self.try_open(SystemFileSystem::shared(), SystemClock::shared()).unwrap()
+    }
+
+    /// Opens on another file system or clock.
+    pub fn try_open(&self, fs: SharedFileSystem, clock: SharedClock) -> Result<Engine> {
+        let tasks = Tasks::new(tokio::runtime::Handle::current());
+        let components = Components { fs, clock, tasks, followers: Vec::new() };
+        tokio::task::block_in_place(|| Engine::open(self.settings.clone(), components))
     }
 
     pub async fn stop(&self, engine: Engine) {
         tokio::task::block_in_place(|| engine.stop()).unwrap();
+        self.abandon(engine).await;
+    }
+
+    /// Ends an engine without a word to its log.
+    pub async fn abandon(&self, engine: Engine) {
         let tasks = engine.tasks().clone();
         drop(engine);
         let late = tasks.stop(Duration::from_secs(10)).await;
@@ -80,10 +94,19 @@ impl Bench {
 
 /// An integer id.
 pub fn id_of(id: i32) -> DocumentId {
-    let mut raw = Vec::new();
-    value::encode::write_int32(id, &mut raw);
+    id_from(&Value::Int32(id))
+}
+
+/// Any value as an id.
+pub fn id_from(id: &Value) -> DocumentId {
+    let raw = id.to_bytes();
     let key = value::key::encode(Raw::trusted(&raw));
     DocumentId { raw: raw.into(), key: key.into() }
+}
+
+/// A short text of an id, for messages.
+pub fn show(raw: &[u8]) -> String {
+    if raw.is_empty() { String::new() } else { object(Raw::trusted(raw)) }
 }
 
 /// A body with an integer `_id` and the members of a JSON object.

@@ -1,0 +1,188 @@
+//! The workloads of one request after another: `create`, `bulk`, `read`, `query`.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use reqwest::Method;
+use serde_json::Value;
+use tokio::task::unconstrained;
+
+use super::connection::Connection;
+use super::document::GROUPS;
+use super::writer::{self, Pace, Tally};
+use super::{Plan, Report};
+
+/// Documents in a request of `bulk`.
+const BULK: usize = 500;
+/// Documents in an answer of `query`.
+const LIST: usize = 20;
+
+/// Single documents, one a request.
+pub(crate) async fn create(plan: &Plan) -> Report {
+    write(plan, 1, "documents").await
+}
+
+/// Arrays of documents.
+pub(crate) async fn bulk(plan: &Plan) -> Report {
+    write(plan, BULK, "documents").await
+}
+
+/// Documents by id, chosen in turn from `plan.documents` of the collection.
+pub(crate) async fn read(plan: &Plan) -> anyhow::Result<Report> {
+    let paths = match &plan.path {
+        Some(path) => vec![path.clone()],
+        None => {
+            let path = |id| format!("/v1/collections/{}/documents/{id}", plan.collection);
+            ids(plan).await?.into_iter().map(path).collect()
+        }
+    };
+    Ok(get(plan, &paths, "documents").await)
+}
+
+/// Lists of 20, by a filter if one is given.
+pub(crate) async fn query(plan: &Plan) -> anyhow::Result<Report> {
+    let base = format!("/v1/collections/{}/documents?limit={LIST}", plan.collection);
+    let paths = match (&plan.path, &plan.filter) {
+        (Some(path), _) => vec![path.clone()],
+        (None, None) => {
+            ids(plan).await?;
+            vec![base]
+        }
+        (None, Some(filter)) => {
+            ids(plan).await?;
+            let path = |group: u64| {
+                let filter = filter.replace("{n}", &(1000 + group).to_string());
+                format!("{base}&filter={}", encoded(&filter))
+            };
+            (0..GROUPS).map(path).collect()
+        }
+    };
+    Ok(get(plan, &paths, "lists").await)
+}
+
+async fn write(plan: &Plan, documents: usize, unit: &'static str) -> Report {
+    let origin = Instant::now();
+    let pace = Pace {
+        deadline: origin + plan.duration,
+        period: std::time::Duration::ZERO,
+        origin,
+        written: &|_| {},
+        may_go_on: &|| true,
+    };
+    let connections: FuturesUnordered<_> = (0..plan.concurrency as u64)
+        .map(|index| unconstrained(writer::write(plan, index, documents, &pace)))
+        .collect();
+    report(plan, connections, origin, unit).await
+}
+
+async fn get(plan: &Plan, paths: &[String], unit: &'static str) -> Report {
+    let requests: Vec<Vec<u8>> =
+        paths.iter().map(|path| plan.target.head("GET", path, None, "")).collect();
+    let origin = Instant::now();
+    let deadline = origin + plan.duration;
+    let connections: FuturesUnordered<_> = (0..plan.concurrency)
+        .map(|index| unconstrained(get_in_turn(plan, &requests, index, deadline)))
+        .collect();
+    report(plan, connections, origin, unit).await
+}
+
+async fn get_in_turn(plan: &Plan, requests: &[Vec<u8>], index: usize, deadline: Instant) -> Tally {
+    let mut tally = Tally::new();
+    let mut connection = match Connection::open(&plan.target).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            tally.fail(error.to_string());
+            return tally;
+        }
+    };
+    // A large odd stride visits every request, in an order that no cache likes.
+    let mut next = index.wrapping_mul(7919);
+    while Instant::now() < deadline {
+        let request = &requests[next % requests.len()];
+        next = next.wrapping_add(104_729);
+        if tally.exchange(plan, &mut connection, request, 1).await.is_none() {
+            break;
+        }
+    }
+    tally
+}
+
+async fn report<F: Future<Output = Tally>>(
+    plan: &Plan,
+    mut connections: FuturesUnordered<F>,
+    origin: Instant,
+    unit: &'static str,
+) -> Report {
+    let mut all = Tally::new();
+    while let Some(tally) = connections.next().await {
+        all.merge(tally);
+    }
+    Report {
+        workload: plan.workload,
+        concurrency: plan.concurrency,
+        elapsed: origin.elapsed(),
+        operations: all.operations,
+        unit,
+        latencies: all.latencies,
+        errors: all.errors,
+        first_error: all.first_error,
+    }
+}
+
+/// The ids of `plan.documents` documents; what the collection lacks is written first.
+async fn ids(plan: &Plan) -> anyhow::Result<Vec<String>> {
+    let segments = ["v1", "collections", plan.collection.as_str(), "documents"];
+    let mut ids = Vec::with_capacity(plan.documents);
+    let mut cursor: Option<String> = None;
+    while ids.len() < plan.documents {
+        let mut query = vec![("limit", "1000"), ("projection", "{\"_id\":1}")];
+        query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+        let page: Value = plan.client.get(&segments, &query).await?;
+        ids.extend(ids_of(&page));
+        match page["next"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    while ids.len() < plan.documents {
+        let mut request = super::document::WriteRequest::new(BULK, |_| Vec::new());
+        let body = request.prepare(ids.len() as u64, 0).to_vec();
+        let request = plan.client.request(Method::POST, &segments, &[]);
+        let request = request.header("content-type", "application/json").body(body);
+        let before = ids.len();
+        ids.extend(ids_of(&plan.client.json(request).await?));
+        anyhow::ensure!(ids.len() > before, "the server made documents without ids");
+    }
+    ids.truncate(plan.documents);
+    (!ids.is_empty()).then_some(ids).context("--documents is 0; there is nothing to read")
+}
+
+fn ids_of(page: &Value) -> Vec<String> {
+    let documents = page["documents"].as_array().into_iter().flatten();
+    documents.filter_map(|document| document["_id"].as_str()).map(encoded).collect()
+}
+
+/// Percent-encoded for a path or a query.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_encoded_for_paths_and_queries() {
+        assert_eq!(encoded("a-1/é {"), "a-1%2F%C3%A9%20%7B");
+    }
+}

@@ -1,0 +1,110 @@
+//! `headwater bench`: measures a running server and prints rate and p50/p90/p99/max.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::bench::{Plan, Target, catchup, fanout, requests, webhook};
+use crate::client::{Client, ServerArgs};
+
+/// Arguments of `bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// What to measure
+    #[arg(value_enum)]
+    workload: Workload,
+    /// Connections with a request under way each; subscribers for fanout
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    concurrency: u32,
+    /// How long, seconds; the most that catchup takes
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// The collection to work in
+    #[arg(long, default_value = "bench")]
+    collection: String,
+    /// Documents that read chooses from; what is missing is written first
+    #[arg(long, default_value_t = 10_000)]
+    documents: u32,
+    /// Filter of query, for instance '{"group":{n}}', where {n} becomes a group's number
+    #[arg(long)]
+    filter: Option<String>,
+    /// Writes a second in fanout (0: as fast as it goes; default 500) and webhook (default 0)
+    #[arg(long)]
+    rate: Option<u64>,
+    /// Give each subscriber of fanout a filter of its own
+    #[arg(long)]
+    own_filters: bool,
+    /// A path instead of the native face's, to measure something else
+    #[arg(long, hide = true)]
+    path: Option<String>,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Workload {
+    /// Single documents written.
+    Create,
+    /// Arrays of 500 documents written.
+    Bulk,
+    /// Documents read by id.
+    Read,
+    /// Lists of 20 documents.
+    Query,
+    /// Deliveries to many subscribers.
+    Fanout,
+    /// One subscriber that reads the whole log.
+    Catchup,
+    /// Deliveries to a webhook's receiver in this process.
+    Webhook,
+}
+
+impl Workload {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Bulk => "bulk",
+            Self::Read => "read",
+            Self::Query => "query",
+            Self::Fanout => "fanout",
+            Self::Catchup => "catchup",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    fn default_rate(self) -> u64 {
+        if self == Self::Fanout { 500 } else { 0 }
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let workload = args.workload;
+    let plan = Plan {
+        target: Target::new(&args.server)?,
+        client: Client::new(&args.server)?,
+        workload: workload.name(),
+        concurrency: args.concurrency as usize,
+        duration: Duration::from_secs(args.seconds),
+        collection: args.collection,
+        path: args.path,
+        documents: args.documents as usize,
+        filter: args.filter,
+        rate: args.rate.unwrap_or_else(|| workload.default_rate()),
+        own_filters: args.own_filters,
+    };
+    let report = match workload {
+        Workload::Create => requests::create(&plan).await,
+        Workload::Bulk => requests::bulk(&plan).await,
+        Workload::Read => requests::read(&plan).await?,
+        Workload::Query => requests::query(&plan).await?,
+        Workload::Fanout => fanout::run(&plan).await?,
+        Workload::Catchup => catchup::run(&plan).await?,
+        Workload::Webhook => webhook::run(&plan).await?,
+    };
+    report.print(args.json)
+}
