@@ -113,6 +113,11 @@ impl Applier {
         self.position
     }
 
+    /// The position of the base that the history begins with, or 0.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
     /// The store that it writes.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
@@ -165,6 +170,7 @@ impl Applier {
         self.store.publish(Published {
             sequence: self.store.next_sequence(),
             position: self.position,
+            base: self.base,
             time_ms: self.time_ms,
             collections: Arc::clone(&self.collections),
         });

@@ -93,10 +93,22 @@ pub(crate) fn catch_up(
     Ok(())
 }
 
+/// The base that history begins with: the oldest one that the log still continues without a gap. Newer ones are what an
+/// interrupted retention left; the next run goes on with them.
+pub(crate) fn base_position(log: &LogReader) -> Result<Option<u64>> {
+    let before = log.first_position() - 1;
+    if before == 0 {
+        return Ok(None);
+    }
+    Ok(log.bases()?.into_iter().find(|position| *position >= before))
+}
+
 /// Fills empty trees from the log's base, if it has one.
 fn load_base(log: &LogReader, store: &Store) -> Result<ApplierState> {
     let mut state = ApplierState::default();
-    let Some(base) = log.newest_base()? else { return Ok(state) };
+    let Some(base) = base_position(log)?.map(|position| log.open_base(position)).transpose()? else {
+        return Ok(state);
+    };
     state.position = base.header().position;
     state.base = state.position;
     state.time_ms = base.header().time_ms;
@@ -187,9 +199,13 @@ pub(crate) fn forgotten(key: &[u8], value: &[u8], since_ms: u64) -> bool {
     time_ms.is_some_and(|time_ms| time_ms < since_ms)
 }
 
-/// Takes the entries of an erased document out of the log's base, if it has one that holds them.
-pub(crate) fn erase_from_base(log: &LogReader, key: &[u8]) -> Result<()> {
-    let Some(base) = log.newest_base()? else { return Ok(()) };
+/// Takes the entries of an erased document out of the log's bases that hold them.
+pub(crate) fn erase_from_bases(log: &LogReader, key: &[u8]) -> Result<()> {
+    log.bases()?.into_iter().try_for_each(|position| erase_from_base(log, position, key))
+}
+
+fn erase_from_base(log: &LogReader, position: u64, key: &[u8]) -> Result<()> {
+    let base = log.open_base(position)?;
     let holds = |entry: &[u8]| {
         matches!(entry.first(), Some(b'D' | b'X'))
             && split_key(&entry[1..]).is_some_and(|(found, _)| found == key)

@@ -101,6 +101,8 @@ pub struct Published {
     pub sequence: SeqNo,
     /// The position that the views stand at.
     pub position: u64,
+    /// The position before which there is no history, or 0.
+    pub base: u64,
     /// The time of the event at that position, UTC ms.
     pub time_ms: u64,
     /// The collections at that position.
@@ -160,6 +162,7 @@ impl Store {
                 published: Published {
                     sequence: 0,
                     position: 0,
+                    base: 0,
                     time_ms: 0,
                     collections: Arc::default(),
                 },

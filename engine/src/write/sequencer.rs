@@ -52,6 +52,8 @@ pub(crate) struct Sequencer {
     strictness: Strictness,
     health: Arc<Health>,
     group: GroupBuilder,
+    /// The time of every event of the group under construction, UTC ms; never before the log's last.
+    group_time_ms: u64,
     /// Buffers for encoding, used again and again.
     kept: Vec<u8>,
     erasable: Vec<u8>,
@@ -89,6 +91,7 @@ impl Sequencer {
             strictness: parts.strictness,
             health: parts.health,
             group: GroupBuilder::new(),
+            group_time_ms: 0,
             kept: Vec::new(),
             erasable: Vec::new(),
             stopping: false,
@@ -100,7 +103,10 @@ impl Sequencer {
         while !self.stopping {
             match queue.recv_timeout(IDLE) {
                 Ok(first) => self.group(first, queue),
-                Err(RecvTimeoutError::Timeout) => self.recover(),
+                Err(RecvTimeoutError::Timeout) => {
+                    // Also an idle server says that the disk is nearly full.
+                    self.begin();
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -120,7 +126,7 @@ impl Sequencer {
         let mut replies = Replies::default();
         let mut control = None;
         let mut next = Some(first);
-        let refusal = self.refusal();
+        let refusal = self.begin();
         while let Some(request) = next.take() {
             match request {
                 Request::Write(command, mut sealed, reply) => {
@@ -148,8 +154,9 @@ impl Sequencer {
         }
     }
 
-    /// Why writes are refused at this moment, if they are.
-    fn refusal(&mut self) -> Option<Error> {
+    /// Begins a group: sets its time, and says why writes are refused at this moment, if they are.
+    fn begin(&mut self) -> Option<Error> {
+        self.group_time_ms = self.clock.now_ms().max(self.log.last_time_ms());
         self.recover();
         self.health.refusal(&self.views, &self.limits, self.clock.monotonic())
     }
@@ -189,7 +196,7 @@ impl Sequencer {
         replies: &mut Replies,
     ) -> Result<Pending> {
         let first_position = self.log.next_position() + self.group.len() as u64;
-        let time_ms = self.clock.now_ms().max(self.log.last_time_ms());
+        let time_ms = self.group_time_ms;
         let resolver = Resolver::new(
             &mut self.overlay,
             &command.actor,
@@ -255,14 +262,17 @@ impl Sequencer {
         event.encode_kept(&mut self.kept)?;
         if let Some(sealed) = sealed {
             self.group.push_hashed(time_ms, &self.kept, &sealed.erasable, &sealed.digest, end);
-            return Ok(());
+        } else {
+            let mut salt = [0; 16];
+            self.clock.fill_random(&mut salt);
+            self.erasable.clear();
+            event.encode_erasable(&salt, &mut self.erasable)?;
+            self.group.push(time_ms, &self.kept, &self.erasable, end);
         }
-        let mut salt = [0; 16];
-        self.clock.fill_random(&mut salt);
-        self.erasable.clear();
-        event.encode_erasable(&salt, &mut self.erasable)?;
-        self.group.push(time_ms, &self.kept, &self.erasable, end);
-        Ok(())
+        match self.group.flaw() {
+            None => Ok(()),
+            Some(flaw) => Err(Error::limit("limits.group_bytes", self.limits.group_bytes, flaw)),
+        }
     }
 
     /// A request under this key that is in the log and has not expired: its first position and digest.
@@ -362,7 +372,7 @@ impl Sequencer {
         command: &Command,
         note: impl FnOnce(std::ops::Range<u64>) -> Result<T>,
     ) -> Result<T> {
-        if let Some(error) = self.refusal() {
+        if let Some(error) = self.begin() {
             return Err(error);
         }
         let (reply, mut answer) = tokio::sync::oneshot::channel();
