@@ -195,10 +195,17 @@ impl Store {
         self.get_at(tree, key, NEWEST)
     }
 
-    /// The keys between two, both included, whether published or not; for the writer alone.
-    pub fn newest_keys(&self, tree: Tree, from: Vec<u8>, to: Vec<u8>) -> Result<Vec<Bytes>> {
+    /// The keys between two, both included, at most so many, whether published or not; for the writer alone.
+    pub fn newest_keys(
+        &self,
+        tree: Tree,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        most: usize,
+    ) -> Result<Vec<Bytes>> {
         self.tree(tree)
             .range::<Vec<u8>, _>(from..=to, NEWEST, None)
+            .take(most)
             .map(|guard| guard.key().map(Bytes::from).map_err(|error| tree_error(tree, &error)))
             .collect()
     }

@@ -26,6 +26,10 @@ use crate::view::{self, Applier, ApplierState, Generation, Maintenance, Tree, Vi
 /// How often an idle sequencer looks whether a full disk has room again.
 const IDLE: Duration = Duration::from_millis(500);
 
+/// Rows of dropped collections removed at a time, when there is nothing else to do and after each group.
+const SWEEP_IDLE: usize = 10_000;
+const SWEEP_BUSY: usize = 100;
+
 /// Work that runs between two groups, with the writer's state at hand.
 pub(crate) type Control = Box<dyn FnOnce(&mut Sequencer) + Send>;
 
@@ -106,6 +110,7 @@ impl Sequencer {
                 Err(RecvTimeoutError::Timeout) => {
                     // Also an idle server says that the disk is nearly full.
                     self.begin();
+                    self.sweep(SWEEP_IDLE);
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -338,8 +343,16 @@ impl Sequencer {
         // Before the answers, so that a subscription opened after one starts after what it answered.
         self.tail.push(Arc::clone(block));
         replies.answer();
+        self.sweep(SWEEP_BUSY);
         if self.maintenance.after_group(&self.applier, &self.generation) {
             self.forget_requests();
+        }
+    }
+
+    /// Clears away some of what dropped collections left.
+    fn sweep(&mut self, most: usize) {
+        if let Err(error) = self.applier.sweep(most) {
+            tracing::warn!(%error, "what a dropped collection left could not be cleared away");
         }
     }
 
