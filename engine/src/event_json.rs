@@ -170,13 +170,15 @@ mod tests {
         let tail = r#""id":"a","version":2,"previous":17,"actor":"k\"1","document":null}"#;
         assert!(deleted.ends_with(tail), "{deleted}");
         let erased = json(&event(EventKind::DocumentUpdated, None));
-        let tail = r#""id":null,"version":2,"previous":17,"actor":"k\"1","document":null,"erased":true}"#;
+        let tail =
+            r#""id":null,"version":2,"previous":17,"actor":"k\"1","document":null,"erased":true}"#;
         assert!(erased.ends_with(tail), "{erased}");
     }
 
     #[test]
     fn custom_events_have_data() {
-        let sent = body(&[("event", "answer".into()), ("data", 42.into()), ("channel", "c".into())]);
+        let sent =
+            body(&[("event", "answer".into()), ("data", 42.into()), ("channel", "c".into())]);
         let event = event(EventKind::EventPublished, Some(content(&[], &sent)));
         let expected =
             r#""event.published","event":"answer","channel":"c","actor":"k\"1","data":42}"#;

@@ -48,8 +48,7 @@ pub(super) fn request(
     timeout: Duration,
 ) -> DeliveryRequest {
     let timestamp = (now_ms / 1000).to_string();
-    let signature =
-        signature::sign(registration.secrets(now_ms), id, &timestamp, &payload.body);
+    let signature = signature::sign(registration.secrets(now_ms), id, &timestamp, &payload.body);
     let mut headers = Vec::with_capacity(4 + registration.headers.len());
     headers.push(("content-type".to_owned(), "application/json".to_owned()));
     headers.push(("webhook-id".to_owned(), id.to_owned()));

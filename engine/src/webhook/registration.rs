@@ -170,7 +170,8 @@ impl Registration {
         if event.collection.starts_with('_') {
             return false;
         }
-        (self.kinds.is_empty() || self.kinds.contains(&event.kind)) && self.follows(event.collection)
+        (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+            && self.follows(event.collection)
     }
 
     fn follows(&self, collection: &str) -> bool {

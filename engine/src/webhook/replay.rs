@@ -159,7 +159,11 @@ impl ReplayRequest {
             "to" => self.to = until(value)?,
             "collections" => self.collections = texts("collections", value)?,
             "statuses" => {
-                self.which = match texts("statuses", value)?.iter().map(|s| &**s).collect::<Vec<_>>()[..] {
+                self.which = match texts("statuses", value)?
+                    .iter()
+                    .map(|s| &**s)
+                    .collect::<Vec<_>>()[..]
+                {
                     [] => Which::All,
                     ["dead"] => Which::Dead,
                     _ => return Err(invalid("statuses", "`statuses` must be [\"dead\"] or empty")),

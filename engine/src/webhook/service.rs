@@ -81,8 +81,7 @@ impl WebhookService {
     ) -> Result<Self> {
         let dir = engine.data().join(FOLDER);
         let fs = Arc::clone(&engine.shared().fs);
-        let mut store =
-            store::open(fs, &dir, engine.log().log_id(), Arc::clone(engine.clock()))?;
+        let mut store = store::open(fs, &dir, engine.log().log_id(), Arc::clone(engine.clock()))?;
         if store.is_there() {
             check_not_ahead(&store, engine.position())?;
         } else {
@@ -320,8 +319,7 @@ impl WebhookService {
         let mut random = [0; 32];
         inner.engine.clock().fill_random(&mut random);
         let id = identity::message_id(&registration.id, &random);
-        let request =
-            attempt::request(&registration, &id, &payload, now_ms, inner.options.timeout);
+        let request = attempt::request(&registration, &id, &payload, now_ms, inner.options.timeout);
         let result = inner.transport.deliver(request).await;
         Ok(Tested {
             status_code: result.status,

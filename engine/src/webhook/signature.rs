@@ -32,7 +32,9 @@ impl Secret {
         let invalid = || {
             Error::invalid(
                 "invalid_secret",
-                format!("`secret` must be {PREFIX} and the base64 of {BYTES_MIN} to {BYTES_MAX} bytes"),
+                format!(
+                    "`secret` must be {PREFIX} and the base64 of {BYTES_MIN} to {BYTES_MAX} bytes"
+                ),
             )
             .with("field", "secret")
         };

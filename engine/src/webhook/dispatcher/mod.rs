@@ -327,9 +327,8 @@ impl Dispatcher {
 
     /// Figures of every webhook.
     pub(super) fn all_figures(&self, end: u64, now_ms: u64) -> BTreeMap<Arc<str>, Figures> {
-        let figures = |(id, worker): (&Arc<str>, &Worker)| {
-            (Arc::clone(id), worker.figures(end, now_ms))
-        };
+        let figures =
+            |(id, worker): (&Arc<str>, &Worker)| (Arc::clone(id), worker.figures(end, now_ms));
         self.workers.iter().map(figures).collect()
     }
 

@@ -55,7 +55,8 @@ impl Dispatcher {
         if !worker.reading && worker.cursor < self.routed_to && room > 0 {
             worker.reading = true;
             let stretch = stretch(worker.cursor, u64::MAX, room);
-            let wanted = Wanted { registration: Arc::clone(&registration), collections: Vec::new() };
+            let wanted =
+                Wanted { registration: Arc::clone(&registration), collections: Vec::new() };
             self.start_read(Arc::clone(webhook), Feed::Live { change }, wanted, stretch);
         }
         let Some(worker) = self.workers.get_mut(webhook) else { return };

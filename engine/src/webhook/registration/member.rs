@@ -44,10 +44,12 @@ pub(super) fn set(into: &mut Registration, name: &str, value: Raw<'_>) -> Result
         "filter" => no_query("filter", value)?,
         "projection" => no_query("projection", value)?,
         "active" => {
-            into.active = value.as_bool().ok_or_else(|| invalid("active", "`active` must be a boolean"))?;
+            into.active =
+                value.as_bool().ok_or_else(|| invalid("active", "`active` must be a boolean"))?;
         }
         "secret" => {
-            let text = value.as_str().ok_or_else(|| invalid("secret", "`secret` must be a text"))?;
+            let text =
+                value.as_str().ok_or_else(|| invalid("secret", "`secret` must be a text"))?;
             into.secret = Secret::parse(text)?;
         }
         "headers" => into.headers = headers(value)?,
@@ -79,7 +81,9 @@ fn number(field: &'static str, value: Raw<'_>, min: u64, max: u64) -> Result<Opt
     let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
     match number.filter(|number| (min..=max).contains(number)) {
         Some(number) => Ok(Some(number)),
-        None => Err(invalid(field, format!("`{field}` must be a whole number from {min} to {max}"))),
+        None => {
+            Err(invalid(field, format!("`{field}` must be a whole number from {min} to {max}")))
+        }
     }
 }
 
@@ -201,7 +205,8 @@ pub(super) fn order_name(order: Order) -> &'static str {
 }
 
 fn headers(value: Raw<'_>) -> Result<Vec<(String, String)>> {
-    let members = value.as_object().ok_or_else(|| invalid("headers", "`headers` must be an object"))?;
+    let members =
+        value.as_object().ok_or_else(|| invalid("headers", "`headers` must be an object"))?;
     let mut headers = Vec::new();
     for (name, text) in members {
         let text = text.as_str().unwrap_or("\n");
@@ -234,7 +239,10 @@ fn check_header(name: &str, text: &str) -> Result<()> {
     }
     let lower = name.to_ascii_lowercase();
     if lower.starts_with("webhook-") || RESERVED.contains(&&*lower) {
-        return Err(invalid("headers", format!("`headers`: `{name}` is set by the delivery itself")));
+        return Err(invalid(
+            "headers",
+            format!("`headers`: `{name}` is set by the delivery itself"),
+        ));
     }
     let plain = |byte: u8| (b' '..0x7f).contains(&byte) || byte == b'\t';
     if text.len() > HEADER_BYTES_MAX || !text.bytes().all(plain) || text.trim() != text {

@@ -67,13 +67,14 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>) -> Result<Registration> {
         _ => return Err(invalid("_id", "the `_id` of a webhook must be an ObjectId or a text")),
     };
     let text = |name: &str| body.get(name).and_then(Raw::as_str);
-    let number = |name: &str| body.get(name).and_then(Raw::as_i64).and_then(|n| u64::try_from(n).ok());
+    let number =
+        |name: &str| body.get(name).and_then(Raw::as_i64).and_then(|n| u64::try_from(n).ok());
     let secret = Secret::parse(text("secret").unwrap_or_default())?;
     let mut registration = Registration::blank(id, secret);
     for (name, value) in body.object_iter() {
         match name {
-            "_id" | "secret" | "retiring_secret" | "retiring_until" | "skip_to" | "owner" | "from"
-            | "disabled" => {}
+            "_id" | "secret" | "retiring_secret" | "retiring_until" | "skip_to" | "owner"
+            | "from" | "disabled" => {}
             _ => member::set(&mut registration, name, value)?,
         }
     }

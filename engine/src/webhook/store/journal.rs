@@ -40,7 +40,11 @@ pub(super) struct Contents {
 impl Journal {
     /// Opens the newest journal of a folder and reads it; `None` where there is none. Cuts a torn tail off and removes
     /// what an interrupted change of files left behind.
-    pub(super) fn open(fs: &dyn FileSystem, dir: &Path, log_id: [u8; 16]) -> Result<Option<Contents>> {
+    pub(super) fn open(
+        fs: &dyn FileSystem,
+        dir: &Path,
+        log_id: [u8; 16],
+    ) -> Result<Option<Contents>> {
         let names = fs.list(dir).map_err(|error| Error::io("list", dir, &error))?;
         let mut sequences: Vec<u64> = names.iter().filter_map(|name| sequence_of(name)).collect();
         sequences.sort_unstable();
@@ -247,7 +251,7 @@ fn record_at<'a>(bytes: &'a [u8], at: usize, secret: &[u8; 16]) -> Option<Record
     }
     let len = u32_at(rest, 0) as usize;
     let payload_len = u32_at(rest, 24) as usize;
-    if len % 8 != 0 || len < RECORD_BYTES || payload_len > len - RECORD_BYTES {
+    if !len.is_multiple_of(8) || len < RECORD_BYTES || payload_len > len - RECORD_BYTES {
         return None;
     }
     let record = rest.get(..len)?;

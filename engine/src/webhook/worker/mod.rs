@@ -31,8 +31,8 @@ use super::registry::Registered;
 use super::store::{Attempt, Op, Outstanding, SavedWebhook};
 
 pub(super) use self::finish::{After, Ending};
-pub(super) use self::replaying::Retry;
 pub use self::listing::{DeliveryView, Figures, Outcomes, Page, Status};
+pub(super) use self::replaying::Retry;
 
 /// Most deliveries of a webhook that are not settled.
 pub(super) const OUTSTANDING_MAX: usize = 10_000;
@@ -220,10 +220,8 @@ impl Worker {
 
     /// Takes over a changed registration.
     pub(super) fn update(&mut self, registered: &Registered, concurrency: usize) {
-        let before = std::mem::replace(
-            &mut self.registration,
-            Arc::clone(&registered.registration),
-        );
+        let before =
+            std::mem::replace(&mut self.registration, Arc::clone(&registered.registration));
         self.change = registered.change;
         if self.registration.active && (!before.active || before.url != self.registration.url) {
             self.stopped = false;
@@ -450,7 +448,8 @@ impl Worker {
         if !self.is_running() {
             return None;
         }
-        let due = self.due.first().map(|(due, _)| Duration::from_millis(due.saturating_sub(now_ms)));
+        let due =
+            self.due.first().map(|(due, _)| Duration::from_millis(due.saturating_sub(now_ms)));
         let paced = if self.has_work() { self.pace_wait(now) } else { None };
         [due, paced].into_iter().flatten().min()
     }

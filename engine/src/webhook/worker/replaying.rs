@@ -178,11 +178,7 @@ impl Worker {
         self.ready_replay.pop_front()
     }
 
-    pub(super) fn count_replayed(
-        &mut self,
-        of: Option<u64>,
-        count: impl FnOnce(&mut ReplayState),
-    ) {
+    pub(super) fn count_replayed(&mut self, of: Option<u64>, count: impl FnOnce(&mut ReplayState)) {
         let Some(replay) = &mut self.replay else { return };
         if of == Some(replay.id) {
             replay.open = replay.open.saturating_sub(1);

@@ -37,7 +37,8 @@ impl Worker {
         if let Some(replay) = &mut self.replay {
             replay.unsaved.remove(&position);
         }
-        if let Some(payload) = self.entries.get_mut(&position).and_then(|entry| entry.payload.take())
+        if let Some(payload) =
+            self.entries.get_mut(&position).and_then(|entry| entry.payload.take())
         {
             self.body_bytes = self.body_bytes.saturating_sub(payload.body.len());
         }
