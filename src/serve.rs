@@ -61,7 +61,8 @@ pub(crate) async fn serve(config: Config) -> ExitCode {
 async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
     // First, so that nothing that fails comes after the generated key is stored.
     let listen = config.server.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr().context("ask for the address")?;
     let tls = match config.tls.files() {
         Some((cert, key)) => Some(load_tls(cert, key)?),

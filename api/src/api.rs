@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_engine::Engine;
+use headwater_engine::webhook::WebhookService;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -21,9 +22,14 @@ pub struct Api {
 
 impl Api {
     /// The faces over an open engine that `access` follows.
-    pub fn new(engine: Engine, access: Access, options: ApiOptions) -> Self {
+    pub fn new(
+        engine: Engine,
+        access: Access,
+        webhooks: WebhookService,
+        options: ApiOptions,
+    ) -> Self {
         native::remove_old_backups(engine.data());
-        let app = App::new(engine, access, options);
+        let app = App::new(engine, access, webhooks, options);
         let router = native::routes().into_router(app.clone());
         let service = Service::new(app.clone(), router);
         Self { server: Arc::new(Server::new(app, service)) }

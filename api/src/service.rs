@@ -102,6 +102,8 @@ impl Service {
         }
         *response.body_mut() = Body::from(error.body(&request_id));
         let headers = response.headers_mut();
+        // It was said of the empty body.
+        headers.remove(header::CONTENT_LENGTH);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             headers.insert(REQUEST_ID, value);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use headwater_engine::Engine;
+use headwater_engine::webhook::WebhookService;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Access;
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     /// Who may do what.
     pub(crate) access: Access,
+    /// Deliveries to webhooks.
+    pub(crate) webhooks: WebhookService,
     /// Settings.
     pub(crate) options: ApiOptions,
     /// Counters of requests.
@@ -35,10 +38,16 @@ pub(crate) struct Shared {
 
 impl App {
     /// The state over an open engine.
-    pub(crate) fn new(engine: Engine, access: Access, options: ApiOptions) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        access: Access,
+        webhooks: WebhookService,
+        options: ApiOptions,
+    ) -> Self {
         Self(Arc::new(Shared {
             engine,
             access,
+            webhooks,
             options,
             figures: Figures::default(),
             streams: Arc::default(),

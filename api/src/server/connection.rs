@@ -58,7 +58,11 @@ pub(super) async fn serve(
     let _admission = admission;
     let Some(tls) = tls else { return serve_http(&server, socket, peer).await };
     let patience = Duration::from_millis(server.app.engine.limits().header_timeout_ms);
-    match tokio::time::timeout(patience, tls.accept(socket)).await {
+    let accepted = tokio::select! {
+        accepted = tokio::time::timeout(patience, tls.accept(socket)) => accepted,
+        () = server.app.stopping.cancelled() => return,
+    };
+    match accepted {
         Ok(Ok(stream)) => serve_http(&server, stream, peer).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),

@@ -11,6 +11,7 @@ mod names;
 mod read;
 mod sight;
 mod target;
+mod webhooks;
 mod write;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) use names::is_user_collection;
 pub(crate) use read::{ListQuery, Listing};
 pub(crate) use sight::Sight;
 pub(crate) use target::from_raw as id_from_raw;
+pub(crate) use webhooks::describe as describe_webhook;
 pub(crate) use write::{RequestKey, Upsert, prepare_all};
 
 /// A caller with its grant, over the engine.

@@ -57,7 +57,7 @@ async fn verify(State(app): State<App>, session: Session) -> ApiResult {
         let verified = engine.verify(progress)?;
         let result = json!({
             "ok": true, "position": verified.position, "events": verified.events,
-            "views": format!("{:?}", verified.views),
+            "views": {"entries": verified.views.entries, "digest": verified.views.digest},
         });
         Ok(Finished { result, file: None })
     })

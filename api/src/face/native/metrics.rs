@@ -1,9 +1,12 @@
 //! Figures for Prometheus: `/metrics`. Full access alone.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
+use headwater_engine::webhook::Figures;
 use http::StatusCode;
 
 use crate::error::ApiResult;
@@ -26,7 +29,42 @@ async fn metrics(State(app): State<App>, session: Session) -> ApiResult {
     for figure in figures(&app) {
         figure.write(&mut out);
     }
+    deliveries(&app.webhooks.all_figures().await?, &mut out);
     Ok(text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", out))
+}
+
+/// A figure of a webhook: name, kind, labels beside the webhook's id, value.
+type OfWebhook = (&'static str, &'static str, &'static str, fn(&Figures) -> u64);
+
+const OF_WEBHOOKS: [OfWebhook; 9] = [
+    ("webhook_lag_events", "gauge", "", |figures| figures.lag_events),
+    ("webhook_lag_seconds", "gauge", "", |figures| figures.lag_seconds),
+    ("webhook_outstanding", "gauge", "", |figures| figures.outstanding),
+    ("webhook_parked", "gauge", "", |figures| figures.parked),
+    ("webhook_in_flight", "gauge", "", |figures| figures.in_flight),
+    ("webhook_dead", "gauge", "", |figures| figures.dead),
+    ("webhook_attempts_total", "counter", ",outcome=\"succeeded\"", |figures| {
+        figures.outcomes.succeeded
+    }),
+    ("webhook_attempts_total", "counter", ",outcome=\"failed\"", |figures| figures.outcomes.failed),
+    ("webhook_given_up_total", "counter", "", |figures| figures.outcomes.dead),
+];
+
+/// The figures of all webhooks, each name together, labelled by the webhook's id.
+fn deliveries(all: &BTreeMap<Arc<str>, Figures>, out: &mut String) {
+    let mut before = "";
+    for (name, kind, labels, value) in OF_WEBHOOKS {
+        // Writing to a string does not fail.
+        if name != before {
+            let _written = writeln!(out, "# TYPE headwater_{name} {kind}");
+            before = name;
+        }
+        for (webhook, figures) in all {
+            let value = value(figures);
+            let _written =
+                writeln!(out, "headwater_{name}{{webhook=\"{webhook}\"{labels}}} {value}");
+        }
+    }
 }
 
 /// One figure without labels.

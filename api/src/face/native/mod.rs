@@ -12,6 +12,7 @@ mod openapi;
 mod openapi_table;
 mod query;
 mod transactions;
+mod webhooks;
 
 use std::path::Path;
 
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> Routes {
         .with(collections::routes())
         .with(events::routes())
         .with(credentials::routes())
+        .with(webhooks::routes())
         .with(admin::routes())
         .with(metrics::routes())
         .with(openapi::routes())

@@ -4,23 +4,26 @@
 
 use std::sync::LazyLock;
 
+use axum::extract::State;
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::openapi_table::{Described, Media, find};
 use super::routes as all_routes;
+use crate::reply;
 use crate::router::{Needs, Route, Routes};
-use crate::service::text;
+use crate::state::App;
 
 /// The route of the document.
 pub(super) fn routes() -> Routes {
     Routes::new().add("get", "/v1/openapi.json", Needs::Nothing, openapi)
 }
 
-async fn openapi() -> axum::response::Response {
-    static DOCUMENT: LazyLock<String> =
-        LazyLock::new(|| document(all_routes().table()).to_string());
-    text(StatusCode::OK, "application/json", DOCUMENT.clone())
+async fn openapi(State(app): State<App>) -> axum::response::Response {
+    static DOCUMENT: LazyLock<Bytes> =
+        LazyLock::new(|| document(all_routes().table()).to_string().into());
+    reply::json(StatusCode::OK, app.engine.position(), DOCUMENT.clone())
 }
 
 fn document(table: &[Route]) -> Value {
