@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
+use crate::webhook::registration::Order;
 use crate::webhook::schedule::Schedule;
 use crate::webhook::signature::Secret;
 use crate::webhook::store::{ReplayState, ReplayStatus, SavedWebhook, testing::Saved};
