@@ -153,6 +153,7 @@ impl Sequencer {
             }
         }
         self.commit(replies);
+        self.sweep(SWEEP_BUSY);
         if let Some(work) = control {
             work(self);
             self.overlay.reset(self.applier.store());
@@ -343,7 +344,6 @@ impl Sequencer {
         // Before the answers, so that a subscription opened after one starts after what it answered.
         self.tail.push(Arc::clone(block));
         replies.answer();
-        self.sweep(SWEEP_BUSY);
         if self.maintenance.after_group(&self.applier, &self.generation) {
             self.forget_requests();
         }
