@@ -269,7 +269,7 @@ impl Engine {
 
     /// Why writes are refused; `None` when they are accepted.
     pub fn unready(&self) -> Option<Error> {
-        self.shared.health.reason()
+        self.shared.health.reason().or_else(|| self.shared.reader.failure())
     }
 
     /// Figures of the sequencer.

@@ -55,7 +55,7 @@ impl Engine {
     pub(crate) fn switch_to(&self, generation: Generation, applier: Applier) -> Result<()> {
         let (before, current, state) = self.control(move |sequencer| {
             let before = sequencer.switch_views(generation, applier)?;
-            let (current, state) = sequencer.rotate();
+            let (current, state) = sequencer.rotate()?;
             Ok::<_, Error>((before, current, state))
         })??;
         let views = &self.shared().views;

@@ -115,7 +115,9 @@ impl Sequencer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.maintenance.seal(&self.applier, &self.generation);
+        if self.settle() {
+            self.maintenance.seal(&self.applier, &self.generation);
+        }
         if let Err(error) = self.log.close() {
             tracing::error!(%error, "the head could not be written at the stop");
         }
@@ -344,7 +346,8 @@ impl Sequencer {
         // Before the answers, so that a subscription opened after one starts after what it answered.
         self.tail.push(Arc::clone(block));
         replies.answer();
-        if self.maintenance.after_group(&self.applier, &self.generation) {
+        if self.maintenance.is_due(&self.applier) && self.settle() {
+            self.maintenance.seal_and_wait(&self.applier, &self.generation);
             self.forget_requests();
         }
     }
@@ -354,6 +357,16 @@ impl Sequencer {
         if let Err(error) = self.applier.sweep(most) {
             tracing::warn!(%error, "what a dropped collection left could not be cleared away");
         }
+    }
+
+    /// Views on disk must never hold what the log may still lose: relaxed durability syncs here. Whether it could.
+    fn settle(&mut self) -> bool {
+        let settled = self.log.settle();
+        if let Err(error) = &settled {
+            tracing::error!(%error, "the log could not be synced; the views stay in memory");
+            self.health.stopped(Stop::of(error));
+        }
+        settled.is_ok()
     }
 
     fn forget_requests(&mut self) {
@@ -367,6 +380,10 @@ impl Sequencer {
 
     /// Tries to write again after the disk was full.
     fn recover(&mut self) {
+        // The head is written on another thread; its failure stops the log, too.
+        if let Some(error) = self.reader.failure() {
+            self.health.noticed(&error);
+        }
         if !self.health.may_resume(&self.views, &self.limits, self.clock.monotonic()) {
             return;
         }
@@ -426,9 +443,10 @@ impl Sequencer {
     }
 
     /// Seals the memtables and says from where on they would have to be applied again: what a checkpoint needs.
-    pub(crate) fn rotate(&mut self) -> (Arc<Generation>, ApplierState) {
+    pub(crate) fn rotate(&mut self) -> Result<(Arc<Generation>, ApplierState)> {
+        self.log.settle()?;
         self.applier.store().rotate();
-        (Arc::clone(&self.generation), self.applier.state())
+        Ok((Arc::clone(&self.generation), self.applier.state()))
     }
 }
 
