@@ -21,9 +21,12 @@ use crate::subscribe::{self, Start, Subscription};
 use crate::tasks::Tasks;
 use crate::view::{Maintenance, MaintenanceOptions, Snapshot, StoreOptions, SystemFollower, Views};
 use crate::write::{
-    Answered, Command, Committed, Control, Health, Parts, Request, Sequencer, Strictness,
+    self, Answered, Command, Committed, Control, Health, Parts, Request, Sequencer, Strictness,
     WriteFigures,
 };
+
+/// A start that applied more than this writes a checkpoint.
+const CHECKPOINT_BYTES: u64 = 1 << 20;
 
 /// Plain settings of an engine.
 #[derive(Clone, Debug)]
@@ -99,6 +102,10 @@ impl Engine {
         let tail_bytes = usize::try_from(settings.limits.tail_bytes).unwrap_or(usize::MAX);
         let tail = Arc::new(Tail::new(tail_bytes, applier.position()));
         let maintenance = Maintenance::start(Arc::clone(&views), &tasks, settings.maintenance)?;
+        // What was applied again is checkpointed, so that the next start need not do it once more.
+        if applier.store().active_bytes() > CHECKPOINT_BYTES {
+            maintenance.seal(&applier, &views.current());
+        }
         let sequencer = Sequencer::new(Parts {
             log: writer,
             reader: reader.clone(),
@@ -144,7 +151,8 @@ impl Engine {
     /// Commits a command. The answer is durable and visible to every read that starts afterwards.
     pub async fn write(&self, command: Command) -> Result<Committed> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Request::Write(command, reply))?;
+        let sealed = write::seal(&command, &*self.shared.clock)?;
+        self.enqueue(Request::Write(command, sealed, reply))?;
         match answer.await {
             Ok(Ok(Answered::Committed(committed))) => Ok(committed),
             Ok(Ok(Answered::Repeat(position))) => self.repeat(position).await,

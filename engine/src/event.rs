@@ -200,6 +200,18 @@ impl EventDraft<'_> {
     }
 }
 
+/// Appends the erasable part of an event that touches no earlier value: a create.
+pub(crate) fn encode_erasable(
+    salt: &[u8; 16],
+    id: &[u8],
+    body: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let erasable = Erasable { salt, id, body, changed: Vec::new(), removed: Vec::new() };
+    rmp_serde::encode::write(out, &erasable)
+        .map_err(|error| Error::internal(format!("encode event: {error}")))
+}
+
 /// A committed event, borrowed from its record.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {

@@ -41,6 +41,11 @@ impl Engine {
     /// Folds the log into new views and switches to them. Blocking.
     pub fn rebuild(&self, progress: &Progress) -> Result<Rebuilt> {
         let _one = self.only_rewrite()?;
+        self.rebuild_alone(progress)
+    }
+
+    /// Like [`Engine::rebuild`], for who holds off other rewrites already.
+    pub(crate) fn rebuild_alone(&self, progress: &Progress) -> Result<Rebuilt> {
         let views = &self.shared().views;
         let (generation, mut applier) = fold(views, self.position(), progress)?;
         while self.log().durable_position() - applier.position() > CLOSE {

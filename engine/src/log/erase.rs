@@ -10,12 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::LogWriter;
-use super::layout::{CHUNK_BYTES, PAGE_BYTES, damaged_at, temp_path};
-use super::record::{check, erased, put_place};
+use super::layout::{CHUNK_BYTES, damaged_at, temp_path};
+use super::record::{Flaw, RecordView, check, erased, put_place};
 use super::scan::{Walk, Window};
 use super::segment::Segment;
 use super::shared::Shared;
-use super::trailer::encode_seal;
+use super::trailer::{Summary, encode_seal};
 use crate::error::{Error, Result};
 use crate::fs::{File, OpenMode};
 
@@ -73,75 +73,90 @@ impl LogWriter {
 
 /// A segment being written anew.
 struct Rewrite<'a> {
+    segment: &'a Segment,
     file: Arc<dyn File>,
     path: &'a Path,
     buffer: Vec<u8>,
     written: u64,
+    /// The records as they are, and as they become.
+    old: Walk,
+    new: Walk,
+    /// Old and new offsets of records that a later one may name as its group's start.
+    starts: VecDeque<(u64, u64)>,
+    erased: u64,
 }
 
 impl<'a> Rewrite<'a> {
     fn run(
         shared: &Shared,
-        segment: &Arc<Segment>,
+        segment: &'a Arc<Segment>,
         positions: &[u64],
         temp: &'a Path,
-    ) -> Result<(super::trailer::Summary, u64)> {
+    ) -> Result<(Summary, u64)> {
         let loaded = segment.load(&shared.open_files)?;
+        let mut out = Self::create(shared, segment, temp)?;
+        let records_end = loaded.trailer.summary.records_end;
+        let mut window = Window::new(Arc::clone(&loaded.file), &segment.path, records_end);
+        while out.old.summary.records_end < records_end {
+            let offset = out.old.summary.records_end;
+            let record = window.record(offset, segment.header.secret)?;
+            record.and_then(|record| out.take(record, positions)).map_err(|flaw| {
+                damaged_at("segment_damaged", &segment.path, offset, flaw.describe())
+            })?;
+            out.flush_over(CHUNK_BYTES)?;
+        }
+        let (summary, secret) = (out.new.summary, segment.header.secret);
+        let (seal, _) = encode_seal(&summary, &out.new.index, &shared.log_id, secret);
+        out.buffer.extend_from_slice(&seal);
+        out.flush_over(0)?;
+        out.file.sync_data().map_err(|error| Error::io("sync", temp, &error))?;
+        Ok((summary, out.erased))
+    }
+
+    fn create(shared: &Shared, segment: &'a Segment, temp: &'a Path) -> Result<Self> {
         match shared.fs.remove(temp) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io("erase", temp, &error));
             }
             _ => {}
         }
-        let file = shared
-            .fs
-            .open(temp, OpenMode::CreateNew)
-            .map_err(|error| Error::io("create", temp, &error))?;
-        let mut out = Self { file, path: temp, buffer: segment.header.encode(), written: 0 };
-        let secret = segment.header.secret;
-        let flawed = |offset, what| damaged_at("segment_damaged", &segment.path, offset, what);
-        let records_end = loaded.trailer.summary.records_end;
-        let mut window = Window::new(Arc::clone(&loaded.file), &segment.path, records_end);
-        let mut old = Walk::new(&segment.header, 0);
-        let mut new = Walk::new(&segment.header, 0);
-        let mut groups = VecDeque::from([(PAGE_BYTES, PAGE_BYTES)]);
-        let mut count = 0;
-        while old.summary.records_end < records_end {
-            let offset = old.summary.records_end;
-            let record = window
-                .record(offset, secret)?
-                .and_then(|record| old.accept(record).map(|()| record))
-                .map_err(|flaw| flawed(offset, flaw.describe()))?;
-            let wanted = positions.binary_search(&record.position()).is_ok() && !record.is_erased();
-            let mut bytes = if wanted { erased(record) } else { record.bytes().to_vec() };
-            count += u64::from(wanted);
-            let new_offset = new.summary.records_end;
-            if offset != PAGE_BYTES {
-                groups.push_back((offset, new_offset));
-            }
-            while groups.front().is_some_and(|(old, _)| *old < record.group_start()) {
-                groups.pop_front();
-            }
-            let group = groups.front().filter(|(old, _)| *old == record.group_start());
-            let group = group.ok_or_else(|| flawed(offset, "the group starts at no record"))?.1;
-            put_place(&mut bytes, new_offset, group, secret);
-            let placed = check(&bytes, new_offset, secret).and_then(|record| new.accept(record));
-            placed.map_err(|flaw| flawed(offset, flaw.describe()))?;
-            out.add(&bytes)?;
+        let created = shared.fs.open(temp, OpenMode::CreateNew);
+        Ok(Self {
+            segment,
+            file: created.map_err(|error| Error::io("create", temp, &error))?,
+            path: temp,
+            buffer: segment.header.encode(),
+            written: 0,
+            old: Walk::new(&segment.header, 0),
+            new: Walk::new(&segment.header, 0),
+            starts: VecDeque::new(),
+            erased: 0,
+        })
+    }
+
+    /// Takes in the next record, erased if it is one of `positions`, and gives it its new place.
+    fn take(&mut self, record: RecordView<'_>, positions: &[u64]) -> Result<(), Flaw> {
+        self.old.accept(record)?;
+        let wanted = positions.binary_search(&record.position()).is_ok() && !record.is_erased();
+        let mut bytes = if wanted { erased(record) } else { record.bytes().to_vec() };
+        self.erased += u64::from(wanted);
+        let new_offset = self.new.summary.records_end;
+        self.starts.push_back((record.offset(), new_offset));
+        while self.starts.front().is_some_and(|(old, _)| *old < record.group_start()) {
+            self.starts.pop_front();
         }
-        let (seal, _) = encode_seal(&new.summary, &new.index, &shared.log_id, secret);
-        out.add(&seal)?;
-        out.flush()?;
-        out.file.sync_data().map_err(|error| Error::io("sync", temp, &error))?;
-        Ok((new.summary, count))
+        let group = self.starts.front().filter(|(old, _)| *old == record.group_start());
+        let secret = self.segment.header.secret;
+        put_place(&mut bytes, new_offset, group.ok_or(Flaw::Group)?.1, secret);
+        self.new.accept(check(&bytes, new_offset, secret)?)?;
+        self.buffer.extend_from_slice(&bytes);
+        Ok(())
     }
 
-    fn add(&mut self, bytes: &[u8]) -> Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= CHUNK_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<()> {
+    fn flush_over(&mut self, bytes: usize) -> Result<()> {
+        if self.buffer.len() < bytes {
+            return Ok(());
+        }
         self.file
             .write_all_at(&self.buffer, self.written)
             .map_err(|error| Error::io("write", self.path, &error))?;

@@ -72,6 +72,11 @@ impl GroupBuilder {
         self.lay(time_ms, kept, erasable, None, end);
     }
 
+    /// Why the group could not be appended as it stands, if it could not; taking back the last batch may help.
+    pub fn flaw(&self) -> Option<&'static str> {
+        self.flaw
+    }
+
     /// How many records there are.
     pub fn len(&self) -> usize {
         self.offsets.len()
@@ -155,13 +160,11 @@ impl GroupBuilder {
     /// Gives every record its place from `place` on; returns the block and the last digest.
     pub(super) fn seal(mut self, place: Place, previous: &Digest, secret: u32) -> (Block, Digest) {
         let mut digest = *previous;
-        let mut position = place.position;
-        for (index, at) in self.offsets.iter().enumerate() {
+        for (position, (index, at)) in (place.position..).zip(self.offsets.iter().enumerate()) {
             let start = *at as usize;
             let end = self.offsets.get(index + 1).map_or(self.bytes.len(), |next| *next as usize);
             let own = Place { offset: place.offset + u64::from(*at), position, ..place };
             digest = stamp(&mut self.bytes[start..end], own, &digest, secret);
-            position += 1;
         }
         (Block::new(self.bytes, self.offsets, place.position), digest)
     }

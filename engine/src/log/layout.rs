@@ -110,6 +110,19 @@ pub(super) fn write_zeros(file: &dyn File, from: u64, to: u64) -> std::io::Resul
     Ok(())
 }
 
+/// Writes `[from, to)` again with the bytes it reads as, from one handle to another.
+pub(super) fn rewrite(old: &dyn File, new: &dyn File, from: u64, to: u64) -> std::io::Result<()> {
+    let mut bytes = vec![0; CHUNK_BYTES];
+    let mut offset = from;
+    while offset < to {
+        let len = CHUNK_BYTES.min(usize::try_from(to - offset).unwrap_or(CHUNK_BYTES));
+        old.read_exact_at(&mut bytes[..len], offset)?;
+        new.write_all_at(&bytes[..len], offset)?;
+        offset += len as u64;
+    }
+    Ok(())
+}
+
 const REMEDY: &str = "restore from a backup, or run `headwater verify` to see the extent";
 
 /// Damage in `path` at `offset`.

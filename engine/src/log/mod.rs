@@ -49,6 +49,7 @@ mod layout;
 mod open;
 mod reader;
 mod record;
+mod recover;
 mod retention;
 mod roll;
 mod scan;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::block::Block;
 use super::group::GroupBuilder;
 use super::head::Epoch;
-use super::layout::{CHUNK_BYTES, write_zeros};
+use super::layout::{CHUNK_BYTES, rewrite, write_zeros};
 use super::record::Place;
 use super::roll::{self, SealError};
 use super::segment::Segment;
@@ -301,17 +301,4 @@ impl LogWriter {
         }
         Ok(())
     }
-}
-
-/// Writes `[from, to)` again with the bytes it reads as, from one handle to another.
-pub(super) fn rewrite(old: &dyn File, new: &dyn File, from: u64, to: u64) -> std::io::Result<()> {
-    let mut bytes = vec![0; CHUNK_BYTES];
-    let mut offset = from;
-    while offset < to {
-        let len = CHUNK_BYTES.min(usize::try_from(to - offset).unwrap_or(CHUNK_BYTES));
-        old.read_exact_at(&mut bytes[..len], offset)?;
-        new.write_all_at(&bytes[..len], offset)?;
-        offset += len as u64;
-    }
-    Ok(())
 }

@@ -166,9 +166,16 @@ pub enum Effect {
 impl Effect {
     /// The effect of a stored number.
     pub(crate) fn from_number(number: u8) -> Option<Self> {
-        [Self::Created, Self::Updated, Self::Deleted, Self::Unchanged, Self::Published, Self::Erased]
-            .into_iter()
-            .find(|effect| *effect as u8 == number)
+        [
+            Self::Created,
+            Self::Updated,
+            Self::Deleted,
+            Self::Unchanged,
+            Self::Published,
+            Self::Erased,
+        ]
+        .into_iter()
+        .find(|effect| *effect as u8 == number)
     }
 }
 

@@ -9,6 +9,7 @@ mod command;
 mod health;
 mod overlay;
 mod resolve;
+mod seal;
 mod sequencer;
 
 pub use command::{
@@ -18,4 +19,5 @@ pub use health::{Health, WriteFigures};
 pub use resolve::Strictness;
 
 pub(crate) use answer::Answered;
+pub(crate) use seal::seal;
 pub(crate) use sequencer::{Control, Parts, Request, Sequencer, repeat};

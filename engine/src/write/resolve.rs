@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::command::{Absent, Change, Command, DocumentId, Effect, Operation, Outcome};
 use super::overlay::{DocumentState, Live, Overlay};
+use super::seal::Sealed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventKind;
 use crate::value::change::{Diff, diff};
@@ -27,6 +28,8 @@ pub(super) struct Draft {
     pub(super) body_bytes_before: u32,
     pub(super) origin: Option<(u64, Arc<str>)>,
     pub(super) diff: Option<Diff>,
+    /// The erasable part, where the caller made it.
+    pub(super) sealed: Option<Sealed>,
 }
 
 /// What a command came to.
@@ -54,6 +57,8 @@ pub(super) struct Resolver<'a> {
     pub(super) first_position: u64,
     pub(super) strictness: Strictness,
     resolved: Resolved,
+    /// The sealed part of the operation at hand.
+    sealed: Option<Sealed>,
 }
 
 struct Target<'a> {
@@ -71,14 +76,19 @@ impl<'a> Resolver<'a> {
         strictness: Strictness,
     ) -> Self {
         let resolved = Resolved::default();
-        Self { overlay, actor, time_ms, first_position, strictness, resolved }
+        Self { overlay, actor, time_ms, first_position, strictness, resolved, sealed: None }
     }
 
     /// Resolves all operations or none.
-    pub(super) fn resolve(mut self, command: &Command) -> Result<Resolved> {
+    pub(super) fn resolve(
+        mut self,
+        command: &Command,
+        sealed: &mut [Option<Sealed>],
+    ) -> Result<Resolved> {
         self.resolved.drafts.reserve(command.operations.len());
         self.resolved.outcomes.reserve(command.operations.len());
         for (index, operation) in command.operations.iter().enumerate() {
+            self.sealed = sealed.get_mut(index).and_then(Option::take);
             let outcome = self.operation(operation).map_err(|error| {
                 if command.operations.len() == 1 {
                     error
@@ -123,7 +133,12 @@ impl<'a> Resolver<'a> {
         if state.live.is_some() {
             return Err(duplicate(name, id));
         }
-        Ok(self.created(Target { name, number, id }, &state, body))
+        let sealed = self.sealed.take();
+        let outcome = self.created(Target { name, number, id }, &state, body);
+        if let Some(draft) = self.resolved.drafts.last_mut() {
+            draft.sealed = sealed;
+        }
+        Ok(outcome)
     }
 
     fn created(&mut self, target: Target<'_>, state: &DocumentState, body: &Bytes) -> Outcome {
@@ -142,6 +157,7 @@ impl<'a> Resolver<'a> {
             body_bytes_before: 0,
             origin: None,
             diff: None,
+            sealed: None,
         };
         self.write(target, draft, Some(live), Effect::Created)
     }
@@ -224,6 +240,7 @@ impl<'a> Resolver<'a> {
             body_bytes_before: size(&live.body),
             origin: Some((live.created_ms, Arc::clone(&live.created_by))),
             diff: Some(diff(Raw::trusted(&live.body), Raw::trusted(&body))),
+            sealed: None,
         };
         let now = Live { body, ..live.clone() };
         self.write(target, draft, Some(now), Effect::Updated)
@@ -247,6 +264,7 @@ impl<'a> Resolver<'a> {
             body: live.body,
             origin: Some((live.created_ms, live.created_by)),
             diff: None,
+            sealed: None,
         };
         Ok(self.write(target, draft, None, Effect::Deleted))
     }
@@ -268,6 +286,7 @@ impl<'a> Resolver<'a> {
             body_bytes_before: 0,
             origin: None,
             diff: None,
+            sealed: None,
         };
         let mut outcome = self.write(Target { name, number, id }, draft, None, Effect::Erased);
         outcome.version = 0;
@@ -310,6 +329,7 @@ impl<'a> Resolver<'a> {
             body_bytes_before: 0,
             origin: None,
             diff: None,
+            sealed: None,
         });
         let body = Some(body.clone());
         Outcome { id: Bytes::new(), version: 0, position, body, effect: Effect::Published }

@@ -15,17 +15,20 @@ use super::command::{Command, Committed, Effect, Outcome};
 use super::health::{Health, Stop};
 use super::overlay::Overlay;
 use super::resolve::{Draft, Resolved, Resolver, Strictness};
+use super::seal::Sealed;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
 use crate::limits::Limits;
 use crate::log::{BatchEnd, Block, GroupBuilder, LogReader, LogWriter, Tail};
-use crate::view::{
-    self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys,
-};
+use crate::view::{self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys};
 
 /// How often an idle sequencer looks whether a full disk has room again.
 const IDLE: Duration = Duration::from_millis(500);
+
+/// Rows of dropped collections removed at a time, when there is nothing else to do and after each group.
+const SWEEP_IDLE: usize = 10_000;
+const SWEEP_BUSY: usize = 100;
 
 /// Work that runs between two groups, with the writer's state at hand.
 pub(crate) type Control = Box<dyn FnOnce(&mut Sequencer) + Send>;
@@ -33,7 +36,7 @@ pub(crate) type Control = Box<dyn FnOnce(&mut Sequencer) + Send>;
 /// What the queue carries.
 pub(crate) enum Request {
     /// A command and where its answer goes.
-    Write(Command, Reply),
+    Write(Command, Vec<Option<Sealed>>, Reply),
     /// Work between two groups.
     Control(Control),
 }
@@ -53,6 +56,11 @@ pub(crate) struct Sequencer {
     strictness: Strictness,
     health: Arc<Health>,
     group: GroupBuilder,
+    /// The time of every event of the group under construction, UTC ms; never before the log's last.
+    group_time_ms: u64,
+    /// Buffers for encoding, used again and again.
+    kept: Vec<u8>,
+    erasable: Vec<u8>,
     stopping: bool,
 }
 
@@ -87,6 +95,9 @@ impl Sequencer {
             strictness: parts.strictness,
             health: parts.health,
             group: GroupBuilder::new(),
+            group_time_ms: 0,
+            kept: Vec::new(),
+            erasable: Vec::new(),
             stopping: false,
         }
     }
@@ -96,7 +107,11 @@ impl Sequencer {
         while !self.stopping {
             match queue.recv_timeout(IDLE) {
                 Ok(first) => self.group(first, queue),
-                Err(RecvTimeoutError::Timeout) => self.recover(),
+                Err(RecvTimeoutError::Timeout) => {
+                    // Also an idle server says that the disk is nearly full.
+                    self.begin();
+                    self.sweep(SWEEP_IDLE);
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -118,13 +133,13 @@ impl Sequencer {
         let mut replies = Replies::default();
         let mut control = None;
         let mut next = Some(first);
-        let refusal = self.refusal();
+        let refusal = self.begin();
         while let Some(request) = next.take() {
             match request {
-                Request::Write(command, reply) => {
+                Request::Write(command, mut sealed, reply) => {
                     let resolved = match &refusal {
                         Some(error) => Err(error.clone()),
-                        None => self.take(&command, &mut replies),
+                        None => self.take(&command, &mut sealed, &mut replies),
                     };
                     replies.add(reply, resolved);
                 }
@@ -140,20 +155,27 @@ impl Sequencer {
             }
         }
         self.commit(replies);
+        self.sweep(SWEEP_BUSY);
         if let Some(work) = control {
             work(self);
             self.overlay.reset(self.applier.store());
         }
     }
 
-    /// Why writes are refused at this moment, if they are.
-    fn refusal(&mut self) -> Option<Error> {
+    /// Begins a group: sets its time, and says why writes are refused at this moment, if they are.
+    fn begin(&mut self) -> Option<Error> {
+        self.group_time_ms = self.clock.now_ms().max(self.log.last_time_ms());
         self.recover();
-        self.health.refusal(&*self.views, &self.limits, self.clock.monotonic())
+        self.health.refusal(&self.views, &self.limits, self.clock.monotonic())
     }
 
     /// Takes one command into the group, or refuses it without a trace.
-    fn take(&mut self, command: &Command, replies: &mut Replies) -> Result<Pending> {
+    fn take(
+        &mut self,
+        command: &Command,
+        sealed: &mut [Option<Sealed>],
+        replies: &mut Replies,
+    ) -> Result<Pending> {
         if let Some(request) = &command.request {
             let known = match replies.request(&request.key) {
                 Some(known) => Some(known),
@@ -167,7 +189,7 @@ impl Sequencer {
             }
         }
         let marks = (self.overlay.mark(), self.group.mark());
-        let taken = self.resolve(command, replies);
+        let taken = self.resolve(command, sealed, replies);
         if taken.is_err() {
             self.overlay.undo_to(marks.0);
             self.group.truncate_to(marks.1);
@@ -175,9 +197,14 @@ impl Sequencer {
         taken
     }
 
-    fn resolve(&mut self, command: &Command, replies: &mut Replies) -> Result<Pending> {
+    fn resolve(
+        &mut self,
+        command: &Command,
+        sealed: &mut [Option<Sealed>],
+        replies: &mut Replies,
+    ) -> Result<Pending> {
         let first_position = self.log.next_position() + self.group.len() as u64;
-        let time_ms = self.clock.now_ms().max(self.log.last_time_ms());
+        let time_ms = self.group_time_ms;
         let resolver = Resolver::new(
             &mut self.overlay,
             &command.actor,
@@ -185,7 +212,7 @@ impl Sequencer {
             first_position,
             self.strictness,
         );
-        let mut resolved = resolver.resolve(command)?;
+        let mut resolved = resolver.resolve(command, sealed)?;
         if resolved.drafts.is_empty() && command.request.is_some() {
             resolved.drafts.push(request_recorded());
         }
@@ -226,28 +253,34 @@ impl Sequencer {
                 _ => None,
             };
             let event = event_of(draft, &command.actor, first_position, request);
-            let mut salt = [0; 16];
-            self.clock.fill_random(&mut salt);
             let end = if index == last { BatchEnd::Last } else { BatchEnd::More };
-            let mut failure = None;
-            let mut keep = |result: Result<()>| {
-                if let Err(error) = result {
-                    failure = Some(error);
-                }
-            };
-            let mut kept_result = Ok(());
-            self.group.push_with(
-                time_ms,
-                |out| kept_result = event.encode_kept(out),
-                |out| keep(event.encode_erasable(&salt, out)),
-                end,
-            );
-            kept_result?;
-            if let Some(error) = failure {
-                return Err(error);
-            }
+            self.push(&event, draft.sealed.as_ref(), time_ms, end)?;
         }
         Ok(())
+    }
+
+    fn push(
+        &mut self,
+        event: &EventDraft<'_>,
+        sealed: Option<&Sealed>,
+        time_ms: u64,
+        end: BatchEnd,
+    ) -> Result<()> {
+        self.kept.clear();
+        event.encode_kept(&mut self.kept)?;
+        if let Some(sealed) = sealed {
+            self.group.push_hashed(time_ms, &self.kept, &sealed.erasable, &sealed.digest, end);
+        } else {
+            let mut salt = [0; 16];
+            self.clock.fill_random(&mut salt);
+            self.erasable.clear();
+            event.encode_erasable(&salt, &mut self.erasable)?;
+            self.group.push(time_ms, &self.kept, &self.erasable, end);
+        }
+        match self.group.flaw() {
+            None => Ok(()),
+            Some(flaw) => Err(Error::limit("limits.group_bytes", self.limits.group_bytes, flaw)),
+        }
     }
 
     /// A request under this key that is in the log and has not expired: its first position and digest.
@@ -320,6 +353,13 @@ impl Sequencer {
         }
     }
 
+    /// Clears away some of what dropped collections left.
+    fn sweep(&mut self, most: usize) {
+        if let Err(error) = self.applier.sweep(most) {
+            tracing::warn!(%error, "what a dropped collection left could not be cleared away");
+        }
+    }
+
     /// Views on disk must never hold what the log may still lose: relaxed durability syncs here. Whether it could.
     fn settle(&mut self) -> bool {
         let settled = self.log.settle();
@@ -345,7 +385,7 @@ impl Sequencer {
         if let Some(error) = self.reader.failure() {
             self.health.noticed(&error);
         }
-        if !self.health.may_resume(&*self.views, &self.limits, self.clock.monotonic()) {
+        if !self.health.may_resume(&self.views, &self.limits, self.clock.monotonic()) {
             return;
         }
         match self.log.resume() {
@@ -363,13 +403,13 @@ impl Sequencer {
         command: &Command,
         note: impl FnOnce(std::ops::Range<u64>) -> Result<T>,
     ) -> Result<T> {
-        if let Some(error) = self.refusal() {
+        if let Some(error) = self.begin() {
             return Err(error);
         }
         let (reply, mut answer) = tokio::sync::oneshot::channel();
         let mut replies = Replies::default();
         let first = self.log.next_position();
-        let taken = self.take(command, &mut replies)?;
+        let taken = self.take(command, &mut [], &mut replies)?;
         let noted = note(first..first + self.group.len() as u64);
         if noted.is_err() {
             self.overlay.undo_to(0);
@@ -461,6 +501,7 @@ fn request_recorded() -> Draft {
         body_bytes_before: 0,
         origin: None,
         diff: None,
+        sealed: None,
     }
 }
 

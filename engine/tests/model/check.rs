@@ -118,13 +118,7 @@ fn live(model: &Model, number: u32) -> Vec<(Bytes, Bytes)> {
     documents.filter_map(|((_, key), state)| Some((key.clone(), state.body.clone()?))).collect()
 }
 
-fn document(
-    snapshot: &Snapshot,
-    model: &Model,
-    number: u32,
-    key: &Bytes,
-    random: &mut StdRng,
-) {
+fn document(snapshot: &Snapshot, model: &Model, number: u32, key: &Bytes, random: &mut StdRng) {
     let state = model.present.documents.get(&(number, key.clone())).cloned().unwrap_or_default();
     let row = snapshot.get(number, key).unwrap();
     match (&row, &state.body) {

@@ -337,14 +337,8 @@ impl Batch {
             Operation::Drop { collection } => self.drop_collection(collection),
             Operation::Publish { body } => {
                 let nobody = nobody();
-                let position = self.record(
-                    EventKind::EventPublished,
-                    "",
-                    0,
-                    &nobody,
-                    (0, 0),
-                    body.clone(),
-                );
+                let position =
+                    self.record(EventKind::EventPublished, "", 0, &nobody, (0, 0), body.clone());
                 let body = Some(body.clone());
                 let effect = Effect::Published;
                 Ok(Expected { id: Bytes::new(), version: 0, position, body, effect })

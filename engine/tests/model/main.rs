@@ -81,8 +81,7 @@ impl World {
             89..=90 => self.kill().await,
             91 => self.lose_views().await,
             92..=93 => {
-                let _rebuilt =
-                    blocking(|| self.engine().rebuild(&Progress::default())).unwrap();
+                let _rebuilt = blocking(|| self.engine().rebuild(&Progress::default())).unwrap();
             }
             94..=95 => self.retain(),
             96..=97 => {
@@ -142,10 +141,8 @@ impl World {
     /// Goes on with the files as they lie there now.
     async fn kill(&mut self) {
         let mut other = Bench::new();
-        other.settings = headwater_engine::Settings {
-            data: other.settings.data,
-            ..self.bench.settings.clone()
-        };
+        other.settings =
+            headwater_engine::Settings { data: other.settings.data, ..self.bench.settings.clone() };
         support::storage::copy_running(self.bench.data(), other.data());
         let before = std::mem::replace(&mut self.bench, other);
         let engine = self.engine.take().expect("open");

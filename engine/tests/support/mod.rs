@@ -1,5 +1,10 @@
 //! What the engine's tests share: a data directory, commands in few words.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it, and tests unwrap"
+)]
 
 pub mod seed;
 pub mod storage;

@@ -111,7 +111,7 @@ fn reopened(crashed: &Crashed, seed: u64, options: LogOptions) -> Result<(), Str
 
 #[test]
 fn everything_acknowledged_survives_the_loss_of_power_at_any_call() {
-    rounds(400, 20_000, |seed| {
+    rounds(150, 20_000, |seed| {
         let crashed = work_until_crash(seed, small());
         for state in 0..4 {
             if let Err(problem) = reopened(&crashed, seed.wrapping_add(state), small()) {

@@ -1,0 +1,197 @@
+//! The registry of credentials: follows `_credentials` and finds the credential of a key.
+//!
+//! Guarantees: a key works as soon as the write that made it is visible, and not after the one that revoked it; finding
+//! takes one hash and one look into a map.
+//! Leaves to others: making and changing credentials (documents of `_credentials`, written by the session).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use headwater_engine::clock::SharedClock;
+use headwater_engine::value::{Raw, json};
+use headwater_engine::view::SystemFollower;
+use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
+
+use super::credential::{Credential, ROOT};
+use super::document::{self, Stored, StoredKey};
+use super::grant::Grant;
+use super::key::{self, KeyHash};
+
+/// The system collection of credentials.
+pub(crate) const COLLECTION: &str = "_credentials";
+
+/// All credentials.
+pub(crate) struct CredentialRegistry {
+    clock: SharedClock,
+    root: Option<Arc<Credential>>,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_key: HashMap<KeyHash, Arc<Credential>>,
+    by_id: HashMap<String, Vec<KeyHash>>,
+}
+
+impl CredentialRegistry {
+    /// A registry that knows the root key of the configuration, if there is one.
+    pub(crate) fn new(root_key: Option<&str>, clock: SharedClock) -> Self {
+        let root = root_key.map(|key| {
+            Arc::new(Credential {
+                id: Arc::from(ROOT),
+                key: key::hash(key),
+                grant: Arc::new(Grant::full()),
+                expires_ms: None,
+                retired: CancellationToken::new(),
+            })
+        });
+        Self { clock, root, known: RwLock::default() }
+    }
+
+    /// The credential of a key, if it is valid now.
+    pub(crate) fn find(&self, presented: &str) -> Option<Arc<Credential>> {
+        self.find_hash(&key::hash(presented))
+    }
+
+    /// A credential as it stands now; `None` once its key is revoked or expired.
+    pub(crate) fn current(&self, before: &Credential) -> Option<Arc<Credential>> {
+        self.find_hash(&before.key)
+    }
+
+    fn find_hash(&self, hash: &KeyHash) -> Option<Arc<Credential>> {
+        if let Some(root) = &self.root
+            && key::same(&root.key, hash)
+        {
+            return Some(Arc::clone(root));
+        }
+        let found = self.known.read().by_key.get(hash).cloned()?;
+        let ended = found.expires_ms.is_some() && found.expired(self.clock.now_ms());
+        (key::same(&found.key, hash) && !ended).then_some(found)
+    }
+
+    /// Whether anybody could do anything: a root key or a credential is known.
+    pub(crate) fn has_any(&self) -> bool {
+        self.root.is_some() || !self.known.read().by_id.is_empty()
+    }
+}
+
+impl Known {
+    fn put(&mut self, id: String, stored: Stored) {
+        self.remove(&id);
+        let (actor, grant): (Arc<str>, _) = (Arc::from(id.as_str()), Arc::new(stored.grant));
+        self.by_id.insert(id, stored.keys.iter().map(|key| key.hash).collect());
+        for StoredKey { hash, until_ms } in stored.keys {
+            let credential = Credential {
+                id: Arc::clone(&actor),
+                key: hash,
+                grant: Arc::clone(&grant),
+                expires_ms: [stored.expires_ms, until_ms].into_iter().flatten().min(),
+                retired: CancellationToken::new(),
+            };
+            self.by_key.insert(hash, Arc::new(credential));
+        }
+    }
+
+    fn remove(&mut self, id: &str) -> Vec<Arc<Credential>> {
+        let hashes = self.by_id.remove(id).unwrap_or_default();
+        hashes.iter().filter_map(|hash| self.by_key.remove(hash)).collect()
+    }
+}
+
+impl SystemFollower for CredentialRegistry {
+    fn collections(&self) -> &[&'static str] {
+        &[COLLECTION]
+    }
+
+    fn reset(&self) {
+        let known = std::mem::take(&mut *self.known.write());
+        known.by_key.values().for_each(|credential| credential.retired.cancel());
+    }
+
+    fn changed(&self, collection: &str, id: Raw<'_>, body: Option<Raw<'_>>, position: u64) {
+        if collection != COLLECTION {
+            return;
+        }
+        let id = shown(id);
+        let stored = body.map(document::read).and_then(|read| {
+            read.inspect_err(|error| {
+                tracing::error!(credential = id, position, %error, "credential refused: not understood");
+            })
+            .ok()
+        });
+        let mut known = self.known.write();
+        let retired = known.remove(&id);
+        if let Some(stored) = stored {
+            known.put(id, stored);
+        }
+        drop(known);
+        // Streams look again only once the new state can be found.
+        retired.iter().for_each(|credential| credential.retired.cancel());
+    }
+}
+
+/// An id as the faces show it.
+pub(crate) fn shown(id: Raw<'_>) -> String {
+    if let Some(text) = id.as_str() {
+        return text.to_owned();
+    }
+    let mut text = Vec::new();
+    json::write(id, &mut text);
+    String::from_utf8_lossy(&text).trim_matches('"').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::document::Draft;
+    use headwater_engine::clock::ManualClock;
+    use headwater_engine::value::Value;
+
+    fn stored(key: &str, expires_ms: Option<u64>) -> Vec<u8> {
+        let draft = Draft {
+            id: [7; 12],
+            label: "test".to_owned(),
+            grant: Value::Object([("admin".to_owned(), Value::Bool(true))].into_iter().collect()),
+            expires_ms,
+        };
+        draft.document(&key::hash(key))
+    }
+
+    fn id() -> Vec<u8> {
+        Value::ObjectId([7; 12]).to_bytes()
+    }
+
+    #[test]
+    fn a_key_works_until_it_is_revoked() {
+        let registry = CredentialRegistry::new(None, ManualClock::new(1000, 1));
+        assert!(!registry.has_any());
+        let body = stored("k", None);
+        registry.changed(COLLECTION, Raw::trusted(&id()), Some(Raw::trusted(&body)), 1);
+        let credential = registry.find("k").unwrap();
+        assert_eq!(&*credential.id, "070707070707070707070707");
+        assert!(registry.find("other").is_none());
+        registry.changed(COLLECTION, Raw::trusted(&id()), None, 2);
+        assert!(registry.find("k").is_none());
+        assert!(credential.retired.is_cancelled());
+    }
+
+    #[test]
+    fn a_key_ends_at_its_time() {
+        let clock = ManualClock::new(1000, 1);
+        let registry = CredentialRegistry::new(None, clock.clone());
+        let body = stored("k", Some(2000));
+        registry.changed(COLLECTION, Raw::trusted(&id()), Some(Raw::trusted(&body)), 1);
+        let credential = registry.find("k").unwrap();
+        clock.advance_ms(1000);
+        assert!(registry.find("k").is_none());
+        assert!(registry.current(&credential).is_none());
+    }
+
+    #[test]
+    fn the_root_key_of_the_configuration_has_full_access() {
+        let registry = CredentialRegistry::new(Some("secret"), ManualClock::new(0, 1));
+        assert!(registry.find("secret").unwrap().grant.is_full());
+        assert!(registry.find("Secret").is_none());
+    }
+}

@@ -1,0 +1,77 @@
+//! Collections: `/v1/collections`.
+
+use axum::extract::Path;
+use headwater_engine::value::Raw;
+use headwater_engine::write::Effect;
+use http::StatusCode;
+
+use super::documents::mark_repeated;
+use super::list;
+use crate::auth::Action;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Parameters, Submission, refuse_unless_empty};
+use crate::reply;
+use crate::router::{Needs, Routes};
+use crate::session::Session;
+
+/// The routes of collections.
+pub(super) fn routes() -> Routes {
+    const ONE: &str = "/v1/collections/{collection}";
+    Routes::new()
+        .add("get", "/v1/collections", Needs::Action("read"), all)
+        .add("get", ONE, Needs::Action("read"), get)
+        .add("put", ONE, Needs::Action("settings"), define)
+        .add("delete", ONE, Needs::Action("settings"), drop_collection)
+}
+
+async fn all(session: Session, parameters: Parameters) -> ApiResult {
+    let page = session.collections(parameters.get("cursor"), parameters.limit()?)?;
+    Ok(list::page("collections", page))
+}
+
+async fn get(session: Session, Path(collection): Path<String>) -> ApiResult {
+    let (description, position) = session.describe(&collection)?;
+    Ok(reply::value(StatusCode::OK, position, &description))
+}
+
+async fn define(
+    session: Session,
+    Path(collection): Path<String>,
+    Submission { payload, key }: Submission,
+) -> ApiResult {
+    session.check(&collection, Action::Settings)?;
+    let definition = payload.document(session.engine()).await?;
+    check(Raw::trusted(&definition))?;
+    let (committed, description) = session.define(&collection, definition, key).await?;
+    let created = committed.outcomes.iter().any(|outcome| outcome.effect == Effect::Created);
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let response = reply::value(status, committed.position, &description);
+    Ok(mark_repeated(response, &committed))
+}
+
+async fn drop_collection(
+    session: Session,
+    Path(collection): Path<String>,
+    Submission { key, .. }: Submission,
+) -> ApiResult {
+    let committed = session.drop_collection(&collection, key).await?;
+    let body = serde_json::json!({"deleted": 1, "position": committed.position});
+    let response = reply::value(StatusCode::OK, committed.position, &body);
+    Ok(mark_repeated(response, &committed))
+}
+
+/// Schemas and typed fields are refused until they are enforced: storing one that is not would mislead.
+fn check(definition: Raw<'_>) -> ApiResult<()> {
+    for (name, value) in definition.object_iter() {
+        match name {
+            "schema" => refuse_unless_empty("schema", Some(value))?,
+            "fields" => refuse_unless_empty("fields", Some(value))?,
+            "options" => refuse_unless_empty("options", Some(value))?,
+            _ => {
+                let message = format!("a definition has no member `{name}`");
+                return Err(ApiError::bad_request("unknown_member", message).with("member", name));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! Documents: `/v1/collections/{c}/documents`.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use headwater_engine::Error;
+use headwater_engine::value::Raw;
+use headwater_engine::value::json::Parsed;
+use headwater_engine::write::{Committed, Effect};
+use http::header::ETAG;
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::list::{self, listing};
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Condition, Format, Parameters, Submission};
+use crate::reply::{self, write_number};
+use crate::router::{Needs, Routes};
+use crate::session::{self, At, ListQuery, Session, Upsert, prepare_all};
+use crate::state::App;
+use crate::stream::encode::write_event;
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// From so many documents on, they are prepared off the async threads.
+const BLOCKING_DOCUMENTS: usize = 1000;
+
+/// The routes of documents.
+pub(super) fn routes() -> Routes {
+    const MANY: &str = "/v1/collections/{collection}/documents";
+    const ONE: &str = "/v1/collections/{collection}/documents/{id}";
+    const HISTORY: &str = "/v1/collections/{collection}/documents/{id}/history";
+    Routes::new()
+        .add("post", MANY, Needs::Action("create"), create)
+        .add("get", MANY, Needs::Action("read"), list)
+        .add("get", ONE, Needs::Action("read"), get)
+        .add("put", ONE, Needs::Action("update"), replace)
+        .add("patch", ONE, Needs::Action("update"), merge)
+        .add("delete", ONE, Needs::Action("delete"), delete)
+        .add("get", HISTORY, Needs::Action("read"), history)
+}
+
+async fn create(
+    session: Session,
+    Path(collection): Path<String>,
+    format: Format,
+    Submission { payload, key }: Submission,
+) -> ApiResult {
+    session.check(&collection, crate::auth::Action::Create)?;
+    let documents = match payload.documents(session.engine()).await? {
+        Parsed::One(document) => vec![document],
+        Parsed::Many(documents) if documents.is_empty() => {
+            return Err(ApiError::bad_request("no_documents", "the array has no documents"));
+        }
+        Parsed::Many(documents) => documents,
+    };
+    let (engine, rule) = (session.engine(), payload.id_rule());
+    let prepared = if documents.len() < BLOCKING_DOCUMENTS {
+        prepare_all(engine, documents, rule)?
+    } else {
+        let held = engine.clone();
+        session::blocking(engine, move || prepare_all(&held, documents, rule)).await?
+    };
+    let committed = session.create(&collection, prepared, key).await?;
+    let bodies = committed.outcomes.iter().filter_map(|outcome| outcome.body.as_ref());
+    let mut out = Vec::with_capacity(payload.bytes.len() + 64 * committed.outcomes.len() + 64);
+    list::write_documents(bodies.map(|body| Raw::trusted(body)), format, &mut out);
+    out.extend_from_slice(b",\"position\":");
+    write_number(committed.position, &mut out);
+    out.push(b'}');
+    let response = reply::json(StatusCode::CREATED, committed.position, out);
+    Ok(mark_repeated(response, &committed))
+}
+
+async fn list(
+    State(app): State<App>,
+    session: Session,
+    Path(collection): Path<String>,
+    parameters: Parameters,
+    format: Format,
+) -> ApiResult {
+    session.check(&collection, crate::auth::Action::Read)?;
+    for name in ["filter", "sort", "projection"] {
+        parameters.refuse_unless_empty(name, app.engine.limits())?;
+    }
+    let query = ListQuery {
+        limit: parameters.limit()?,
+        skip: usize::try_from(parameters.number("skip")?.unwrap_or(0)).unwrap_or(usize::MAX),
+        cursor: parameters.get("cursor").map(str::to_owned),
+        at: At::parse(parameters.get("at"))?,
+        count: false,
+    };
+    Ok(listing(&session.list(&collection, query).await?, format))
+}
+
+async fn get(
+    session: Session,
+    Path((collection, id)): Path<(String, String)>,
+    parameters: Parameters,
+    format: Format,
+) -> ApiResult {
+    let at = At::parse(parameters.get("at"))?;
+    let (row, position) = session.get(&collection, &id, at).await?;
+    let body = row.body();
+    let mut out = Vec::with_capacity(body.as_bytes().len() * 5 / 4 + 64);
+    format.write(body, &mut out);
+    Ok(tagged(reply::json(StatusCode::OK, position, out), row.version()))
+}
+
+async fn replace(
+    session: Session,
+    Path((collection, id)): Path<(String, String)>,
+    parameters: Parameters,
+    condition: Condition,
+    format: Format,
+    Submission { payload, key }: Submission,
+) -> ApiResult {
+    let upsert = if parameters.flag("upsert")? { Upsert::Yes } else { Upsert::No };
+    session.check_replace(&collection, upsert)?;
+    let document = payload.document(session.engine()).await?;
+    let document = (document, payload.id_rule());
+    let place = (collection.as_str(), id.as_str());
+    let committed = session.replace(place, document, (condition, upsert), key).await?;
+    written(&committed, format)
+}
+
+async fn merge(
+    session: Session,
+    Path((collection, id)): Path<(String, String)>,
+    condition: Condition,
+    format: Format,
+    Submission { payload, key }: Submission,
+) -> ApiResult {
+    session.check(&collection, crate::auth::Action::Update)?;
+    let patch = (payload.document(session.engine()).await?, payload.id_rule());
+    let place = (collection.as_str(), id.as_str());
+    let committed = session.merge(place, patch, condition, key).await?;
+    written(&committed, format)
+}
+
+async fn delete(
+    session: Session,
+    Path((collection, id)): Path<(String, String)>,
+    condition: Condition,
+    Submission { key, .. }: Submission,
+) -> ApiResult {
+    let committed = session.delete(&collection, &id, condition, key).await?;
+    let body = serde_json::json!({"deleted": 1, "position": committed.position});
+    let response = reply::value(StatusCode::OK, committed.position, &body);
+    Ok(mark_repeated(response, &committed))
+}
+
+async fn history(
+    session: Session,
+    Path((collection, id)): Path<(String, String)>,
+    parameters: Parameters,
+    format: Format,
+) -> ApiResult {
+    let limit = parameters.limit()?;
+    let before = parameters.number("cursor")?;
+    let (blocks, next, position) = session.history(&collection, &id, before, limit).await?;
+    let mut out = Vec::with_capacity(256 * blocks.len());
+    out.extend_from_slice(b"{\"events\":[");
+    for (index, block) in blocks.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        for record in block.iter() {
+            write_event(&headwater_engine::Event::decode(&record)?, format, &mut out);
+        }
+    }
+    out.extend_from_slice(b"],\"next\":");
+    match next {
+        Some(next) => out.extend_from_slice(format!("\"{next}\"").as_bytes()),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.push(b'}');
+    Ok(reply::json(StatusCode::OK, position, out))
+}
+
+/// The bare document after a write.
+fn written(committed: &Committed, format: Format) -> ApiResult {
+    let outcome = committed
+        .outcomes
+        .first()
+        .ok_or_else(|| Error::internal("a write of one document had no outcome"))?;
+    let mut out = Vec::new();
+    if let Some(body) = &outcome.body {
+        format.write(Raw::trusted(body), &mut out);
+    }
+    let created = outcome.effect == Effect::Created;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let response = tagged(reply::json(status, committed.position, out), outcome.version);
+    Ok(mark_repeated(response, committed))
+}
+
+fn tagged(mut response: Response, version: u64) -> Response {
+    let mut tag = Vec::with_capacity(22);
+    tag.push(b'"');
+    write_number(version, &mut tag);
+    tag.push(b'"');
+    if let Ok(tag) = HeaderValue::from_bytes(&tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// Says that an answer is that of an earlier request with the same idempotency key.
+pub(super) fn mark_repeated(mut response: Response, committed: &Committed) -> Response {
+    if committed.repeated {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

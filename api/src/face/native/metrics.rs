@@ -1,0 +1,148 @@
+//! Figures for Prometheus: `/metrics`. Full access alone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use headwater_engine::webhook::Figures;
+use http::StatusCode;
+
+use crate::error::ApiResult;
+use crate::router::{Needs, Routes};
+use crate::service::text;
+use crate::session::Session;
+use crate::state::App;
+
+const PAGE_BYTES: u64 = 4096;
+
+/// The route of figures.
+pub(super) fn routes() -> Routes {
+    Routes::new().add("get", "/metrics", Needs::FullAccess, metrics)
+}
+
+async fn metrics(State(app): State<App>, session: Session) -> ApiResult {
+    session.full_access()?;
+    let mut out = String::with_capacity(16 << 10);
+    app.figures.write(&mut out);
+    for figure in figures(&app) {
+        figure.write(&mut out);
+    }
+    deliveries(&app.webhooks.all_figures().await?, &mut out);
+    Ok(text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", out))
+}
+
+/// A figure of a webhook: name, kind, labels beside the webhook's id, value.
+type OfWebhook = (&'static str, &'static str, &'static str, fn(&Figures) -> u64);
+
+const OF_WEBHOOKS: [OfWebhook; 9] = [
+    ("webhook_lag_events", "gauge", "", |figures| figures.lag_events),
+    ("webhook_lag_seconds", "gauge", "", |figures| figures.lag_seconds),
+    ("webhook_outstanding", "gauge", "", |figures| figures.outstanding),
+    ("webhook_parked", "gauge", "", |figures| figures.parked),
+    ("webhook_in_flight", "gauge", "", |figures| figures.in_flight),
+    ("webhook_dead", "gauge", "", |figures| figures.dead),
+    ("webhook_attempts_total", "counter", ",outcome=\"succeeded\"", |figures| {
+        figures.outcomes.succeeded
+    }),
+    ("webhook_attempts_total", "counter", ",outcome=\"failed\"", |figures| figures.outcomes.failed),
+    ("webhook_given_up_total", "counter", "", |figures| figures.outcomes.dead),
+];
+
+/// The figures of all webhooks, each name together, labelled by the webhook's id.
+fn deliveries(all: &BTreeMap<Arc<str>, Figures>, out: &mut String) {
+    let mut before = "";
+    for (name, kind, labels, value) in OF_WEBHOOKS {
+        // Writing to a string does not fail.
+        if name != before {
+            let _written = writeln!(out, "# TYPE headwater_{name} {kind}");
+            before = name;
+        }
+        for (webhook, figures) in all {
+            let value = value(figures);
+            let _written =
+                writeln!(out, "headwater_{name}{{webhook=\"{webhook}\"{labels}}} {value}");
+        }
+    }
+}
+
+/// One figure without labels.
+struct Figure {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    value: f64,
+}
+
+impl Figure {
+    fn write(&self, out: &mut String) {
+        let Self { name, kind, help, value } = self;
+        // Writing to a string does not fail.
+        let _written = write!(
+            out,
+            "# HELP headwater_{name} {help}\n# TYPE headwater_{name} {kind}\nheadwater_{name} {value}\n"
+        );
+    }
+}
+
+fn figures(app: &App) -> Vec<Figure> {
+    let counter =
+        |name, value: u64, help| Figure { name, kind: "counter", help, value: value as f64 };
+    let gauge = |name, value: u64, help| Figure { name, kind: "gauge", help, value: value as f64 };
+    let engine = &app.engine;
+    let write = engine.write_figures();
+    let (streams, behind) = app.streams.furthest_behind();
+    let position = engine.position();
+    let lag = behind.map_or(0, |behind| position.saturating_sub(behind));
+    let seconds = |us: u64| us as f64 / 1e6;
+    let group_mean = write.events as f64 / write.groups.max(1) as f64;
+    vec![
+        gauge("position", position, "Newest visible position."),
+        gauge("first_position", engine.log().first_position(), "First position that is kept."),
+        counter("commit_groups_total", write.groups, "Groups committed with one sync each."),
+        counter("events_total", write.events, "Events committed."),
+        Figure {
+            name: "commit_group_events_mean",
+            kind: "gauge",
+            help: "Events per group since the start.",
+            value: group_mean,
+        },
+        Figure {
+            name: "append_seconds_total",
+            kind: "counter",
+            help: "Time spent writing and syncing groups.",
+            value: seconds(write.append_us),
+        },
+        Figure {
+            name: "append_seconds_max",
+            kind: "gauge",
+            help: "The longest write and sync of a group.",
+            value: seconds(write.append_us_max),
+        },
+        gauge("write_queue", engine.queue_len() as u64, "Writes waiting for the sequencer."),
+        gauge("ready", u64::from(engine.unready().is_none()), "Whether writes are accepted."),
+        gauge("view_bytes", engine.view_bytes(), "Bytes of the views on disk."),
+        gauge("subscribers", streams as u64, "Streams open."),
+        gauge("subscriber_lag_events", lag, "Events that the slowest stream is behind."),
+        counter(
+            "stream_events_total",
+            app.figures.stream_events.load(Ordering::Relaxed),
+            "Events written to streams.",
+        ),
+        gauge("connections", app.figures.connections.load(Ordering::Relaxed), "Connections open."),
+        counter(
+            "connections_refused_total",
+            app.figures.connections_refused.load(Ordering::Relaxed),
+            "Connections refused for a limit.",
+        ),
+        gauge("resident_bytes", resident_bytes(), "Resident memory of the process."),
+    ]
+}
+
+/// Resident memory, where the system tells it; else 0.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * PAGE_BYTES
+}

@@ -1,0 +1,45 @@
+//! The native face, `/v1`: one file per resource.
+
+mod admin;
+mod collections;
+mod credentials;
+mod documents;
+mod events;
+mod health;
+mod list;
+mod metrics;
+mod openapi;
+mod openapi_table;
+mod query;
+mod transactions;
+mod webhooks;
+
+use std::path::Path;
+
+use crate::router::Routes;
+
+/// Every route of the face.
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .with(health::routes())
+        .with(documents::routes())
+        .with(query::routes())
+        .with(transactions::routes())
+        .with(collections::routes())
+        .with(events::routes())
+        .with(credentials::routes())
+        .with(webhooks::routes())
+        .with(admin::routes())
+        .with(metrics::routes())
+        .with(openapi::routes())
+}
+
+/// Removes backups that nobody fetched before the last stop.
+pub(crate) fn remove_old_backups(data: &Path) {
+    let folder = admin::backups(data);
+    if folder.exists()
+        && let Err(error) = std::fs::remove_dir_all(&folder)
+    {
+        tracing::warn!(%error, folder = %folder.display(), "old backups could not be removed");
+    }
+}

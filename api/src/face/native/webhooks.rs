@@ -1,0 +1,260 @@
+//! Webhooks: `/v1/webhooks`, their deliveries and replays.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use headwater_engine::value::{Raw, date};
+use headwater_engine::webhook::{
+    Attempt, DeliveryView, Figures, ReplayAnswer, ReplayRequest, ReplayView, Status,
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::documents::mark_repeated;
+use super::list;
+use crate::error::ApiResult;
+use crate::extract::{Parameters, Payload, Submission, invalid};
+use crate::reply;
+use crate::router::{Needs, Routes};
+use crate::session::{Session, describe_webhook};
+use crate::state::App;
+
+/// The routes of webhooks and replays.
+pub(super) fn routes() -> Routes {
+    const ALL: &str = "/v1/webhooks";
+    const ONE: &str = "/v1/webhooks/{id}";
+    const SETTINGS: Needs = Needs::Action("settings");
+    Routes::new()
+        .add("get", ALL, SETTINGS, all)
+        .add("post", ALL, SETTINGS, register)
+        .add("get", ONE, SETTINGS, get)
+        .add("patch", ONE, SETTINGS, change)
+        .add("delete", ONE, SETTINGS, remove)
+        .add("get", "/v1/webhooks/{id}/deliveries", SETTINGS, deliveries)
+        .add("post", "/v1/webhooks/{id}/deliveries/{delivery}/retry", SETTINGS, retry)
+        .add("post", "/v1/webhooks/{id}/replay", SETTINGS, replay_of)
+        .add("post", "/v1/webhooks/{id}/test", SETTINGS, test)
+        .add("post", "/v1/webhooks/{id}/rotate-secret", SETTINGS, rotate_secret)
+        .add("post", "/v1/admin/replay", Needs::FullAccess, replay)
+        .add("get", "/v1/admin/replay/{id}", Needs::FullAccess, replay_status)
+        .add("delete", "/v1/admin/replay/{id}", Needs::FullAccess, cancel_replay)
+}
+
+async fn all(State(app): State<App>, session: Session, parameters: Parameters) -> ApiResult {
+    let (page, next) =
+        session.webhooks(&app.webhooks, parameters.get("cursor"), parameters.limit()?)?;
+    let figures = app.webhooks.all_figures().await?;
+    let entries = page
+        .iter()
+        .map(|registration| {
+            let mut shown = describe_webhook(registration);
+            if let Some(figures) = figures.get(&registration.id) {
+                add_figures(&mut shown, figures);
+            }
+            shown
+        })
+        .collect();
+    Ok(list::page("webhooks", (entries, next, app.engine.position())))
+}
+
+async fn register(
+    State(app): State<App>,
+    session: Session,
+    Submission { payload, key }: Submission,
+) -> ApiResult {
+    let given = payload.document(&app.engine).await?;
+    let registered = session.register(&given, key).await?;
+    let position = registered.committed.position;
+    let response = reply::value(StatusCode::CREATED, position, &registered.shown);
+    Ok(mark_repeated(response, &registered.committed))
+}
+
+async fn get(State(app): State<App>, session: Session, Path(id): Path<String>) -> ApiResult {
+    let registration = session.webhook(&app.webhooks, &id)?;
+    let mut shown = describe_webhook(&registration);
+    add_figures(&mut shown, &app.webhooks.figures(&id).await?);
+    Ok(reply::value(StatusCode::OK, app.engine.position(), &shown))
+}
+
+async fn change(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+    Submission { payload, key }: Submission,
+) -> ApiResult {
+    let given = payload.document(&app.engine).await?;
+    let (shown, committed) = session.change_webhook(&app.webhooks, &id, &given, key).await?;
+    let response = reply::value(StatusCode::OK, committed.position, &shown);
+    Ok(mark_repeated(response, &committed))
+}
+
+async fn remove(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+    Submission { key, .. }: Submission,
+) -> ApiResult {
+    let committed = session.remove_webhook(&app.webhooks, &id, key).await?;
+    let body = json!({"deleted": 1, "position": committed.position});
+    let response = reply::value(StatusCode::OK, committed.position, &body);
+    Ok(mark_repeated(response, &committed))
+}
+
+fn add_figures(shown: &mut Value, figures: &Figures) {
+    shown["state"] = json!(figures.state);
+    shown["lag_events"] = json!(figures.lag_events);
+    shown["lag_seconds"] = json!(figures.lag_seconds);
+    shown["cursor"] = json!(figures.cursor);
+    shown["outstanding"] = json!(figures.outstanding);
+    shown["failing"] = json!(figures.failing);
+    shown["parked"] = json!(figures.parked);
+    shown["dead"] = json!(figures.dead);
+    shown["attempts"] =
+        json!({"succeeded": figures.outcomes.succeeded, "failed": figures.outcomes.failed});
+    shown["oldest_outstanding"] = json!(figures.oldest_ms.map(time));
+}
+
+async fn deliveries(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+    parameters: Parameters,
+) -> ApiResult {
+    session.webhook(&app.webhooks, &id)?;
+    let status = match parameters.get("status") {
+        Some(name) => Some(
+            Status::parse(name)
+                .ok_or_else(|| invalid("status", "pending, succeeded, failing or dead"))?,
+        ),
+        None => None,
+    };
+    let before = parameters.number("cursor")?;
+    let page = app.webhooks.deliveries(&id, status, parameters.limit()?, before).await?;
+    let entries = page.deliveries.iter().map(delivery).collect();
+    let next = page.next.map(|next| next.to_string());
+    Ok(list::page("deliveries", (entries, next, app.engine.position())))
+}
+
+fn delivery(view: &DeliveryView) -> Value {
+    let attempts: Vec<Value> = view.attempts.iter().map(attempt).collect();
+    json!({
+        "id": view.position.to_string(),
+        "position": view.position,
+        "status": view.status.as_str(),
+        "attempts": attempts,
+        "next_attempt": view.next_attempt_ms.map(time),
+        "behind": view.behind,
+    })
+}
+
+fn attempt(attempt: &Attempt) -> Value {
+    json!({
+        "time": time(attempt.time_ms),
+        "status_code": attempt.status,
+        "duration_ms": attempt.duration_ms,
+        "error": attempt.error,
+    })
+}
+
+async fn retry(
+    State(app): State<App>,
+    session: Session,
+    Path((id, delivery)): Path<(String, String)>,
+) -> ApiResult {
+    session.webhook(&app.webhooks, &id)?;
+    app.webhooks.retry(&id, &delivery).await?;
+    let body = json!({"id": delivery});
+    Ok(reply::value(StatusCode::ACCEPTED, app.engine.position(), &body))
+}
+
+async fn test(State(app): State<App>, session: Session, Path(id): Path<String>) -> ApiResult {
+    session.webhook(&app.webhooks, &id)?;
+    let tested = app.webhooks.test(&id).await?;
+    let body = json!({
+        "status_code": tested.status_code,
+        "duration_ms": tested.duration_ms,
+        "error": tested.error,
+    });
+    Ok(reply::value(StatusCode::OK, app.engine.position(), &body))
+}
+
+async fn rotate_secret(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+) -> ApiResult {
+    session.webhook(&app.webhooks, &id)?;
+    let secret = app.webhooks.rotate_secret(&id, &session.credential().id).await?;
+    let body = json!({"secret": secret.reveal()});
+    Ok(reply::value(StatusCode::OK, app.engine.position(), &body))
+}
+
+async fn replay_of(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+    payload: Payload,
+) -> ApiResult {
+    session.webhook(&app.webhooks, &id)?;
+    begin_replay(&app, payload, Some(&id)).await
+}
+
+async fn replay(State(app): State<App>, session: Session, payload: Payload) -> ApiResult {
+    session.full_access()?;
+    begin_replay(&app, payload, None).await
+}
+
+async fn begin_replay(app: &App, payload: Payload, webhook: Option<&str>) -> ApiResult {
+    let given = payload.document(&app.engine).await?;
+    let request = ReplayRequest::parse(Raw::trusted(&given), webhook)?;
+    let answer: ReplayAnswer = app.webhooks.replay(request).await?;
+    let position = app.engine.position();
+    Ok(match answer.id {
+        Some(id) => {
+            let body = json!({"replay": id, "matched": answer.matched});
+            reply::value(StatusCode::ACCEPTED, position, &body)
+        }
+        None => {
+            let body = json!({
+                "matched": answer.matched, "first": answer.first, "last": answer.last,
+            });
+            reply::value(StatusCode::OK, position, &body)
+        }
+    })
+}
+
+async fn replay_status(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+) -> ApiResult {
+    session.full_access()?;
+    let view = app.webhooks.replay_status(&id).await?;
+    Ok(show_replay(&app, &view))
+}
+
+async fn cancel_replay(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+) -> ApiResult {
+    session.full_access()?;
+    let view = app.webhooks.cancel_replay(&id).await?;
+    Ok(show_replay(&app, &view))
+}
+
+fn show_replay(app: &App, view: &ReplayView) -> Response {
+    let body = json!({
+        "id": view.id,
+        "webhook": *view.webhook,
+        "status": view.status,
+        "matched": view.matched,
+        "sent": view.sent,
+        "succeeded": view.succeeded,
+        "failed": view.failed,
+    });
+    reply::value(StatusCode::OK, app.engine.position(), &body)
+}
+
+fn time(ms: u64) -> String {
+    date::format_ms(i64::try_from(ms).unwrap_or(i64::MAX))
+}

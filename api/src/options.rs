@@ -1,0 +1,20 @@
+//! What the faces are configured with, besides the engine's limits.
+
+use std::time::Duration;
+
+/// Settings of the faces.
+#[derive(Clone, Debug)]
+pub struct ApiOptions {
+    /// Whether `log.durability` is `relaxed`; health says so.
+    pub relaxed_durability: bool,
+    /// Longest silence of a stream; a comment breaks it.
+    pub heartbeat: Duration,
+    /// Most streams (HTTP/2) open at once on one connection.
+    pub http2_streams: u32,
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self { relaxed_durability: false, heartbeat: Duration::from_secs(14), http2_streams: 256 }
+    }
+}

@@ -1,0 +1,108 @@
+//! Collections: list, read, define, drop.
+
+use std::sync::Arc;
+
+use headwater_engine::Result;
+use headwater_engine::value::{Raw, json};
+use headwater_engine::view::{Collection, Snapshot};
+use headwater_engine::write::{Committed, Operation};
+use serde_json::{Value, json};
+
+use super::{RequestKey, Session, cursor};
+use crate::auth::Action;
+use crate::error::ApiError;
+
+impl Session {
+    /// A page of the collections that the caller may read: entries, the next cursor, the position that was seen.
+    pub(crate) fn collections(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Value>, Option<String>, u64), ApiError> {
+        let after = cursor.map(cursor::name_of).transpose()?;
+        let snapshot = self.engine.snapshot();
+        let grant = &self.credential.grant;
+        let mut entries = Vec::new();
+        let mut last = None;
+        for collection in snapshot.collections().iter() {
+            let passed = after.as_deref().is_some_and(|after| &*collection.name <= after);
+            if passed || !grant.allows(&collection.name, Action::Read) {
+                continue;
+            }
+            if entries.len() == limit {
+                return Ok((entries, last, snapshot.position()));
+            }
+            let counters = snapshot.counters(collection.number)?;
+            entries.push(json!({
+                "name": *collection.name, "count": counters.count, "bytes": counters.bytes,
+            }));
+            last = Some(cursor::of_name(&collection.name));
+        }
+        Ok((entries, None, snapshot.position()))
+    }
+
+    /// A collection as callers see it, and the position that was seen.
+    pub(crate) fn describe(&self, name: &str) -> Result<(Value, u64), ApiError> {
+        self.check(name, Action::Read)?;
+        self.described(name)
+    }
+
+    fn described(&self, name: &str) -> Result<(Value, u64), ApiError> {
+        let snapshot = self.engine.snapshot();
+        let collection = snapshot.collection(name).ok_or_else(|| {
+            let message = format!("there is no collection `{name}`");
+            ApiError::not_found("collection_not_found", message)
+        })?;
+        Ok((description(&snapshot, &collection)?, snapshot.position()))
+    }
+
+    /// Defines a collection; `definition` is an encoded object.
+    pub(crate) async fn define(
+        &self,
+        name: &str,
+        definition: Vec<u8>,
+        key: Option<RequestKey>,
+    ) -> Result<(Committed, Value), ApiError> {
+        self.check(name, Action::Settings)?;
+        let definition = definition.into();
+        let operation = Operation::Define { collection: Arc::from(name), definition };
+        let committed = self.commit(vec![operation], key).await?;
+        Ok((committed, self.described(name)?.0))
+    }
+
+    /// Drops a collection.
+    pub(crate) async fn drop_collection(
+        &self,
+        name: &str,
+        key: Option<RequestKey>,
+    ) -> Result<Committed, ApiError> {
+        self.check(name, Action::Settings)?;
+        let operation = Operation::Drop { collection: Arc::from(name) };
+        Ok(self.commit(vec![operation], key).await?)
+    }
+}
+
+fn description(snapshot: &Snapshot, collection: &Collection) -> Result<Value> {
+    let counters = snapshot.counters(collection.number)?;
+    let definition = Raw::trusted(&collection.definition);
+    let member = |name: &str, otherwise: Value| match definition.get(name) {
+        Some(value) => to_json(value),
+        None => otherwise,
+    };
+    Ok(json!({
+        "name": *collection.name,
+        "count": counters.count,
+        "bytes": counters.bytes,
+        "schema": member("schema", Value::Null),
+        "fields": member("fields", json!({})),
+        "options": member("options", json!({})),
+        "indexes": {},
+    }))
+}
+
+/// A value as plain JSON.
+pub(crate) fn to_json(raw: Raw<'_>) -> Value {
+    let mut text = Vec::new();
+    json::write(raw, &mut text);
+    serde_json::from_slice(&text).unwrap_or_default()
+}

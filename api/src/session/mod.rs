@@ -1,0 +1,171 @@
+//! The authorized session: the engine's operations with the grant already inside. The only door from handlers to data.
+//!
+//! Guarantees: every operation checks the grant, the collection's name and who owns it before it reaches the engine.
+//! Leaves to others: wire formats (faces), what a write means (the engine).
+
+mod at;
+mod collections;
+mod credentials;
+mod cursor;
+mod names;
+mod read;
+mod sight;
+mod target;
+mod webhooks;
+mod write;
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use headwater_engine::write::{Command, Committed, Operation, RequestIdentity};
+use headwater_engine::{Engine, Error, Result};
+use http::request::Parts;
+
+use crate::auth::{Action, Credential};
+use crate::error::ApiError;
+use crate::extract::Parameters;
+use crate::state::App;
+
+pub(crate) use at::At;
+pub(crate) use credentials::{Changes, Issued, create_root_key};
+pub(crate) use names::is_user_collection;
+pub(crate) use read::{ListQuery, Listing};
+pub(crate) use sight::Sight;
+pub(crate) use target::from_raw as id_from_raw;
+pub(crate) use webhooks::describe as describe_webhook;
+pub(crate) use write::{RequestKey, Upsert, prepare_all};
+
+/// A caller with its grant, over the engine.
+#[derive(Clone)]
+pub(crate) struct Session {
+    engine: Engine,
+    credential: Arc<Credential>,
+}
+
+impl Session {
+    /// Whether everything is allowed.
+    pub(crate) fn full_access(&self) -> Result<(), ApiError> {
+        if self.credential.grant.is_full() {
+            return Ok(());
+        }
+        Err(ApiError::forbidden("this needs a credential with full access"))
+    }
+
+    /// Checks that an action on a collection is allowed.
+    pub(crate) fn check(&self, collection: &str, action: Action) -> Result<(), ApiError> {
+        names::check(collection)?;
+        if names::is_system(collection) {
+            return self.check_system(collection, action);
+        }
+        if self.credential.grant.allows(collection, action) {
+            return Ok(());
+        }
+        let action = action.as_str();
+        let message = format!("the credential does not allow `{action}` on `{collection}`");
+        Err(ApiError::forbidden(message).with("action", action).with("collection", collection))
+    }
+
+    fn check_system(&self, collection: &str, action: Action) -> Result<(), ApiError> {
+        let reading = matches!(action, Action::Read | Action::Subscribe);
+        if reading && self.credential.grant.is_full() {
+            return Ok(());
+        }
+        let message = format!("`{collection}` belongs to the system");
+        let status = http::StatusCode::FORBIDDEN;
+        Err(ApiError::new(status, "system_collection", message).with("collection", collection))
+    }
+
+    /// Checks an action that belongs to no collection: custom events.
+    pub(crate) fn check_outside(&self, action: Action) -> Result<(), ApiError> {
+        if self.credential.grant.allows_outside(action) {
+            return Ok(());
+        }
+        let action = action.as_str();
+        let message = format!("the credential does not allow `{action}` outside collections");
+        Err(ApiError::forbidden(message).with("action", action))
+    }
+
+    /// Checks that an action is allowed somewhere.
+    pub(crate) fn check_somewhere(&self, action: Action) -> Result<(), ApiError> {
+        if self.credential.grant.allows_somewhere(action) {
+            return Ok(());
+        }
+        let action = action.as_str();
+        let message = format!("the credential does not allow `{action}` anywhere");
+        Err(ApiError::forbidden(message).with("action", action))
+    }
+
+    /// Under `collections.strict`, refuses a collection that is not there.
+    pub(crate) fn check_there(&self, collection: &str) -> Result<(), ApiError> {
+        use headwater_engine::write::Strictness;
+        if self.engine.settings().strictness != Strictness::Strict
+            || self.engine.snapshot().collection(collection).is_some()
+        {
+            return Ok(());
+        }
+        let message = format!("there is no collection `{collection}`");
+        Err(ApiError::not_found("collection_not_found", message))
+    }
+
+    /// The engine; for what needs no grant of its own.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Who the caller is.
+    pub(crate) fn credential(&self) -> &Arc<Credential> {
+        &self.credential
+    }
+
+    /// Commits operations that were checked.
+    async fn commit(
+        &self,
+        operations: Vec<Operation>,
+        key: Option<RequestKey>,
+    ) -> Result<Committed> {
+        let request = key.map(|(key, digest)| RequestIdentity {
+            key: format!("{}\n{key}", self.credential.id),
+            digest,
+        });
+        let actor = Arc::clone(&self.credential.id);
+        self.engine.write(Command { operations, actor, request }).await
+    }
+}
+
+impl FromRequestParts<App> for Session {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let credential = app.access.authenticate(parts)?;
+        let session = Self { engine: app.engine.clone(), credential };
+        if let Some(position) = awaited_position(parts)? {
+            session.engine.wait_for(position).await?;
+        }
+        Ok(session)
+    }
+}
+
+/// The position that the views must have reached before the request is answered.
+fn awaited_position(parts: &Parts) -> Result<Option<u64>, ApiError> {
+    let malformed =
+        || ApiError::bad_request("invalid_position", "Headwater-After must be a position");
+    if let Some(value) = parts.headers.get("headwater-after") {
+        let text = value.to_str().map_err(|_| malformed())?;
+        return text.trim().parse().map(Some).map_err(|_| malformed());
+    }
+    match parts.uri.query() {
+        Some(query) if query.contains("after_position=") => {
+            Parameters::parse(Some(query)).number("after_position")
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Runs blocking work off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    engine: &Engine,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = engine.tasks().blocking(work).await;
+    done.ok_or_else(|| Error::internal("blocking work panicked"))?
+}

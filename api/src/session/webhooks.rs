@@ -1,0 +1,172 @@
+//! Webhooks: register, list, change, remove, and what was delivered. Each needs `settings` on the webhook's collections,
+//! registering needs `read` there too.
+
+use std::sync::Arc;
+
+use headwater_engine::value::{Raw, Value};
+use headwater_engine::webhook::registration::{COLLECTION, Scope};
+use headwater_engine::webhook::{Registration, WebhookService};
+use headwater_engine::write::{Absent, Committed, Operation};
+use headwater_engine::{Error, ErrorKind};
+use serde_json::{Value as Json, json};
+
+use super::collections::to_json;
+use super::{RequestKey, Session};
+use crate::auth::Action;
+use crate::error::ApiError;
+
+/// Tries of a change that others change at the same time.
+const CHANGE_TRIES: usize = 5;
+
+/// A webhook with its secret, which is shown this once.
+pub(crate) struct Registered {
+    /// The webhook as callers see it.
+    pub(crate) shown: Json,
+    /// What was committed.
+    pub(crate) committed: Committed,
+}
+
+impl Session {
+    /// Registers a webhook.
+    pub(crate) async fn register(
+        &self,
+        given: &[u8],
+        request: Option<RequestKey>,
+    ) -> Result<Registered, ApiError> {
+        let owner = &self.credential.id;
+        let registration = Registration::create(&self.engine, Raw::trusted(given), owner)?;
+        self.check_scope(&registration, Action::Settings)?;
+        self.check_scope(&registration, Action::Read)?;
+        if let Scope::Named(names) = &registration.scope {
+            for name in names {
+                self.check_there(name)?;
+            }
+        }
+        let operation = Operation::Create {
+            collection: Arc::from(COLLECTION),
+            id: registration.document_id(),
+            body: registration.to_bytes().into(),
+        };
+        let committed = self.commit(vec![operation], request).await?;
+        let body = committed.outcomes.first().and_then(|outcome| outcome.body.as_ref());
+        let body = body.ok_or_else(|| Error::internal("a webhook was written without a body"))?;
+        let body = Raw::trusted(body);
+        let id = body.get("_id").ok_or_else(|| Error::internal("a webhook has no id"))?;
+        let written = Registration::decode(id, body)?;
+        let mut shown = describe(&written);
+        if !committed.repeated {
+            shown["secret"] = json!(written.secret.reveal());
+        }
+        Ok(Registered { shown, committed })
+    }
+
+    /// The webhooks that the caller may manage, by id, after one of them.
+    pub(crate) fn webhooks(
+        &self,
+        service: &WebhookService,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Arc<Registration>>, Option<String>), ApiError> {
+        self.check_somewhere(Action::Settings)?;
+        let (all, _) = service.registry().all();
+        let mut mine: Vec<_> = all
+            .values()
+            .map(|registered| &registered.registration)
+            .filter(|registration| after.is_none_or(|after| &*registration.id > after))
+            .filter(|registration| self.check_scope(registration, Action::Settings).is_ok())
+            .map(Arc::clone)
+            .collect();
+        mine.sort_by(|a, b| a.id.cmp(&b.id));
+        let more = mine.len() > limit;
+        mine.truncate(limit);
+        let next = mine.last().filter(|_| more).map(|last| last.id.to_string());
+        Ok((mine, next))
+    }
+
+    /// A webhook that the caller may manage.
+    pub(crate) fn webhook(
+        &self,
+        service: &WebhookService,
+        id: &str,
+    ) -> Result<Arc<Registration>, ApiError> {
+        self.check_somewhere(Action::Settings)?;
+        let registration = service.get(id)?;
+        self.check_scope(&registration, Action::Settings)?;
+        Ok(registration)
+    }
+
+    /// Changes a webhook.
+    pub(crate) async fn change_webhook(
+        &self,
+        service: &WebhookService,
+        id: &str,
+        given: &[u8],
+        request: Option<RequestKey>,
+    ) -> Result<(Json, Committed), ApiError> {
+        self.webhook(service, id)?;
+        for _ in 0..CHANGE_TRIES {
+            let (present, version) = self.stored_webhook(service, id)?;
+            let changed = present.patched(&self.engine, Raw::trusted(given))?;
+            self.check_scope(&changed, Action::Settings)?;
+            self.check_scope(&changed, Action::Read)?;
+            let operation = Operation::Replace {
+                collection: Arc::from(COLLECTION),
+                id: changed.document_id(),
+                body: changed.to_bytes().into(),
+                if_version: Some(version),
+                absent: Absent::Refuse,
+            };
+            match self.commit(vec![operation], request.clone()).await {
+                Ok(committed) => return Ok((describe(&changed), committed)),
+                Err(error) if error.kind() == ErrorKind::VersionMismatch => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let message = "others change this webhook at the same time; try again";
+        Err(Error::new(ErrorKind::Conflict, "webhook_contended", message).into())
+    }
+
+    fn stored_webhook(
+        &self,
+        service: &WebhookService,
+        id: &str,
+    ) -> Result<(Registration, u64), ApiError> {
+        let document = service.get(id)?.document_id();
+        let snapshot = self.engine.snapshot();
+        let number = snapshot.collections().number(COLLECTION);
+        let number = number.ok_or_else(|| Error::internal("there is no collection of webhooks"))?;
+        let missing = || Error::not_found("webhook_not_found", format!("there is no webhook {id}"));
+        let row = snapshot.get(number, &document.key)?.ok_or_else(missing)?;
+        let id = row.body().get("_id").ok_or_else(missing)?;
+        Ok((Registration::decode(id, row.body())?, row.version()))
+    }
+
+    /// Removes a webhook with what it has outstanding.
+    pub(crate) async fn remove_webhook(
+        &self,
+        service: &WebhookService,
+        id: &str,
+        request: Option<RequestKey>,
+    ) -> Result<Committed, ApiError> {
+        let registration = self.webhook(service, id)?;
+        let operation = Operation::Delete {
+            collection: Arc::from(COLLECTION),
+            id: registration.document_id(),
+            if_version: None,
+        };
+        Ok(self.commit(vec![operation], request).await?)
+    }
+
+    fn check_scope(&self, registration: &Registration, action: Action) -> Result<(), ApiError> {
+        match &registration.scope {
+            Scope::All => self.check_outside(action),
+            Scope::Named(names) => names.iter().try_for_each(|name| self.check(name, action)),
+        }
+    }
+}
+
+/// A webhook without its secrets.
+pub(crate) fn describe(registration: &Registration) -> Json {
+    let object = Value::Object(registration.describe()).to_bytes();
+    to_json(Raw::trusted(&object))
+}

@@ -1,0 +1,66 @@
+//! What handlers share: one cheap handle.
+
+use std::sync::Arc;
+
+use headwater_engine::Engine;
+use headwater_engine::webhook::WebhookService;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Access;
+use crate::figures::Figures;
+use crate::jobs::Jobs;
+use crate::options::ApiOptions;
+use crate::stream::Streams;
+
+/// The state of the faces; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+/// What is behind an [`App`].
+pub(crate) struct Shared {
+    /// The engine; handlers reach it through a session alone.
+    pub(crate) engine: Engine,
+    /// Who may do what.
+    pub(crate) access: Access,
+    /// Deliveries to webhooks.
+    pub(crate) webhooks: WebhookService,
+    /// Settings.
+    pub(crate) options: ApiOptions,
+    /// Counters of requests.
+    pub(crate) figures: Figures,
+    /// Open streams.
+    pub(crate) streams: Arc<Streams>,
+    /// Long work of administrators.
+    pub(crate) jobs: Jobs,
+    /// Cancelled when the stop begins: streams end.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl App {
+    /// The state over an open engine.
+    pub(crate) fn new(
+        engine: Engine,
+        access: Access,
+        webhooks: WebhookService,
+        options: ApiOptions,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            engine,
+            access,
+            webhooks,
+            options,
+            figures: Figures::default(),
+            streams: Arc::default(),
+            jobs: Jobs::default(),
+            stopping: CancellationToken::new(),
+        }))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

@@ -1,0 +1,67 @@
+//! A page of events as JSON.
+
+use headwater_engine::subscribe::{EventFilter, Start};
+use headwater_engine::{Engine, Event, Result};
+
+use super::encode::write_event;
+use crate::extract::Format;
+use crate::session::Sight;
+
+/// Events looked through for one page at most; the next page goes on from there.
+const SCAN_EVENTS_MAX: u64 = 200_000;
+/// Bytes of JSON in one page at most, one event aside.
+const PAGE_BYTES_MAX: usize = 16 << 20;
+
+/// Which events a page is of.
+pub(crate) struct PageQuery {
+    /// The position before the first event.
+    pub(crate) from: u64,
+    /// The last position to look at.
+    pub(crate) to: u64,
+    /// Most events to give.
+    pub(crate) limit: usize,
+    /// What was asked for.
+    pub(crate) filter: EventFilter,
+    /// What may be seen.
+    pub(crate) sight: Sight,
+    /// The dialect of documents.
+    pub(crate) format: Format,
+}
+
+/// A page of events.
+pub(crate) struct EventPage {
+    /// The events, a JSON array.
+    pub(crate) events: Vec<u8>,
+    /// Where the next page begins.
+    pub(crate) next: u64,
+}
+
+/// Reads a page.
+pub(crate) async fn page(engine: &Engine, query: PageQuery) -> Result<EventPage> {
+    let mut subscription = engine.subscribe(Start::After(query.from.min(engine.position())))?;
+    let mut events = vec![b'['];
+    let mut count = 0;
+    let mut next = query.from;
+    let end = query.to.min(query.from.saturating_add(SCAN_EVENTS_MAX));
+    while next < end {
+        let Some(batch) = subscription.try_next().await? else { break };
+        for record in batch.records() {
+            if record.position() > end || count == query.limit || events.len() > PAGE_BYTES_MAX {
+                events.push(b']');
+                return Ok(EventPage { events, next });
+            }
+            let event = Event::decode(&record)?;
+            if query.filter.matches(&event) && query.sight.sees(&event) {
+                if count > 0 {
+                    events.push(b',');
+                }
+                write_event(&event, query.format, &mut events);
+                count += 1;
+            }
+            next = event.position;
+        }
+        tokio::task::consume_budget().await;
+    }
+    events.push(b']');
+    Ok(EventPage { events, next })
+}

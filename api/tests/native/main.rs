@@ -1,0 +1,10 @@
+//! The native face, driven without a socket, over an engine on real files.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod credentials;
+mod documents;
+mod events;
+mod limits;
+mod served;
+mod support;
+mod transactions;

@@ -1,0 +1,187 @@
+//! An event as JSON: the one form that streams, pages and webhook deliveries show.
+//!
+//! Guarantees: the same event always gives the same bytes, on one line, valid UTF-8; erasure alone changes them. No tree is
+//! built: the body goes from its encoding straight to text.
+//! Leaves to others: fields that a caller may not see, projections, envelopes.
+
+use crate::event::{Event, EventKind, TouchedPath};
+use crate::value::{self, Raw, date};
+
+/// Appends an event.
+///
+/// An event of a document: `position`, `time`, `kind`, `collection`, `id`, `version`, `previous`, `actor`, `document`, and
+/// for an update `changed` and `removed`. A custom event has `event`, `data` and, where there is one, `channel` instead of
+/// the document's members; `webhook.disabled` has `data`. What was erased reads null and `"erased":true` follows.
+pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
+    out.reserve(256 + event.body_bytes as usize * 2);
+    out.extend_from_slice(b"{\"position\":");
+    number(event.position, out);
+    out.extend_from_slice(b",\"time\":\"");
+    date::write_ms(i64::try_from(event.time_ms).unwrap_or(i64::MAX), out);
+    out.extend_from_slice(b"\",\"kind\":\"");
+    out.extend_from_slice(event.kind.as_str().as_bytes());
+    out.push(b'"');
+    match event.kind {
+        EventKind::EventPublished => write_custom(event, out),
+        EventKind::WebhookDisabled => {
+            write_actor(event, out);
+            member("data", event.body(), out);
+        }
+        EventKind::RequestRecorded => write_actor(event, out),
+        EventKind::DocumentCreated
+        | EventKind::DocumentUpdated
+        | EventKind::DocumentDeleted
+        | EventKind::DocumentErased => write_document(event, out),
+    }
+    if event.erased() {
+        out.extend_from_slice(b",\"erased\":true");
+    }
+    out.push(b'}');
+}
+
+fn write_document(event: &Event<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"collection\":");
+    text(event.collection, out);
+    member("id", event.id(), out);
+    out.extend_from_slice(b",\"version\":");
+    number(event.version, out);
+    out.extend_from_slice(b",\"previous\":");
+    number(event.previous, out);
+    write_actor(event, out);
+    let live = matches!(event.kind, EventKind::DocumentCreated | EventKind::DocumentUpdated);
+    member("document", event.body().filter(|_| live), out);
+    if event.kind == EventKind::DocumentUpdated
+        && let Some(content) = &event.content
+    {
+        paths("changed", &content.changed, out);
+        paths("removed", &content.removed, out);
+    }
+}
+
+fn write_custom(event: &Event<'_>, out: &mut Vec<u8>) {
+    let body = event.body();
+    member("event", body.and_then(|body| body.get("event")), out);
+    if let Some(channel) = body.and_then(|body| body.get("channel")).filter(|c| !c.is_null()) {
+        member("channel", Some(channel), out);
+    }
+    write_actor(event, out);
+    member("data", body.and_then(|body| body.get("data")), out);
+}
+
+fn write_actor(event: &Event<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"actor\":");
+    text(event.actor, out);
+}
+
+/// Appends a member, null where there is no value. The name needs no escape.
+fn member(name: &str, value: Option<Raw<'_>>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    match value {
+        Some(value) => value::json::write(value, out),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn paths(name: &str, touched: &[TouchedPath<'_>], out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":[");
+    for (index, touched) in touched.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        text(touched.path, out);
+    }
+    out.push(b']');
+}
+
+fn number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn text(text: &str, out: &mut Vec<u8>) {
+    // Writing a text into a vector cannot fail.
+    drop(serde_json::to_writer(out, text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Content;
+    use crate::value::{Object, Value};
+
+    fn event<'a>(kind: EventKind, content: Option<Content<'a>>) -> Event<'a> {
+        Event {
+            position: 42,
+            time_ms: 1_700_000_000_123,
+            kind,
+            collection: "orders",
+            version: 2,
+            previous: 17,
+            actor: "k\"1",
+            batch: 42,
+            batch_end: true,
+            body_bytes: 0,
+            body_bytes_before: 0,
+            origin: None,
+            request: None,
+            digest: [0; 32],
+            content,
+        }
+    }
+
+    fn json(event: &Event<'_>) -> String {
+        let mut out = Vec::new();
+        write(event, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn body(members: &[(&str, Value)]) -> Vec<u8> {
+        let mut object = Object::new();
+        for (name, value) in members {
+            object.insert(*name, value.clone());
+        }
+        object.to_bytes()
+    }
+
+    fn content<'a>(id: &'a [u8], body: &'a [u8]) -> Content<'a> {
+        let changed = vec![TouchedPath { path: "total", before: &[] }];
+        Content { id, body, changed, removed: Vec::new() }
+    }
+
+    const HEAD: &str = r#"{"position":42,"time":"2023-11-14T22:13:20.123Z","kind":"#;
+
+    #[test]
+    fn an_update_has_every_member() {
+        let id = Value::from("a").to_bytes();
+        let body = body(&[("_id", "a".into()), ("total", 7.into())]);
+        let expected = r#""document.updated","collection":"orders","id":"a","version":2,"previous":17,"actor":"k\"1","document":{"_id":"a","total":7},"changed":["total"],"removed":[]}"#;
+        let event = event(EventKind::DocumentUpdated, Some(content(&id, &body)));
+        assert_eq!(json(&event), format!("{HEAD}{expected}"));
+    }
+
+    #[test]
+    fn deleted_and_erased_have_no_document() {
+        let id = Value::from("a").to_bytes();
+        let last = body(&[("_id", "a".into())]);
+        let deleted = json(&event(EventKind::DocumentDeleted, Some(content(&id, &last))));
+        let tail = r#""id":"a","version":2,"previous":17,"actor":"k\"1","document":null}"#;
+        assert!(deleted.ends_with(tail), "{deleted}");
+        let erased = json(&event(EventKind::DocumentUpdated, None));
+        let tail =
+            r#""id":null,"version":2,"previous":17,"actor":"k\"1","document":null,"erased":true}"#;
+        assert!(erased.ends_with(tail), "{erased}");
+    }
+
+    #[test]
+    fn custom_events_have_data() {
+        let sent =
+            body(&[("event", "answer".into()), ("data", 42.into()), ("channel", "c".into())]);
+        let event = event(EventKind::EventPublished, Some(content(&[], &sent)));
+        let expected =
+            r#""event.published","event":"answer","channel":"c","actor":"k\"1","data":42}"#;
+        assert_eq!(json(&event), format!("{HEAD}{expected}"));
+    }
+}

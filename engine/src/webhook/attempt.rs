@@ -1,0 +1,76 @@
+//! One attempt: the event's body, the signature, the transport.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::feed;
+use super::identity;
+use super::registration::Registration;
+use super::signature;
+use super::transport::{DeliveryRequest, DeliveryResult, Transport};
+use super::worker::{Ending, Job, Payload};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+
+/// Makes the attempt of a job.
+pub(super) async fn run(
+    engine: &Engine,
+    transport: &dyn Transport,
+    registration: &Registration,
+    job: Job,
+    timeout: Duration,
+) -> Ending {
+    let payload = match job.payload {
+        Some(payload) => payload,
+        None => match load(engine, job.position).await {
+            Ok(payload) => Arc::new(payload),
+            Err(error) if error.kind() == ErrorKind::Gone => {
+                return Ending::Lost(format!("the event is not kept any more: {error}"));
+            }
+            Err(error) => {
+                let error = Some(format!("the event could not be read: {error}"));
+                return Ending::Made(DeliveryResult { error, ..DeliveryResult::default() });
+            }
+        },
+    };
+    let id = identity::message_id(&registration.id, &payload.digest);
+    let request = request(registration, &id, &payload, engine.clock().now_ms(), timeout);
+    Ending::Made(transport.deliver(request).await)
+}
+
+/// The signed request.
+pub(super) fn request(
+    registration: &Registration,
+    id: &str,
+    payload: &Payload,
+    now_ms: u64,
+    timeout: Duration,
+) -> DeliveryRequest {
+    let timestamp = (now_ms / 1000).to_string();
+    let signature = signature::sign(registration.secrets(now_ms), id, &timestamp, &payload.body);
+    let mut headers = Vec::with_capacity(4 + registration.headers.len());
+    headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    headers.push(("webhook-id".to_owned(), id.to_owned()));
+    headers.push(("webhook-timestamp".to_owned(), timestamp));
+    headers.push(("webhook-signature".to_owned(), signature));
+    headers.extend(registration.headers.iter().cloned());
+    DeliveryRequest {
+        url: Arc::clone(&registration.url),
+        headers,
+        body: payload.body.clone(),
+        timeout: registration.timeout_ms.map_or(timeout, Duration::from_millis),
+    }
+}
+
+async fn load(engine: &Engine, position: u64) -> Result<Payload> {
+    let log = engine.log().clone();
+    let read = engine.tasks().blocking(move || {
+        let block = log.get(position)?;
+        let record = block.get(position).ok_or_else(|| {
+            Error::internal(format!("the log gave no record for position {position}"))
+        })?;
+        Ok(feed::payload(&Event::decode(&record)?))
+    });
+    read.await.ok_or_else(|| Error::internal("reading the log panicked"))?
+}

@@ -1,0 +1,346 @@
+//! The dispatcher: one task that owns the deliveries of all webhooks, decides what is attempted next, and has the outcome
+//! saved.
+//!
+//! Guarantees: a webhook gets its turn however many others wait or fail: places go round, a webhook that is not known to
+//! work has one attempt at a time at first, and all those that fail share half the places. Nobody who writes waits for
+//! any of this.
+//! Leaves to others: reading the log (`feed`), attempts (`attempt`), order and retries within a webhook (`worker`).
+
+mod commit;
+mod reading;
+mod registrations;
+mod replays;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use self::reading::Feed;
+use super::attempt;
+use super::feed::{Found, Routed};
+use super::options::Options;
+use super::registry::Registry;
+use super::store::{Op, ReplayState, SavedWebhook};
+use super::transport::Transport;
+use super::worker::{After, Ending, Figures, Job, Worker};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+pub(super) use self::commit::{Commit, run_store};
+pub(super) use self::replays::{inactive, no_replay};
+
+/// The longest sleep.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// Messages taken at a time.
+const MESSAGES_MAX: usize = 256;
+
+/// Work to be done on the dispatcher's own task.
+pub(super) type Work = Box<dyn FnOnce(&mut Dispatcher) + Send>;
+
+/// What the dispatcher is told.
+pub(super) enum Message {
+    /// An attempt ended.
+    Ended { webhook: Arc<str>, position: u64, began_ms: u64, ending: Ending, strained: bool },
+    /// A read for one webhook ended.
+    Read { webhook: Arc<str>, feed: Feed, found: Result<Found> },
+    /// A commit ended.
+    Committed(Result<()>),
+    /// Something is asked.
+    Work(Work),
+}
+
+/// What the service and the dispatcher share.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// Wakes the dispatcher after a clock was moved.
+    pub(super) nudge: Notify,
+    /// The lowest position that is still needed from the log.
+    pub(super) needs_from: AtomicU64,
+}
+
+/// What a dispatcher is made of.
+pub(super) struct Parts {
+    pub(super) engine: Engine,
+    pub(super) registry: Arc<Registry>,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) options: Options,
+    pub(super) store: crossbeam_channel::Sender<Commit>,
+    pub(super) inbox: mpsc::UnboundedSender<Message>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) saved: BTreeMap<Arc<str>, SavedWebhook>,
+    pub(super) replays: BTreeMap<u64, ReplayState>,
+    /// Where the shared pass begins.
+    pub(super) routed_to: u64,
+}
+
+/// The dispatcher.
+pub(super) struct Dispatcher {
+    engine: Engine,
+    registry: Arc<Registry>,
+    transport: Arc<dyn Transport>,
+    options: Options,
+    store: crossbeam_channel::Sender<Commit>,
+    inbox: mpsc::UnboundedSender<Message>,
+    shared: Arc<Shared>,
+    saved: BTreeMap<Arc<str>, SavedWebhook>,
+    workers: HashMap<Arc<str>, Worker>,
+    /// Replays that ended, and those whose webhook is not there yet.
+    replays: BTreeMap<u64, ReplayState>,
+    rotation: VecDeque<Arc<str>>,
+    in_flight: usize,
+    /// Those of them to webhooks whose last attempt failed.
+    strained: usize,
+    /// How far the shared pass has come.
+    routed_to: u64,
+    /// Webhooks that may need something.
+    touched: BTreeSet<Arc<str>>,
+    wake_at: Option<Duration>,
+    committing: Committing,
+}
+
+/// The state of saving.
+#[derive(Default)]
+struct Committing {
+    /// Operations that belong to no worker, or were refused by a full disk.
+    ops: Vec<Op>,
+    /// Whether something was settled since the last commit.
+    urgent: bool,
+    /// Whether anything changed since the last commit.
+    changed: bool,
+    last: Duration,
+    /// Who waits for what is not under way yet.
+    waiting: Vec<oneshot::Sender<Result<()>>>,
+    under_way: Option<UnderWay>,
+    failed: Option<Error>,
+    /// Not before this time, after a full disk.
+    not_before: Duration,
+}
+
+struct UnderWay {
+    ops: Arc<Vec<Op>>,
+    waiting: Vec<oneshot::Sender<Result<()>>>,
+}
+
+impl Dispatcher {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            engine: parts.engine,
+            registry: parts.registry,
+            transport: parts.transport,
+            options: parts.options,
+            store: parts.store,
+            inbox: parts.inbox,
+            shared: parts.shared,
+            saved: parts.saved,
+            workers: HashMap::new(),
+            replays: parts.replays,
+            rotation: VecDeque::new(),
+            in_flight: 0,
+            strained: 0,
+            routed_to: parts.routed_to,
+            touched: BTreeSet::new(),
+            wake_at: None,
+            committing: Committing::default(),
+        }
+    }
+
+    /// Works until the engine stops; then waits for attempts under way, and has everything saved.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Message>,
+        mut routed: mpsc::Receiver<Routed>,
+    ) {
+        let token = self.engine.tasks().token();
+        let mut changes = self.registry.changes();
+        let shared = Arc::clone(&self.shared);
+        let mut messages = Vec::with_capacity(MESSAGES_MAX);
+        self.begin();
+        while !token.is_cancelled() {
+            self.step();
+            let sleep = self.sleep();
+            tokio::select! {
+                count = inbox.recv_many(&mut messages, MESSAGES_MAX) => {
+                    debug_assert!(count > 0, "the dispatcher holds a sender of its own inbox");
+                    for message in messages.drain(..) {
+                        self.handle(message);
+                    }
+                }
+                Some(routed) = routed.recv() => self.route(&routed),
+                Ok(()) = changes.changed() => self.reconcile(),
+                () = shared.nudge.notified() => self.touch_all(),
+                () = tokio::time::sleep(sleep) => self.touch_all(),
+                () = token.cancelled() => break,
+            }
+        }
+        drop(routed);
+        self.drain(&mut inbox).await;
+    }
+
+    /// Waits for attempts under way, at most for the time that the options allow, and for the last commit.
+    async fn drain(&mut self, inbox: &mut mpsc::UnboundedReceiver<Message>) {
+        let deadline = tokio::time::Instant::now() + self.options.drain;
+        while self.in_flight > 0 {
+            match tokio::time::timeout_at(deadline, inbox.recv()).await {
+                Ok(Some(message)) => self.handle(message),
+                _ => break,
+            }
+        }
+        self.committing.urgent = true;
+        loop {
+            self.commit_now();
+            if self.committing.under_way.is_none() {
+                return;
+            }
+            match tokio::time::timeout(self.options.drain, inbox.recv()).await {
+                Ok(Some(message)) => self.handle(message),
+                _ => return,
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Ended { webhook, position, began_ms, ending, strained } => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                self.strained -= usize::from(strained);
+                self.ended(&webhook, position, began_ms, &ending);
+            }
+            Message::Read { webhook, feed, found } => self.read_ended(&webhook, feed, found),
+            Message::Committed(result) => self.committed(result),
+            Message::Work(work) => work(self),
+        }
+    }
+
+    fn ended(&mut self, webhook: &Arc<str>, position: u64, began_ms: u64, ending: &Ending) {
+        let clock = Arc::clone(self.engine.clock());
+        let Some(worker) = self.workers.get_mut(webhook) else { return };
+        let after =
+            worker.finish(position, began_ms, ending, &self.options.retry_schedule, &*clock);
+        self.committing.urgent = true;
+        self.touched.insert(Arc::clone(webhook));
+        if let After::Disable(reason) = after {
+            self.disable(webhook, reason);
+        }
+    }
+
+    fn touch_all(&mut self) {
+        self.wake_at = None;
+        self.touched.extend(self.workers.keys().cloned());
+        self.confirm_absent();
+    }
+
+    /// Looks after the webhooks that may need something, fills free places, has changes saved.
+    fn step(&mut self) {
+        let clock = Arc::clone(self.engine.clock());
+        let (now_ms, now) = (clock.now_ms(), clock.monotonic());
+        // Under load there is no sleep that could end.
+        if self.wake_at.is_some_and(|at| at <= now) {
+            self.touch_all();
+        }
+        for webhook in std::mem::take(&mut self.touched) {
+            let Some(worker) = self.workers.get_mut(&webhook) else { continue };
+            worker.tick(now_ms);
+            if worker.has_work() && !worker.in_rotation {
+                worker.in_rotation = true;
+                self.rotation.push_back(Arc::clone(&webhook));
+            }
+            let wake = worker.next_wake(now_ms, now).filter(|wake| !wake.is_zero());
+            self.wake_within(now, wake);
+            self.start_reads(&webhook);
+        }
+        self.pump(now);
+        self.commit(now);
+    }
+
+    fn wake_within(&mut self, now: Duration, wake: Option<Duration>) {
+        if let Some(wake) = wake {
+            let at = now + wake;
+            self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        let now = self.engine.clock().monotonic();
+        let sleep = self.wake_at.map_or(SLEEP_MAX, |at| at.saturating_sub(now));
+        // A millisecond more, since due times are whole milliseconds.
+        sleep.min(SLEEP_MAX) + Duration::from_millis(1)
+    }
+
+    /// Gives free places to webhooks in turn.
+    fn pump(&mut self, now: Duration) {
+        if self.committing.failed.is_some() {
+            return;
+        }
+        let total = self.options.concurrency_total.max(2) as usize;
+        let mut passed_over = 0;
+        while self.in_flight < total && passed_over < self.rotation.len() {
+            let Some(webhook) = self.rotation.pop_front() else { return };
+            let Some(worker) = self.workers.get_mut(&webhook) else { continue };
+            let strained = !worker.healthy;
+            if strained && self.strained >= total / 2 {
+                passed_over += 1;
+                self.rotation.push_back(webhook);
+                continue;
+            }
+            let Some(job) = worker.next_job(now) else {
+                worker.in_rotation = false;
+                let wake = worker.next_wake(self.engine.clock().now_ms(), now);
+                self.wake_within(now, wake);
+                continue;
+            };
+            if worker.has_work() {
+                self.rotation.push_back(Arc::clone(&webhook));
+            } else {
+                worker.in_rotation = false;
+            }
+            passed_over = 0;
+            self.start(webhook, job, strained);
+        }
+    }
+
+    fn start(&mut self, webhook: Arc<str>, job: Job, strained: bool) {
+        let Some(worker) = self.workers.get(&webhook) else { return };
+        let registration = Arc::clone(&worker.registration);
+        self.in_flight += 1;
+        self.strained += usize::from(strained);
+        let (engine, transport) = (self.engine.clone(), Arc::clone(&self.transport));
+        let (timeout, inbox) = (self.options.timeout, self.inbox.clone());
+        self.engine.tasks().spawn("webhook-attempt", async move {
+            let began_ms = engine.clock().now_ms();
+            let position = job.position;
+            let ending = attempt::run(&engine, &*transport, &registration, job, timeout).await;
+            // Without a dispatcher the outcome is not needed any more.
+            drop(inbox.send(Message::Ended { webhook, position, began_ms, ending, strained }));
+        });
+    }
+
+    /// The deliveries of a webhook.
+    pub(super) fn worker(&mut self, webhook: &str) -> Result<&mut Worker> {
+        let id = Arc::from(webhook);
+        let found = self.workers.get_mut(&id).ok_or_else(|| no_webhook(webhook))?;
+        self.touched.insert(id);
+        Ok(found)
+    }
+
+    /// Figures of every webhook.
+    pub(super) fn all_figures(&self, end: u64, now_ms: u64) -> BTreeMap<Arc<str>, Figures> {
+        let figures =
+            |(id, worker): (&Arc<str>, &Worker)| (Arc::clone(id), worker.figures(end, now_ms));
+        self.workers.iter().map(figures).collect()
+    }
+
+    /// The lowest position that is needed, for retention.
+    fn publish_needs(&self) {
+        let running = self.workers.values().filter(|worker| worker.is_running());
+        let lowest = running.map(Worker::needs_from).min().unwrap_or(u64::MAX);
+        self.shared.needs_from.store(lowest, Ordering::Release);
+    }
+}
+
+/// There is no such webhook.
+pub(super) fn no_webhook(id: &str) -> Error {
+    Error::not_found("webhook_not_found", format!("there is no webhook `{id}`"))
+}

@@ -1,0 +1,119 @@
+//! Which events reach which worker: from the shared pass where it is live, from reads of its own where it is behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Dispatcher, Message};
+use crate::error::Result;
+use crate::webhook::feed::{self, Found, Routed, Stretch, Wanted};
+use crate::webhook::worker::{WINDOW, WINDOW_BYTES};
+
+/// How long to wait after a failed read.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// What a read is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::webhook) enum Feed {
+    /// The webhook's own cursor.
+    Live {
+        /// The registry's change that the read went by.
+        change: u64,
+    },
+    /// The replay of this number.
+    Replay(u64),
+}
+
+impl Dispatcher {
+    /// Hands a step of the shared pass to those who stand where it begins (or within it), if it knew them.
+    pub(super) fn route(&mut self, routed: &Routed) {
+        let now = self.engine.clock().monotonic();
+        self.routed_to = self.routed_to.max(routed.to);
+        self.committing.changed = true;
+        for (id, worker) in &mut self.workers {
+            if !worker.is_running() {
+                continue;
+            }
+            let joins = worker.cursor >= routed.after
+                && worker.cursor < routed.to
+                && worker.change <= routed.change
+                && !worker.reading;
+            let items = routed.items.get(id).map_or(&[][..], |items| &items[..]);
+            if joins {
+                worker.ingest(items, routed.to, now);
+            }
+            if !joins || !items.is_empty() {
+                self.touched.insert(Arc::clone(id));
+            }
+        }
+    }
+
+    /// Starts the reads that a worker needs and has room for.
+    pub(super) fn start_reads(&mut self, webhook: &Arc<str>) {
+        let Some(worker) = self.workers.get_mut(webhook) else { return };
+        let registration = Arc::clone(&worker.registration);
+        let (room, change) = (worker.room(), worker.change);
+        if !worker.reading && worker.cursor < self.routed_to && room > 0 {
+            worker.reading = true;
+            let stretch = stretch(worker.cursor, u64::MAX, room);
+            let wanted =
+                Wanted { registration: Arc::clone(&registration), collections: Vec::new() };
+            self.start_read(Arc::clone(webhook), Feed::Live { change }, wanted, stretch);
+        }
+        let Some(worker) = self.workers.get_mut(webhook) else { return };
+        if worker.has_replay_room()
+            && let Some(replay) = &mut worker.replay
+            && !replay.reading
+        {
+            replay.reading = true;
+            let stretch = stretch(replay.looked, replay.state.to, WINDOW / 2);
+            let collections = replay.state.collections.clone();
+            let wanted = Wanted { registration, collections };
+            let feed = Feed::Replay(replay.id);
+            self.start_read(Arc::clone(webhook), feed, wanted, stretch);
+        }
+    }
+
+    fn start_read(&self, webhook: Arc<str>, feed: Feed, wanted: Wanted, stretch: Stretch) {
+        let (engine, inbox) = (self.engine.clone(), self.inbox.clone());
+        self.engine.tasks().spawn("webhook-read", async move {
+            let found = feed::read(&engine, &wanted, stretch).await;
+            drop(inbox.send(Message::Read { webhook, feed, found }));
+        });
+    }
+
+    pub(super) fn read_ended(&mut self, webhook: &Arc<str>, feed: Feed, found: Result<Found>) {
+        let now = self.engine.clock().monotonic();
+        let Some(worker) = self.workers.get_mut(webhook) else { return };
+        self.touched.insert(Arc::clone(webhook));
+        self.committing.changed = true;
+        let failed = found.is_err();
+        let found = found.unwrap_or_else(|error| {
+            tracing::error!(webhook = &**webhook, %error, "reading the log for a webhook failed");
+            Found::default()
+        });
+        match feed {
+            Feed::Live { change } => {
+                worker.reading = false;
+                // What was read by an older registration is read again.
+                if change == worker.change {
+                    worker.ingest(&found.items, found.to, now);
+                }
+            }
+            Feed::Replay(id) => {
+                if let Some(replay) = worker.replay.as_mut().filter(|replay| replay.id == id) {
+                    replay.reading = false;
+                    let to = found.to.min(replay.state.to);
+                    worker.ingest_replay(&found.items, to, now);
+                }
+            }
+        }
+        if failed {
+            self.touched.remove(webhook);
+            self.wake_within(now, Some(AFTER_FAILURE));
+        }
+    }
+}
+
+fn stretch(after: u64, to: u64, items_max: usize) -> Stretch {
+    Stretch { after, to, items_max, bytes_max: WINDOW_BYTES }
+}

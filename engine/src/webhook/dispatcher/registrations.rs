@@ -1,0 +1,178 @@
+//! Keeping workers in step with the registry, and disabling webhooks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Dispatcher;
+use crate::engine::Engine;
+use crate::error::{ErrorKind, Result};
+use crate::value::{Object, Raw};
+use crate::webhook::registration::{COLLECTION, Registration};
+use crate::webhook::registry::Registered;
+use crate::webhook::store::{Op, ReplayStatus};
+use crate::webhook::worker::Worker;
+use crate::write::{Change, Command, Operation};
+
+/// How long to wait before a failed write is tried again.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// How soon to look again for a webhook that seems to be gone.
+const ABSENT_AGAIN: Duration = Duration::from_millis(20);
+/// Who disables webhooks.
+const ACTOR: &str = "system";
+
+impl Dispatcher {
+    /// Brings the workers up at the start.
+    pub(super) fn begin(&mut self) {
+        self.reconcile();
+        // What is left belongs to webhooks that were removed.
+        for (webhook, _) in std::mem::take(&mut self.saved) {
+            self.committing.ops.push(Op::Removed { webhook });
+            self.committing.changed = true;
+        }
+        let orphans: Vec<u64> = self
+            .replays
+            .iter()
+            .filter(|(_, state)| state.status == ReplayStatus::Running)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in orphans {
+            let Some(mut state) = self.replays.remove(&id) else { continue };
+            match self.workers.get_mut(&state.webhook).filter(|worker| worker.replay.is_none()) {
+                Some(worker) => worker.begin_replay(id, state),
+                None => {
+                    state.status = ReplayStatus::Failed;
+                    self.committing.ops.push(Op::Replay { id, state: state.clone() });
+                    self.replays.insert(id, state);
+                }
+            }
+        }
+        self.publish_needs();
+    }
+
+    /// Brings the workers in step with the registry.
+    pub(super) fn reconcile(&mut self) {
+        let (webhooks, _) = self.registry.all();
+        let now = self.engine.clock().monotonic();
+        for (id, registered) in webhooks.iter() {
+            let concurrency = self.concurrency(registered);
+            match self.workers.get_mut(id) {
+                Some(worker) if worker.change == registered.change => worker.absent = false,
+                Some(worker) => {
+                    worker.absent = false;
+                    worker.update(registered, concurrency);
+                }
+                None => {
+                    let saved = self.saved.remove(id);
+                    let worker = Worker::new(registered, saved.as_ref(), concurrency, now);
+                    self.workers.insert(Arc::clone(id), worker);
+                }
+            }
+            self.touched.insert(Arc::clone(id));
+        }
+        for (id, worker) in &mut self.workers {
+            worker.absent = !webhooks.contains_key(id);
+        }
+        self.committing.changed = true;
+        self.confirm_absent();
+    }
+
+    fn concurrency(&self, registered: &Registered) -> usize {
+        let wanted = registered.registration.concurrency.unwrap_or(self.options.concurrency);
+        wanted as usize
+    }
+
+    /// Removes what is kept of webhooks whose document is gone. The registry alone is no proof: it is empty for a moment
+    /// while views are rebuilt.
+    pub(super) fn confirm_absent(&mut self) {
+        let absent: Vec<Arc<str>> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.absent)
+            .map(|(id, _)| Arc::clone(id))
+            .collect();
+        for id in absent {
+            let Some(worker) = self.workers.get_mut(&id) else { continue };
+            match is_stored(&self.engine, &worker.registration) {
+                Ok(false) => self.remove(&id),
+                Ok(true) | Err(_) => {
+                    let now = self.engine.clock().monotonic();
+                    self.wake_within(now, Some(ABSENT_AGAIN));
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, id: &Arc<str>) {
+        let Some(mut worker) = self.workers.remove(id) else { return };
+        if let Some(replay) = worker.replay.take() {
+            let (id, mut state) = (replay.id, replay.state);
+            state.status = ReplayStatus::Failed;
+            self.committing.ops.push(Op::Replay { id, state: state.clone() });
+            self.replays.insert(id, state);
+        }
+        self.committing.ops.push(Op::Removed { webhook: Arc::clone(id) });
+        self.committing.urgent = true;
+    }
+
+    /// Has a webhook disabled: its document and the event about it in one batch. It has stopped already.
+    pub(super) fn disable(&self, webhook: &Arc<str>, reason: &'static str) {
+        let Some(worker) = self.workers.get(webhook) else { return };
+        let registration = Arc::clone(&worker.registration);
+        let engine = self.engine.clone();
+        tracing::warn!(webhook = &**webhook, reason, "webhook disabled");
+        self.engine.tasks().spawn("webhook-disable", async move {
+            let token = engine.tasks().token();
+            loop {
+                let written = engine.write(disabling(&registration, reason)).await;
+                match written {
+                    Ok(_) => return,
+                    Err(error) if error.kind() == ErrorKind::NotFound => return,
+                    Err(error) => tracing::warn!(%error, "a webhook could not be disabled yet"),
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(AFTER_FAILURE) => {}
+                    () = token.cancelled() => return,
+                }
+            }
+        });
+    }
+}
+
+/// Whether the document of a webhook is there.
+fn is_stored(engine: &Engine, registration: &Registration) -> Result<bool> {
+    let snapshot = engine.snapshot();
+    let Some(collection) = snapshot.collection(COLLECTION) else { return Ok(false) };
+    Ok(snapshot.get(collection.number, &registration.document_id().key)?.is_some())
+}
+
+struct Disabling {
+    reason: &'static str,
+}
+
+impl Change for Disabling {
+    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
+        let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
+        Ok(Registration::decode(id, current)?.disabled(self.reason).to_bytes())
+    }
+}
+
+fn disabling(registration: &Registration, reason: &'static str) -> Command {
+    let mut body = Object::new();
+    body.insert("webhook", &*registration.id);
+    body.insert("reason", reason);
+    Command {
+        operations: vec![
+            Operation::Change {
+                collection: Arc::from(COLLECTION),
+                id: registration.document_id(),
+                change: Arc::new(Disabling { reason }),
+                if_version: None,
+            },
+            Operation::WebhookDisabled { body: Bytes::from(body.to_bytes()) },
+        ],
+        actor: Arc::from(ACTOR),
+        request: None,
+    }
+}

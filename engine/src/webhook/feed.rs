@@ -1,0 +1,223 @@
+//! Reading the log for webhooks: a stretch for one that is behind, and one shared pass for all that are live.
+//!
+//! Guarantees: what is read is durable and visible; a body is encoded once per event, however many webhooks want it; a
+//! pass says which registrations it knew.
+//! Leaves to others: whether a webhook has room for what was read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::identity;
+use super::registration::{Registration, Scope};
+use super::registry::{Registry, Webhooks};
+use super::worker::{Item, Payload};
+use crate::engine::Engine;
+use crate::error::{Detail, Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::event_json;
+use crate::subscribe::{Batch, Start, Subscription};
+
+/// Most steps of a subscription in one read.
+const STEPS_MAX: usize = 8;
+
+/// Which events of the log a read is for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) registration: Arc<Registration>,
+    /// Only these collections; none: what the registration follows.
+    pub(super) collections: Vec<String>,
+}
+
+impl Wanted {
+    pub(super) fn wants(&self, event: &Event<'_>) -> bool {
+        let within = self.collections.is_empty()
+            || self.collections.iter().any(|name| name == event.collection);
+        within && self.registration.wants(event)
+    }
+}
+
+/// Part of the log to read, with limits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub(super) after: u64,
+    pub(super) to: u64,
+    pub(super) items_max: usize,
+    pub(super) bytes_max: usize,
+}
+
+/// What a read gave: the wanted events up to a position.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) items: Vec<Item>,
+    pub(super) to: u64,
+}
+
+/// An event as something to deliver.
+pub(super) fn item(event: &Event<'_>) -> Item {
+    Item {
+        position: event.position,
+        key: identity::document_key(event),
+        event_ms: event.time_ms,
+        payload: Arc::new(payload(event)),
+    }
+}
+
+/// What is sent for an event.
+pub(super) fn payload(event: &Event<'_>) -> Payload {
+    let mut body = Vec::new();
+    event_json::write(event, &mut body);
+    Payload { body: body.into(), digest: event.digest }
+}
+
+/// Reads a part of a stretch: until a limit is reached, or some steps are done. Where the log begins later, it goes on
+/// from there.
+pub(super) async fn read(engine: &Engine, wanted: &Wanted, stretch: Stretch) -> Result<Found> {
+    let mut subscription = match engine.subscribe(Start::After(stretch.after)) {
+        Ok(subscription) => subscription,
+        Err(error) => return begin_later(error, stretch),
+    };
+    let mut found = Found { items: Vec::new(), to: stretch.after };
+    let mut bytes = 0;
+    for _ in 0..STEPS_MAX {
+        let Some(batch) = subscription.try_next().await? else { return Ok(found) };
+        for event in batch.events() {
+            let event = event?;
+            if event.position > stretch.to {
+                return Ok(found);
+            }
+            found.to = event.position;
+            if wanted.wants(&event) {
+                let item = item(&event);
+                bytes += item.payload.body.len();
+                found.items.push(item);
+                if found.items.len() >= stretch.items_max || bytes >= stretch.bytes_max {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn begin_later(error: Error, stretch: Stretch) -> Result<Found> {
+    match (error.kind(), error.detail("first")) {
+        (ErrorKind::Gone, Some(Detail::Number(first))) if *first > stretch.after + 1 => {
+            tracing::warn!(after = stretch.after, first, "events for a webhook are past retention");
+            Ok(Found { items: Vec::new(), to: first - 1 })
+        }
+        _ => Err(error),
+    }
+}
+
+/// What one step of the shared pass gives.
+#[derive(Debug)]
+pub(super) struct Routed {
+    /// The position that the step follows.
+    pub(super) after: u64,
+    /// The last position of the step.
+    pub(super) to: u64,
+    /// The last change of the registry that the step knew.
+    pub(super) change: u64,
+    /// What each webhook gets.
+    pub(super) items: HashMap<Arc<str>, Vec<Item>>,
+}
+
+/// Which webhooks may want an event.
+struct Routes {
+    change: u64,
+    all: Vec<Arc<Registration>>,
+    named: HashMap<String, Vec<Arc<Registration>>>,
+    custom: Vec<Arc<Registration>>,
+}
+
+impl Routes {
+    fn new(webhooks: &Webhooks, change: u64) -> Self {
+        let mut routes =
+            Self { change, all: Vec::new(), named: HashMap::new(), custom: Vec::new() };
+        for registered in webhooks.values().filter(|known| known.registration.active) {
+            let registration = &registered.registration;
+            routes.custom.push(Arc::clone(registration));
+            match &registration.scope {
+                Scope::All => routes.all.push(Arc::clone(registration)),
+                Scope::Named(names) => {
+                    for name in names {
+                        let list = routes.named.entry(name.clone()).or_default();
+                        list.push(Arc::clone(registration));
+                    }
+                }
+            }
+        }
+        routes
+    }
+
+    fn route(&self, batch: &Batch) -> Result<Routed> {
+        let mut routed = Routed {
+            after: batch.after(),
+            to: batch.last_position(),
+            change: self.change,
+            items: HashMap::new(),
+        };
+        if self.custom.is_empty() {
+            return Ok(routed);
+        }
+        for event in batch.events() {
+            let event = event?;
+            let none: &[_] = &[];
+            let (some, more) = if event.collection.is_empty() || event.is_system() {
+                (&self.custom[..], none)
+            } else {
+                (&self.all[..], self.named.get(event.collection).map_or(none, |list| &list[..]))
+            };
+            let mut made: Option<Item> = None;
+            for registration in some.iter().chain(more) {
+                if registration.wants(&event) {
+                    let item = made.get_or_insert_with(|| item(&event)).clone();
+                    match routed.items.get_mut(&registration.id) {
+                        Some(items) => items.push(item),
+                        None => {
+                            routed.items.insert(Arc::clone(&registration.id), vec![item]);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(routed)
+    }
+}
+
+/// Follows the end of the log for all webhooks, until the engine stops.
+pub(super) async fn follow(
+    engine: Engine,
+    registry: Arc<Registry>,
+    mut subscription: Subscription,
+    out: mpsc::Sender<Routed>,
+) {
+    let token = engine.tasks().token();
+    let mut routes = Routes::new(&Webhooks::new(), 0);
+    loop {
+        let batch = tokio::select! {
+            batch = subscription.next() => batch,
+            () = token.cancelled() => return,
+        };
+        let (webhooks, change) = registry.all();
+        if change != routes.change {
+            routes = Routes::new(&webhooks, change);
+        }
+        match batch.and_then(|batch| routes.route(&batch)) {
+            Ok(routed) => {
+                if out.send(routed).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the webhooks' pass over the log failed; it goes on at the end");
+                match engine.subscribe(Start::Latest) {
+                    Ok(later) => subscription = later,
+                    Err(_) => return,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Settings of webhooks.
+
+use std::time::Duration;
+
+use super::schedule::Schedule;
+
+/// What to do when webhooks are registered but the store of deliveries is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingStore {
+    /// Refuse to start.
+    Refuse,
+    /// Deliver everything again from each webhook's registered start.
+    FromStart,
+    /// Deliver what comes from now on; what was outstanding is not delivered.
+    FromEnd,
+}
+
+/// Settings; configuration keys are `webhooks.` and the field's name.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The delays of attempts (`webhooks.retry_schedule`).
+    pub retry_schedule: Schedule,
+    /// Time for an attempt, where the webhook does not say.
+    pub timeout: Duration,
+    /// Attempts at a time, where the webhook does not say.
+    pub concurrency: u32,
+    /// Attempts at a time, of all webhooks together; those whose last attempt failed share half of it.
+    pub concurrency_total: u32,
+    /// How long the outcome of attempts may be unsaved; after a crash, that much is delivered again.
+    pub commit_interval: Duration,
+    /// How long attempts under way are waited for at the stop.
+    pub drain: Duration,
+    /// What to do when the store is missing (`refuse`, `from_start`, `from_end`).
+    pub missing_store: MissingStore,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            retry_schedule: Schedule::default(),
+            timeout: Duration::from_secs(15),
+            concurrency: 16,
+            concurrency_total: 256,
+            commit_interval: Duration::from_millis(50),
+            drain: Duration::from_secs(5),
+            missing_store: MissingStore::Refuse,
+        }
+    }
+}

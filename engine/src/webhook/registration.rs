@@ -1,0 +1,260 @@
+//! A webhook's registration: what a document of `_webhooks` says.
+//!
+//! Guarantees: what a user gives is refused by the name of the wrong member, or accepted as a whole; the start is
+//! resolved to a position and stored, so that it never moves. Secrets are only in [`Registration::to_bytes`], never in
+//! [`Registration::describe`].
+//! Leaves to others: who may register (the access layer), writing the document (the session), addresses that the url
+//! leads to (the transport, at every attempt).
+
+mod member;
+mod read;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::signature::Secret;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::event::{Event, EventKind};
+use crate::value::{self, Object, Raw, Value, object_id};
+use crate::write::DocumentId;
+
+/// The system collection of registrations.
+pub const COLLECTION: &str = "_webhooks";
+
+/// How long both secrets sign after a rotation, milliseconds.
+pub const ROTATION_MS: u64 = 24 * 3600 * 1000;
+
+/// Which collections a webhook follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All but system collections.
+    All,
+    /// These.
+    Named(BTreeSet<String>),
+}
+
+/// In which order deliveries are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// One document's deliveries one after the other, in the order of their events.
+    PerDocument,
+    /// In no order; a failing delivery holds up nothing.
+    None,
+}
+
+/// A secret that still signs beside the new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetiringSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// When it stops signing, UTC ms.
+    pub until_ms: u64,
+}
+
+/// A registered webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// The document's `_id` as text.
+    pub id: Arc<str>,
+    /// Where deliveries go.
+    pub url: Arc<str>,
+    /// Which collections it follows.
+    pub scope: Scope,
+    /// Which kinds; none named: every kind of document event.
+    pub kinds: BTreeSet<EventKind>,
+    /// Whether deliveries are made.
+    pub active: bool,
+    /// What signs.
+    pub secret: Secret,
+    /// What else signs for a while.
+    pub retiring: Option<RetiringSecret>,
+    /// Further headers of every delivery.
+    pub headers: Vec<(String, String)>,
+    /// Events after this position are delivered.
+    pub start: u64,
+    /// The order of deliveries.
+    pub order: Order,
+    /// Time for an attempt; `None`: the default.
+    pub timeout_ms: Option<u64>,
+    /// Most attempts at a time; `None`: the default.
+    pub concurrency: Option<u32>,
+    /// Most attempts in a second; `None`: no such limit.
+    pub rate_per_second: Option<u32>,
+    /// What was undelivered up to this position when it was activated again is left out.
+    pub skip_to: Option<u64>,
+    /// Why it was disabled, if it was not its owner's doing.
+    pub disabled: Option<String>,
+    /// Who registered it; the access layer's.
+    pub owner: String,
+}
+
+impl Registration {
+    /// A new registration from what a user gives, an encoded object. An id is made, and a secret unless one is given.
+    pub fn create(engine: &Engine, given: Raw<'_>, owner: &str) -> Result<Self> {
+        let id: Arc<str> = object_id::format(&engine.new_id()).into();
+        let secret = Secret::generate(&**engine.clock());
+        let mut registration = Self::blank(id, secret);
+        registration.owner = owner.to_owned();
+        read::create(&mut registration, given, engine)?;
+        Ok(registration)
+    }
+
+    /// The registration with a user's changes: any member that [`Registration::create`] takes, but `from`; and `backlog`
+    /// (`keep` or `skip`), which says what becomes of the undelivered when `active` becomes true.
+    pub fn patched(&self, engine: &Engine, given: Raw<'_>) -> Result<Self> {
+        let mut changed = self.clone();
+        read::patch(&mut changed, given, engine.position())?;
+        Ok(changed)
+    }
+
+    /// The registration that a document of `_webhooks` holds.
+    pub fn decode(id: Raw<'_>, body: Raw<'_>) -> Result<Self> {
+        read::stored(id, body)
+    }
+
+    /// The registration disabled, for a reason in a few words.
+    pub fn disabled(&self, reason: &str) -> Self {
+        Self { active: false, disabled: Some(reason.to_owned()), ..self.clone() }
+    }
+
+    /// The registration with a new secret; the old one goes on signing for 24 h.
+    pub fn rotated(&self, secret: Secret, now_ms: u64) -> Self {
+        let until_ms = now_ms + ROTATION_MS;
+        let retiring = Some(RetiringSecret { secret: self.secret.clone(), until_ms });
+        Self { secret, retiring, ..self.clone() }
+    }
+
+    fn blank(id: Arc<str>, secret: Secret) -> Self {
+        Self {
+            id,
+            url: Arc::from(""),
+            scope: Scope::All,
+            kinds: BTreeSet::new(),
+            active: true,
+            secret,
+            retiring: None,
+            headers: Vec::new(),
+            start: 0,
+            order: Order::PerDocument,
+            timeout_ms: None,
+            concurrency: None,
+            rate_per_second: None,
+            skip_to: None,
+            disabled: None,
+            owner: String::new(),
+        }
+    }
+
+    /// A registration for tests.
+    #[cfg(test)]
+    pub(crate) fn sample(id: &str, secret: Secret) -> Self {
+        Self { url: "http://receiver.test/hook".into(), ..Self::blank(id.into(), secret) }
+    }
+
+    /// The secrets that sign at a time.
+    pub fn secrets(&self, now_ms: u64) -> impl Iterator<Item = &Secret> {
+        let retiring = self.retiring.as_ref().filter(|old| now_ms < old.until_ms);
+        std::iter::once(&self.secret).chain(retiring.map(|old| &old.secret))
+    }
+
+    /// Whether an event is to be delivered.
+    pub fn wants(&self, event: &Event<'_>) -> bool {
+        match event.kind {
+            EventKind::EventPublished | EventKind::WebhookDisabled => {
+                return self.kinds.contains(&event.kind);
+            }
+            EventKind::RequestRecorded => return false,
+            _ => {}
+        }
+        if event.collection.starts_with('_') {
+            return false;
+        }
+        (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+            && self.follows(event.collection)
+    }
+
+    fn follows(&self, collection: &str) -> bool {
+        match &self.scope {
+            Scope::All => true,
+            Scope::Named(names) => names.contains(collection),
+        }
+    }
+
+    /// The id of its document.
+    pub fn document_id(&self) -> DocumentId {
+        let raw = self.id_value().to_bytes();
+        let key = value::key::encode(Raw::trusted(&raw));
+        DocumentId { raw: raw.into(), key: key.into() }
+    }
+
+    fn id_value(&self) -> Value {
+        match object_id::parse(&self.id) {
+            Some(id) => Value::ObjectId(id),
+            None => Value::from(&*self.id),
+        }
+    }
+
+    /// The whole document of `_webhooks`, secrets included.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut object = Object::new();
+        object.insert("_id", self.id_value());
+        self.describe_into(&mut object);
+        object.insert("secret", self.secret.reveal());
+        if let Some(old) = &self.retiring {
+            object.insert("retiring_secret", old.secret.reveal());
+            object.insert("retiring_until", Value::Int64(signed(old.until_ms)));
+        }
+        if let Some(position) = self.skip_to {
+            object.insert("skip_to", Value::Int64(signed(position)));
+        }
+        object.insert("owner", &*self.owner);
+        object.to_bytes()
+    }
+
+    /// Its members as its owner may see them, without secrets.
+    pub fn describe(&self) -> Object {
+        let mut object = Object::new();
+        object.insert("id", &*self.id);
+        self.describe_into(&mut object);
+        object
+    }
+
+    fn describe_into(&self, object: &mut Object) {
+        object.insert("url", &*self.url);
+        let collections = match &self.scope {
+            Scope::All => vec![Value::from("*")],
+            Scope::Named(names) => names.iter().map(|name| Value::from(&**name)).collect(),
+        };
+        object.insert("collections", collections);
+        let kinds: Vec<_> = self.kinds.iter().map(|kind| Value::from(kind.as_str())).collect();
+        object.insert("kinds", kinds);
+        object.insert("filter", Object::new());
+        object.insert("active", self.active);
+        let headers = self.headers.iter().map(|(name, text)| (name.clone(), Value::from(&**text)));
+        object.insert("headers", headers.collect::<Object>());
+        object.insert("from", Value::Int64(signed(self.start)));
+        object.insert("format", "event");
+        object.insert("order", member::order_name(self.order));
+        let numbers = [
+            ("timeout_ms", self.timeout_ms),
+            ("concurrency", self.concurrency.map(u64::from)),
+            ("rate_per_second", self.rate_per_second.map(u64::from)),
+        ];
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                object.insert(name, Value::integer(signed(number)));
+            }
+        }
+        if let Some(reason) = &self.disabled {
+            object.insert("disabled", &**reason);
+        }
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

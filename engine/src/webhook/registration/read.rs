@@ -1,0 +1,113 @@
+//! Reading registrations: from a user, from a user's change, from a stored document.
+
+use std::sync::Arc;
+
+use super::member::{self, invalid};
+use super::{Registration, RetiringSecret};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::subscribe::Start;
+use crate::value::{Raw, date, object_id};
+use crate::webhook::signature::Secret;
+
+/// Fills in what a user gives for a new webhook.
+pub(super) fn create(into: &mut Registration, given: Raw<'_>, engine: &Engine) -> Result<()> {
+    let mut start = Start::Latest;
+    for (name, value) in members(given)? {
+        match name {
+            "from" => start = parse_start(value)?,
+            _ => member::set(into, name, value)?,
+        }
+    }
+    if into.url.is_empty() {
+        return Err(invalid("url", "`url` is missing"));
+    }
+    if given.get("collections").is_none() {
+        return Err(invalid("collections", "`collections` is missing; `[\"*\"]` is all of them"));
+    }
+    into.start = engine.resolve(start)?;
+    Ok(())
+}
+
+/// Applies a user's changes at the time when the log ends at `position`.
+pub(super) fn patch(into: &mut Registration, given: Raw<'_>, position: u64) -> Result<()> {
+    let was_active = into.active;
+    let mut skip = false;
+    for (name, value) in members(given)? {
+        match name {
+            "from" => return Err(invalid("from", "`from` cannot be changed; use a replay")),
+            "backlog" => {
+                skip = match value.as_str() {
+                    Some("keep") => false,
+                    Some("skip") => true,
+                    _ => return Err(invalid("backlog", "`backlog` must be \"keep\" or \"skip\"")),
+                }
+            }
+            _ => member::set(into, name, value)?,
+        }
+    }
+    if into.active {
+        into.disabled = None;
+    }
+    if skip {
+        if was_active || !into.active {
+            let message = "`backlog` goes with `active` becoming true";
+            return Err(invalid("backlog", message));
+        }
+        into.skip_to = Some(position);
+    }
+    Ok(())
+}
+
+/// Reads a document of `_webhooks`.
+pub(super) fn stored(id: Raw<'_>, body: Raw<'_>) -> Result<Registration> {
+    let id: Arc<str> = match (id.as_object_id(), id.as_str()) {
+        (Some(id), _) => object_id::format(&id).into(),
+        (None, Some(text)) => text.into(),
+        _ => return Err(invalid("_id", "the `_id` of a webhook must be an ObjectId or a text")),
+    };
+    let text = |name: &str| body.get(name).and_then(Raw::as_str);
+    let number =
+        |name: &str| body.get(name).and_then(Raw::as_i64).and_then(|n| u64::try_from(n).ok());
+    let secret = Secret::parse(text("secret").unwrap_or_default())?;
+    let mut registration = Registration::blank(id, secret);
+    for (name, value) in body.object_iter() {
+        match name {
+            "_id" | "secret" | "retiring_secret" | "retiring_until" | "skip_to" | "owner"
+            | "from" | "disabled" => {}
+            _ => member::set(&mut registration, name, value)?,
+        }
+    }
+    registration.start =
+        number("from").ok_or_else(|| invalid("from", "`from` is not a position"))?;
+    registration.skip_to = number("skip_to");
+    registration.owner = text("owner").unwrap_or_default().to_owned();
+    registration.disabled = text("disabled").map(str::to_owned);
+    if let (Some(old), Some(until_ms)) = (text("retiring_secret"), number("retiring_until")) {
+        registration.retiring = Some(RetiringSecret { secret: Secret::parse(old)?, until_ms });
+    }
+    Ok(registration)
+}
+
+fn members<'a>(given: Raw<'a>) -> Result<impl Iterator<Item = (&'a str, Raw<'a>)>> {
+    given
+        .as_object()
+        .ok_or_else(|| Error::invalid("invalid_webhook", "a webhook must be an object"))
+}
+
+/// Where to start: a position, a time, `earliest` or `latest`.
+pub(crate) fn parse_start(value: Raw<'_>) -> Result<Start> {
+    let wrong = || invalid("from", "`from` must be a position, a time, \"earliest\" or \"latest\"");
+    if let Some(position) = value.as_i64() {
+        return u64::try_from(position).map(Start::After).map_err(|_| wrong());
+    }
+    match value.as_str() {
+        Some("earliest") => Ok(Start::Earliest),
+        Some("latest") => Ok(Start::Latest),
+        Some(text) => {
+            let time = date::parse_ms(text).and_then(|ms| u64::try_from(ms).ok());
+            time.map(Start::Time).ok_or_else(wrong)
+        }
+        None => Err(wrong()),
+    }
+}

@@ -1,0 +1,319 @@
+//! Asking for a replay: which events, and how many they are.
+//!
+//! A replay goes to a webhook that is active; events are those that the webhook wants as it is registered now, with the
+//! same `webhook-id` as before. One replay of a webhook runs at a time. It goes on after a restart.
+
+use std::sync::Arc;
+
+use super::feed::Wanted;
+use super::store::{ReplayState, ReplayStatus};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::subscribe::Start;
+use crate::value::{Raw, date};
+
+const READ_BYTES: usize = 1 << 20;
+
+/// Whether a replay is only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Count, and deliver.
+    Deliver,
+    /// Count alone.
+    DryRun,
+}
+
+/// Which deliveries a replay is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Every event that the webhook wants.
+    All,
+    /// Those that are dead.
+    Dead,
+}
+
+/// The end of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// The present end of the log.
+    End,
+    /// Up to and including a position.
+    Position(u64),
+    /// Up to and including a time, UTC ms.
+    Time(u64),
+}
+
+/// A replay that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayRequest {
+    /// To which webhook.
+    pub webhook: String,
+    /// Where it begins.
+    pub from: Start,
+    /// Where it ends.
+    pub to: Until,
+    /// Only these collections; none: what the webhook follows.
+    pub collections: Vec<String>,
+    /// Which deliveries.
+    pub which: Which,
+    /// Whether to deliver.
+    pub mode: Mode,
+    /// Most deliveries in a second.
+    pub rate_per_second: Option<u32>,
+}
+
+/// What a replay is about to do, or would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayAnswer {
+    /// Its id; none of a dry run.
+    pub id: Option<String>,
+    /// Events that match.
+    pub matched: u64,
+    /// The first of them.
+    pub first: Option<u64>,
+    /// The last of them.
+    pub last: Option<u64>,
+}
+
+/// How far a replay has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayView {
+    /// Its id.
+    pub id: String,
+    /// To which webhook.
+    pub webhook: Arc<str>,
+    /// `running`, `done`, `cancelled` or `failed`.
+    pub status: &'static str,
+    /// Events that matched when it was asked for.
+    pub matched: u64,
+    /// Deliveries attempted.
+    pub sent: u64,
+    /// Deliveries made.
+    pub succeeded: u64,
+    /// Deliveries that are dead.
+    pub failed: u64,
+}
+
+impl ReplayView {
+    pub(super) fn new(id: u64, state: &ReplayState) -> Self {
+        let status = match state.status {
+            ReplayStatus::Running => "running",
+            ReplayStatus::Done => "done",
+            ReplayStatus::Cancelled => "cancelled",
+            ReplayStatus::Failed => "failed",
+        };
+        Self {
+            id: id.to_string(),
+            webhook: Arc::clone(&state.webhook),
+            status,
+            matched: state.matched,
+            sent: state.sent,
+            succeeded: state.succeeded,
+            failed: state.failed,
+        }
+    }
+}
+
+fn invalid(field: &'static str, message: impl Into<String>) -> Error {
+    Error::invalid("invalid_replay", message).with("field", field)
+}
+
+impl ReplayRequest {
+    /// Reads a request as a user gives it, an encoded object. `webhook` is the one that the caller names already, if it
+    /// does.
+    pub fn parse(given: Raw<'_>, webhook: Option<&str>) -> Result<Self> {
+        let members = given.as_object().ok_or_else(|| invalid("", "a replay must be an object"))?;
+        let mut request = Self {
+            webhook: webhook.unwrap_or_default().to_owned(),
+            from: Start::Latest,
+            to: Until::End,
+            collections: Vec::new(),
+            which: Which::All,
+            mode: Mode::Deliver,
+            rate_per_second: None,
+        };
+        for (name, value) in members {
+            request.set(name, value)?;
+        }
+        if request.webhook.is_empty() {
+            return Err(invalid("webhook", "`webhook` is missing"));
+        }
+        if webhook.is_some_and(|named| named != request.webhook) {
+            return Err(invalid("webhook", "`webhook` is not the one that the path names"));
+        }
+        if given.get("from").is_none() {
+            return Err(invalid("from", "`from` is missing; 0 is everything"));
+        }
+        Ok(request)
+    }
+
+    fn set(&mut self, name: &str, value: Raw<'_>) -> Result<()> {
+        match name {
+            "webhook" => {
+                let id = value.as_str();
+                id.ok_or_else(|| invalid("webhook", "`webhook` must be a text"))?
+                    .clone_into(&mut self.webhook);
+            }
+            "from" => self.from = from(value)?,
+            "to" => self.to = until(value)?,
+            "collections" => self.collections = texts("collections", value)?,
+            "statuses" => {
+                self.which = match texts("statuses", value)?
+                    .iter()
+                    .map(|s| &**s)
+                    .collect::<Vec<_>>()[..]
+                {
+                    [] => Which::All,
+                    ["dead"] => Which::Dead,
+                    _ => return Err(invalid("statuses", "`statuses` must be [\"dead\"] or empty")),
+                }
+            }
+            "filter" => {
+                if !value.is_null() && (value.as_object().is_none() || value.member_count() > 0) {
+                    let message = "`filter` is not supported yet: it comes with the query language";
+                    return Err(Error::invalid("unsupported", message).with("field", "filter"));
+                }
+            }
+            "dry_run" => {
+                let dry = value.as_bool();
+                let dry = dry.ok_or_else(|| invalid("dry_run", "`dry_run` must be a boolean"))?;
+                self.mode = if dry { Mode::DryRun } else { Mode::Deliver };
+            }
+            "rate_per_second" if value.is_null() => {}
+            "rate_per_second" => {
+                let rate = value.as_i64().and_then(|rate| u32::try_from(rate).ok());
+                let rate = rate.filter(|rate| (1..=1_000_000).contains(rate));
+                let wrong = "`rate_per_second` must be a whole number from 1 to 1000000";
+                self.rate_per_second = Some(rate.ok_or_else(|| invalid("rate_per_second", wrong))?);
+            }
+            _ => {
+                let message = format!("a replay has no member `{name}`");
+                return Err(Error::invalid("invalid_replay", message).with("field", name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The range as positions: after the first, up to the second. A start before retention is the first that is kept.
+    pub(super) fn range(&self, engine: &Engine) -> Result<(u64, u64)> {
+        let end = engine.position();
+        let first = engine.log().first_position();
+        let after = match self.from {
+            Start::After(position) if position < first => first.saturating_sub(1),
+            start => engine.resolve(start)?,
+        };
+        let to = match self.to {
+            Until::End => end,
+            Until::Position(position) => position.min(end),
+            Until::Time(time_ms) => engine.log().position_at(time_ms.saturating_add(1))? - 1,
+        };
+        Ok((after, to.min(end).max(after)))
+    }
+}
+
+fn from(value: Raw<'_>) -> Result<Start> {
+    match (value.as_i64().map(u64::try_from), value.as_str()) {
+        (Some(Ok(position)), _) => Ok(Start::After(position)),
+        (None, Some("earliest")) => Ok(Start::Earliest),
+        (None, Some(text)) => time(text)
+            .map(Start::Time)
+            .ok_or_else(|| invalid("from", "`from` is neither a position nor a time")),
+        _ => Err(invalid("from", "`from` must be a position or a time")),
+    }
+}
+
+fn until(value: Raw<'_>) -> Result<Until> {
+    match (value.as_i64().map(u64::try_from), value.as_str()) {
+        (Some(Ok(position)), _) => Ok(Until::Position(position)),
+        (None, Some("latest")) => Ok(Until::End),
+        (None, Some(text)) => time(text)
+            .map(Until::Time)
+            .ok_or_else(|| invalid("to", "`to` is neither a position nor a time")),
+        _ if value.is_null() => Ok(Until::End),
+        _ => Err(invalid("to", "`to` must be a position or a time")),
+    }
+}
+
+fn time(text: &str) -> Option<u64> {
+    date::parse_ms(text).and_then(|ms| u64::try_from(ms).ok())
+}
+
+fn texts(field: &'static str, value: Raw<'_>) -> Result<Vec<String>> {
+    if value.is_null() {
+        return Ok(Vec::new());
+    }
+    let wrong = || invalid(field, format!("`{field}` must be a list of texts"));
+    let list = value.as_array().ok_or_else(wrong)?;
+    list.map(|text| text.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+}
+
+/// What a range holds for a webhook.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counted {
+    pub(super) matched: u64,
+    pub(super) first: Option<u64>,
+    pub(super) last: Option<u64>,
+}
+
+impl Counted {
+    fn add(&mut self, position: u64) {
+        self.matched += 1;
+        self.first.get_or_insert(position);
+        self.last = Some(position);
+    }
+
+    /// Counts positions that are known.
+    pub(super) fn of(positions: &[u64]) -> Self {
+        let mut counted = Self::default();
+        positions.iter().for_each(|position| counted.add(*position));
+        counted
+    }
+}
+
+/// Counts the wanted events after one position up to another.
+pub(super) async fn count(engine: &Engine, wanted: Wanted, after: u64, to: u64) -> Result<Counted> {
+    let log = engine.log().clone();
+    let counting = engine.tasks().blocking(move || {
+        let mut counted = Counted::default();
+        let mut cursor = after;
+        while cursor < to {
+            let Some(block) = log.read(cursor, READ_BYTES)? else { break };
+            for record in block.iter().take_while(|record| record.position() <= to) {
+                let event = Event::decode(&record)?;
+                if wanted.wants(&event) {
+                    counted.add(event.position);
+                }
+            }
+            cursor = block.last_position();
+        }
+        Ok(counted)
+    });
+    counting.await.ok_or_else(|| Error::internal("counting events panicked"))?
+}
+
+/// Those of some positions whose events are wanted; what is not kept any more is left out.
+pub(super) async fn wanted_of(
+    engine: &Engine,
+    wanted: Wanted,
+    positions: Vec<u64>,
+) -> Result<Vec<u64>> {
+    let log = engine.log().clone();
+    let choosing = engine.tasks().blocking(move || {
+        let mut chosen = Vec::with_capacity(positions.len());
+        for position in positions {
+            let block = match log.get(position) {
+                Ok(block) => block,
+                Err(error) if error.kind() == ErrorKind::Gone => continue,
+                Err(error) => return Err(error),
+            };
+            if let Some(record) = block.get(position)
+                && wanted.wants(&Event::decode(&record)?)
+            {
+                chosen.push(position);
+            }
+        }
+        Ok(chosen)
+    });
+    choosing.await.ok_or_else(|| Error::internal("reading events panicked"))?
+}

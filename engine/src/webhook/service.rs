@@ -1,0 +1,382 @@
+//! The service: what the rest of the program asks of webhooks.
+//!
+//! Guarantees: an answer to a change (a replay, a retry) comes after the change is saved. Everything works on the
+//! dispatcher's own state, so that what is listed is what is so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use super::attempt;
+use super::dispatcher::{
+    Dispatcher, Message, Parts, Shared, inactive, no_replay, no_webhook, run_store,
+};
+use super::feed::{self, Wanted};
+use super::identity;
+use super::opening::{FOLDER, begin_store, check_not_ahead};
+use super::options::Options;
+use super::registration::{COLLECTION, Registration};
+use super::registry::Registry;
+use super::replay::{self, Counted, Mode, ReplayAnswer, ReplayRequest, ReplayView, Which};
+use super::sample::sample;
+use super::signature::Secret;
+use super::store::{self, ReplayState, ReplayStatus, StoreWriter};
+use super::transport::Transport;
+use super::worker::{DeliveryView, Figures, Page, Retry, Status};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::subscribe::Start;
+use crate::value::Raw;
+use crate::write::{Change, Command, Operation};
+
+/// Steps of the shared pass that may wait for the dispatcher.
+const ROUTED_MAX: usize = 4;
+
+/// The webhooks of an engine; cheap to clone.
+#[derive(Clone)]
+pub struct WebhookService {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    registry: Arc<Registry>,
+    transport: Arc<dyn Transport>,
+    options: Options,
+    inbox: mpsc::UnboundedSender<Message>,
+    shared: Arc<Shared>,
+    idle: Mutex<Option<Idle>>,
+}
+
+/// What [`WebhookService::start`] needs once.
+struct Idle {
+    store: StoreWriter,
+    messages: mpsc::UnboundedReceiver<Message>,
+}
+
+/// What a test delivery came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// The answer's status, if there was an answer.
+    pub status_code: Option<u16>,
+    /// How long it took, milliseconds.
+    pub duration_ms: u64,
+    /// Why there was no answer.
+    pub error: Option<String>,
+}
+
+impl WebhookService {
+    /// The webhooks of `engine`, which was opened with `registry` among its followers. Opens the store of deliveries;
+    /// blocking. Nothing is delivered before [`WebhookService::start`].
+    pub fn open(
+        engine: Engine,
+        registry: Arc<Registry>,
+        transport: Arc<dyn Transport>,
+        options: Options,
+    ) -> Result<Self> {
+        let dir = engine.data().join(FOLDER);
+        let fs = Arc::clone(&engine.shared().fs);
+        let mut store = store::open(fs, &dir, engine.log().log_id(), Arc::clone(engine.clock()))?;
+        if store.is_there() {
+            check_not_ahead(&store, engine.position())?;
+        } else {
+            let ops = begin_store(&registry, options.missing_store, engine.position())?;
+            store.commit(&ops)?;
+        }
+        let shared = Arc::new(Shared::default());
+        let needed = store.state().webhooks.values().map(|saved| {
+            let outstanding = saved.outstanding.keys().next().copied().unwrap_or(u64::MAX);
+            outstanding.min(saved.cursor + 1)
+        });
+        shared.needs_from.store(needed.min().unwrap_or(u64::MAX), Ordering::Release);
+        let (inbox, messages) = mpsc::unbounded_channel();
+        let idle = Mutex::new(Some(Idle { store, messages }));
+        let inner = Inner { engine, registry, transport, options, inbox, shared, idle };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Begins to deliver. They end with the engine's tasks: attempts under way are waited for, then everything is saved.
+    pub fn start(&self) -> Result<()> {
+        let inner = &self.inner;
+        let Some(Idle { store, messages }) = inner.idle.lock().take() else { return Ok(()) };
+        let tasks = inner.engine.tasks();
+        let subscription = inner.engine.subscribe(Start::Latest)?;
+        let (routed_in, routed) = mpsc::channel(ROUTED_MAX);
+        let (commits, to_save) = crossbeam_channel::bounded(1);
+        let dispatcher = Dispatcher::new(Parts {
+            engine: inner.engine.clone(),
+            registry: Arc::clone(&inner.registry),
+            transport: Arc::clone(&inner.transport),
+            options: inner.options.clone(),
+            store: commits,
+            inbox: inner.inbox.clone(),
+            shared: Arc::clone(&inner.shared),
+            saved: store.state().webhooks.clone(),
+            replays: store.state().replays.clone(),
+            routed_to: subscription.cursor(),
+        });
+        tasks
+            .spawn_thread("deliveries", move || run_store(store, &to_save))
+            .map_err(|error| Error::internal(format!("start thread deliveries: {error}")))?;
+        let (engine, registry) = (inner.engine.clone(), Arc::clone(&inner.registry));
+        tasks.spawn("webhook-pass", feed::follow(engine, registry, subscription, routed_in));
+        tasks.spawn("webhooks", dispatcher.run(messages, routed));
+        Ok(())
+    }
+
+    /// The lowest position that deliveries still need from the log; `u64::MAX`: none.
+    pub fn needs_from(&self) -> u64 {
+        self.inner.shared.needs_from.load(Ordering::Acquire)
+    }
+
+    /// The registered webhooks.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.inner.registry
+    }
+
+    /// A webhook's registration.
+    pub fn get(&self, webhook: &str) -> Result<Arc<Registration>> {
+        self.inner.registry.get(webhook).ok_or_else(|| no_webhook(webhook))
+    }
+
+    /// Has the dispatcher look at the clock again, after a test moved it.
+    pub fn nudge(&self) {
+        self.inner.shared.nudge.notify_one();
+    }
+
+    /// Asks on the dispatcher's own task.
+    async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Dispatcher) -> T + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let work = move |dispatcher: &mut Dispatcher| drop(reply.send(ask(dispatcher)));
+        self.inner.inbox.send(Message::Work(Box::new(work))).map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+
+    /// Waits until everything that is so now is saved.
+    pub async fn saved(&self) -> Result<()> {
+        let (done, saved) = oneshot::channel();
+        self.ask(|dispatcher| dispatcher.when_saved(done)).await?;
+        saved.await.map_err(|_| stopping())?
+    }
+
+    /// Why nothing is delivered any more, if that is so.
+    pub async fn failure(&self) -> Result<Option<Error>> {
+        self.ask(|dispatcher| dispatcher.failure()).await
+    }
+
+    /// A webhook's deliveries of a status (or any), newest event first; `before` is the `next` of the page before.
+    pub async fn deliveries(
+        &self,
+        webhook: &str,
+        status: Option<Status>,
+        limit: usize,
+        before: Option<u64>,
+    ) -> Result<Page> {
+        let webhook = webhook.to_owned();
+        self.ask(move |dispatcher| Ok(dispatcher.worker(&webhook)?.list(status, before, limit)))
+            .await?
+    }
+
+    /// A delivery by its id, if anything is known of it.
+    pub async fn delivery(&self, webhook: &str, delivery: &str) -> Result<Option<DeliveryView>> {
+        let position = identity::parse_delivery_id(delivery)?;
+        let webhook = webhook.to_owned();
+        self.ask(move |dispatcher| Ok(dispatcher.worker(&webhook)?.delivery(position))).await?
+    }
+
+    /// Figures of a webhook.
+    pub async fn figures(&self, webhook: &str) -> Result<Figures> {
+        let (id, end) = (webhook.to_owned(), self.inner.engine.position());
+        let now_ms = self.inner.engine.clock().now_ms();
+        let asked = self
+            .ask(move |dispatcher| Ok::<_, Error>(dispatcher.worker(&id)?.figures(end, now_ms)));
+        let mut figures = asked.await??;
+        if figures.oldest_ms.is_none() && figures.cursor < end {
+            let oldest = self.time_of(figures.cursor + 1).await;
+            figures.lag_seconds = oldest.map_or(0, |oldest| now_ms.saturating_sub(oldest) / 1000);
+            figures.oldest_ms = oldest;
+        }
+        Ok(figures)
+    }
+
+    async fn time_of(&self, position: u64) -> Option<u64> {
+        let log = self.inner.engine.log().clone();
+        let read = self.inner.engine.tasks().blocking(move || {
+            let block = log.get(position).ok()?;
+            block.get(position).map(|record| record.time_ms())
+        });
+        read.await.flatten()
+    }
+
+    /// Sends one delivery again, whatever became of it, as soon as its document's turn comes.
+    pub async fn retry(&self, webhook: &str, delivery: &str) -> Result<()> {
+        let position = identity::parse_delivery_id(delivery)?;
+        let registration = self.get(webhook)?;
+        if position > self.inner.engine.position() {
+            return Err(no_delivery(delivery));
+        }
+        let id = webhook.to_owned();
+        if self.ask(move |dispatcher| dispatcher.retry(&id, position)).await?? == Retry::Read {
+            let wanted = Wanted { registration, collections: Vec::new() };
+            let stretch = feed::Stretch {
+                after: position - 1,
+                to: position,
+                items_max: 1,
+                bytes_max: usize::MAX,
+            };
+            let found = feed::read(&self.inner.engine, &wanted, stretch).await?;
+            let item = found.items.into_iter().next().ok_or_else(|| no_delivery(delivery))?;
+            let id = webhook.to_owned();
+            self.ask(move |dispatcher| dispatcher.resend(&id, &item)).await??;
+        }
+        self.saved().await
+    }
+
+    /// Counts what a replay matches, and begins it unless it is a dry run.
+    pub async fn replay(&self, request: ReplayRequest) -> Result<ReplayAnswer> {
+        let registration = self.get(&request.webhook)?;
+        if !registration.active {
+            return Err(inactive(&request.webhook));
+        }
+        let engine = &self.inner.engine;
+        let (after, to) = {
+            let (asked, engine) = (request.clone(), engine.clone());
+            let range = self.inner.engine.tasks().blocking(move || asked.range(&engine));
+            range.await.ok_or_else(|| Error::internal("finding the range panicked"))??
+        };
+        let wanted = Wanted {
+            registration: Arc::clone(&registration),
+            collections: request.collections.clone(),
+        };
+        let dead = match request.which {
+            Which::All => None,
+            Which::Dead => {
+                let id = request.webhook.clone();
+                let dead = self.ask(move |dispatcher| dispatcher.dead_between(&id, after, to));
+                Some(replay::wanted_of(engine, wanted.clone(), dead.await??).await?)
+            }
+        };
+        let counted = match &dead {
+            Some(dead) => Counted::of(dead),
+            None => replay::count(engine, wanted, after, to).await?,
+        };
+        let mut answer = ReplayAnswer {
+            id: None,
+            matched: counted.matched,
+            first: counted.first,
+            last: counted.last,
+        };
+        if request.mode == Mode::Deliver {
+            let state = ReplayState {
+                webhook: Arc::clone(&registration.id),
+                cursor: if dead.is_some() { to } else { after },
+                to,
+                collections: request.collections,
+                rate_per_second: request.rate_per_second,
+                status: ReplayStatus::Running,
+                matched: counted.matched,
+                sent: 0,
+                succeeded: 0,
+                failed: 0,
+            };
+            let id = self.ask(move |dispatcher| dispatcher.begin_replay(state, dead.as_deref()));
+            let id = id.await??;
+            self.saved().await?;
+            answer.id = Some(id.to_string());
+        }
+        Ok(answer)
+    }
+
+    /// How far a replay has come.
+    pub async fn replay_status(&self, id: &str) -> Result<ReplayView> {
+        let number = id.parse().map_err(|_| no_replay(id))?;
+        let state = self.ask(move |dispatcher| dispatcher.replay(number)).await??;
+        Ok(ReplayView::new(number, &state))
+    }
+
+    /// Cancels a replay, if it is still under way.
+    pub async fn cancel_replay(&self, id: &str) -> Result<ReplayView> {
+        let number = id.parse().map_err(|_| no_replay(id))?;
+        let state = self.ask(move |dispatcher| dispatcher.cancel_replay(number)).await??;
+        self.saved().await?;
+        Ok(ReplayView::new(number, &state))
+    }
+
+    /// Sends a sample event at once, once, also to a webhook that is not active.
+    pub async fn test(&self, webhook: &str) -> Result<Tested> {
+        let registration = self.get(webhook)?;
+        let inner = &self.inner;
+        let now_ms = inner.engine.clock().now_ms();
+        let payload = sample(&registration, now_ms);
+        let mut random = [0; 32];
+        inner.engine.clock().fill_random(&mut random);
+        let id = identity::message_id(&registration.id, &random);
+        let request = attempt::request(&registration, &id, &payload, now_ms, inner.options.timeout);
+        let result = inner.transport.deliver(request).await;
+        Ok(Tested {
+            status_code: result.status,
+            duration_ms: u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
+            error: result.error,
+        })
+    }
+
+    /// Gives a webhook a new secret, on behalf of `actor`; the old one goes on signing for 24 h.
+    pub async fn rotate_secret(&self, webhook: &str, actor: &str) -> Result<Secret> {
+        let registration = self.get(webhook)?;
+        let clock = self.inner.engine.clock();
+        let secret = Secret::generate(&**clock);
+        let change = Rotation { secret: secret.clone(), now_ms: clock.now_ms() };
+        let command = Command {
+            operations: vec![Operation::Change {
+                collection: Arc::from(COLLECTION),
+                id: registration.document_id(),
+                change: Arc::new(change),
+                if_version: None,
+            }],
+            actor: Arc::from(actor),
+            request: None,
+        };
+        self.inner.engine.write(command).await?;
+        Ok(secret)
+    }
+
+    /// Figures of every webhook, for metrics.
+    pub async fn all_figures(&self) -> Result<BTreeMap<Arc<str>, Figures>> {
+        let end = self.inner.engine.position();
+        let now_ms = self.inner.engine.clock().now_ms();
+        self.ask(move |dispatcher| dispatcher.all_figures(end, now_ms)).await
+    }
+
+    /// Time for an attempt, where a webhook does not say.
+    pub fn timeout(&self) -> Duration {
+        self.inner.options.timeout
+    }
+}
+
+struct Rotation {
+    secret: Secret,
+    now_ms: u64,
+}
+
+impl Change for Rotation {
+    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
+        let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
+        let registration = Registration::decode(id, current)?;
+        Ok(registration.rotated(self.secret.clone(), self.now_ms).to_bytes())
+    }
+}
+
+fn no_delivery(id: &str) -> Error {
+    Error::not_found("delivery_not_found", format!("there is no delivery `{id}`"))
+}
+
+fn stopping() -> Error {
+    Error::new(ErrorKind::Unavailable, "stopping", "the server is stopping")
+}

@@ -1,0 +1,130 @@
+//! Secrets and signatures of the Standard Webhooks specification, version 1.
+//!
+//! Guarantees: a secret is `whsec_` and the padded base64 of 24 to 64 bytes; a signature covers id, timestamp and body;
+//! several secrets give several signatures with exactly one space between them. A secret's `Debug` does not show it.
+//! Leaves to others: which secrets are in force.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+
+const PREFIX: &str = "whsec_";
+const BYTES_MIN: usize = 24;
+const BYTES_MAX: usize = 64;
+const GENERATED_BYTES: usize = 32;
+
+/// A webhook's secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    text: String,
+    key: Vec<u8>,
+}
+
+impl Secret {
+    /// A secret as a user gives it.
+    pub fn parse(text: &str) -> Result<Self> {
+        let invalid = || {
+            Error::invalid(
+                "invalid_secret",
+                format!(
+                    "`secret` must be {PREFIX} and the base64 of {BYTES_MIN} to {BYTES_MAX} bytes"
+                ),
+            )
+            .with("field", "secret")
+        };
+        let encoded = text.strip_prefix(PREFIX).ok_or_else(invalid)?;
+        let key = BASE64.decode(encoded).map_err(|_| invalid())?;
+        if !(BYTES_MIN..=BYTES_MAX).contains(&key.len()) {
+            return Err(invalid());
+        }
+        Ok(Self { text: text.to_owned(), key })
+    }
+
+    /// A new secret of 32 random bytes.
+    pub fn generate(clock: &dyn Clock) -> Self {
+        let mut key = vec![0; GENERATED_BYTES];
+        clock.fill_random(&mut key);
+        Self { text: format!("{PREFIX}{}", BASE64.encode(&key)), key }
+    }
+
+    /// The secret itself; shown once, at registration and rotation.
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+
+    fn sign_into(&self, id: &str, timestamp: &str, body: &[u8], out: &mut String) {
+        // HMAC takes keys of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return };
+        for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+            mac.update(part);
+        }
+        out.push_str("v1,");
+        BASE64.encode_string(mac.finalize().into_bytes(), out);
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// The value of `webhook-signature` for one attempt, `timestamp` being its whole seconds.
+pub fn sign<'a>(
+    secrets: impl IntoIterator<Item = &'a Secret>,
+    id: &str,
+    timestamp: &str,
+    body: &[u8],
+) -> String {
+    let mut out = String::with_capacity(64);
+    for secret in secrets {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        secret.sign_into(id, timestamp, body, &mut out);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+    const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+
+    #[test]
+    fn r16_the_fixed_vector() {
+        let secret = Secret::parse(SECRET).unwrap();
+        let body = br#"{"test": 2432232314}"#;
+        assert_eq!(sign([&secret], ID, "1614265330", body), SIGNATURE);
+    }
+
+    #[test]
+    fn r16_two_secrets_are_joined_by_one_space() {
+        let secret = Secret::parse(SECRET).unwrap();
+        let body = br#"{"test": 2432232314}"#;
+        let both = sign([&secret, &secret], ID, "1614265330", body);
+        assert_eq!(both, format!("{SIGNATURE} {SIGNATURE}"));
+    }
+
+    #[test]
+    fn secrets_are_checked_and_generated() {
+        let short = format!("whsec_{}", BASE64.encode([1; 23]));
+        let long = format!("whsec_{}", BASE64.encode([1; 65]));
+        for wrong in ["", "whsec_", "abc", "whsec_***", &short, &long, &SECRET[6..]] {
+            assert!(Secret::parse(wrong).is_err(), "{wrong}");
+        }
+        let generated = Secret::generate(&*ManualClock::new(0, 7));
+        assert_eq!(Secret::parse(generated.reveal()).unwrap(), generated);
+        assert_eq!(format!("{generated:?}"), "Secret");
+    }
+}

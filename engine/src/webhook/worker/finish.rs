@@ -1,0 +1,151 @@
+//! What follows from the end of an attempt.
+
+use std::sync::Arc;
+
+use super::listing::Recent;
+use super::{HISTORY_MAX, Stage, Worker};
+use crate::clock::Clock;
+use crate::webhook::schedule::Schedule;
+use crate::webhook::store::{Attempt, Op};
+use crate::webhook::transport::DeliveryResult;
+
+/// How long a webhook may fail before it is disabled, milliseconds.
+const FAILING_MS_MAX: u64 = 5 * 24 * 3600 * 1000;
+/// Longest text of an error that is kept, bytes.
+const ERROR_BYTES_MAX: usize = 200;
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub(in crate::webhook) enum Ending {
+    /// It was made.
+    Made(DeliveryResult),
+    /// The event cannot be read any more; there is nothing to send.
+    Lost(String),
+}
+
+/// What the dispatcher has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::webhook) enum After {
+    /// Nothing more.
+    Continue,
+    /// Disable the webhook, for this reason.
+    Disable(&'static str),
+}
+
+impl Worker {
+    /// Takes notice of the end of an attempt that began at `began_ms`.
+    pub(in crate::webhook) fn finish(
+        &mut self,
+        position: u64,
+        began_ms: u64,
+        ending: &Ending,
+        schedule: &Schedule,
+        clock: &dyn Clock,
+    ) -> After {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let result = match ending {
+            Ending::Made(result) => result,
+            Ending::Lost(why) => {
+                self.record(position, attempt(began_ms, &DeliveryResult::default(), Some(why)));
+                self.bury(position);
+                return After::Continue;
+            }
+        };
+        self.record(position, attempt(began_ms, result, None));
+        if result.is_success() {
+            self.succeeded(position);
+            return After::Continue;
+        }
+        self.failed(position, result, schedule, clock)
+    }
+
+    fn record(&mut self, position: u64, attempt: Attempt) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        if entry.history.len() == HISTORY_MAX {
+            entry.history.remove(0);
+        }
+        entry.history.push(attempt);
+    }
+
+    fn succeeded(&mut self, position: u64) {
+        self.outcomes.succeeded += 1;
+        self.healthy = true;
+        self.allowed = (self.allowed * 2).min(self.concurrency);
+        if self.failing_since_ms.take().is_some() {
+            self.dirty = true;
+        }
+        if let Some(entry) = self.forget(position) {
+            self.count_replayed(entry.replay, |state| state.succeeded += 1);
+            self.remember(Recent { position, history: entry.history });
+        }
+    }
+
+    fn failed(
+        &mut self,
+        position: u64,
+        result: &DeliveryResult,
+        schedule: &Schedule,
+        clock: &dyn Clock,
+    ) -> After {
+        let now_ms = clock.now_ms();
+        self.outcomes.failed += 1;
+        self.healthy = false;
+        self.allowed = (self.allowed / 2).max(1);
+        let failing_since = *self.failing_since_ms.get_or_insert(now_ms);
+        self.dirty = true;
+        let Some(entry) = self.entries.get_mut(&position) else { return After::Continue };
+        entry.attempts += 1;
+        let retry = schedule.delay_ms(entry.attempts, result.retry_after, clock);
+        match retry {
+            // A receiver that wants no more has not failed this one: it waits for the webhook to be active again.
+            _ if result.is_gone() => self.wait_until(position, now_ms),
+            Some(delay_ms) => self.wait_until(position, now_ms.saturating_add(delay_ms)),
+            None => self.bury(position),
+        }
+        if result.is_gone() {
+            self.stopped = true;
+            return After::Disable("the receiver answered 410");
+        }
+        if now_ms.saturating_sub(failing_since) >= FAILING_MS_MAX && !self.stopped {
+            self.stopped = true;
+            return After::Disable("every attempt failed for 5 days");
+        }
+        After::Continue
+    }
+
+    /// Has a delivery wait, and saves it with those behind it.
+    fn wait_until(&mut self, position: u64, next_ms: u64) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        entry.stage = Stage::Waiting;
+        entry.next_ms = next_ms.max(1);
+        let key = entry.key;
+        self.due.insert((entry.next_ms, position));
+        self.save(position);
+        for parked in self.lanes.parked(key) {
+            if self.entries.get(&parked).is_some_and(|entry| !entry.saved) {
+                self.save(parked);
+            }
+        }
+    }
+
+    /// Gives a delivery up.
+    pub(super) fn bury(&mut self, position: u64) {
+        self.outcomes.dead += 1;
+        let Some(mut entry) = self.forget(position) else { return };
+        entry.next_ms = 0;
+        self.count_replayed(entry.replay, |state| state.failed += 1);
+        let delivery = entry.outstanding();
+        self.dead.insert(position, Arc::clone(&delivery));
+        let webhook = Arc::clone(&self.registration.id);
+        self.ops.push(Op::Dead { webhook, position, delivery });
+    }
+}
+
+fn attempt(time_ms: u64, result: &DeliveryResult, lost: Option<&String>) -> Attempt {
+    let error = lost.or(result.error.as_ref()).map(|error| {
+        let end = error.floor_char_boundary(ERROR_BYTES_MAX);
+        error[..end].to_owned()
+    });
+    let duration_ms = u32::try_from(result.duration.as_millis()).unwrap_or(u32::MAX);
+    Attempt { time_ms, status: result.status, duration_ms, error }
+}

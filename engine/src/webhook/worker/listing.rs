@@ -1,0 +1,211 @@
+//! What an operator sees of a webhook's deliveries.
+
+use std::collections::BTreeMap;
+
+use super::{Stage, Worker};
+use crate::webhook::store::Attempt;
+
+/// Deliveries that succeeded and are remembered, per webhook.
+const RECENT_MAX: usize = 1000;
+
+/// How a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Not attempted yet: about to be, or behind another of its document.
+    Pending,
+    /// Delivered; only the latest are remembered, and only until the next start.
+    Succeeded,
+    /// Failed, and to be attempted again.
+    Failing,
+    /// Given up.
+    Dead,
+}
+
+impl Status {
+    /// The public name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failing => "failing",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The status of a public name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Pending, Self::Succeeded, Self::Failing, Self::Dead]
+            .into_iter()
+            .find(|status| status.as_str() == name)
+    }
+}
+
+/// A delivery as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryView {
+    /// The event's position; in decimal, the delivery's id.
+    pub position: u64,
+    /// How it stands.
+    pub status: Status,
+    /// The latest attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// When the next attempt is due, UTC ms.
+    pub next_attempt_ms: Option<u64>,
+    /// The delivery of the same document that it waits for.
+    pub behind: Option<u64>,
+}
+
+/// A page of deliveries, newest event first.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The deliveries.
+    pub deliveries: Vec<DeliveryView>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<u64>,
+}
+
+/// Attempts by outcome since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// Attempts that a receiver took.
+    pub succeeded: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Deliveries given up.
+    pub dead: u64,
+}
+
+/// Figures of a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// `active`, `failing`, `inactive` or `disabled`.
+    pub state: &'static str,
+    /// Events past the last one looked at, and deliveries not settled.
+    pub lag_events: u64,
+    /// Age of the oldest event that waits, seconds.
+    pub lag_seconds: u64,
+    /// Every event up to here was looked at.
+    pub cursor: u64,
+    /// Deliveries not settled.
+    pub outstanding: u64,
+    /// Those of them that failed at least once.
+    pub failing: u64,
+    /// Those of them behind another of their document.
+    pub parked: u64,
+    /// Attempts under way.
+    pub in_flight: u64,
+    /// Dead deliveries.
+    pub dead: u64,
+    /// Attempts by outcome.
+    pub outcomes: Outcomes,
+    /// The oldest event not settled: its time, UTC ms.
+    pub oldest_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Recent {
+    pub(super) position: u64,
+    pub(super) history: Vec<Attempt>,
+}
+
+impl Worker {
+    pub(super) fn remember(&mut self, recent: Recent) {
+        if self.recent.len() == RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(recent);
+    }
+
+    /// Up to `limit` deliveries of a status (or any) before a position.
+    pub(in crate::webhook) fn list(
+        &self,
+        status: Option<Status>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Page {
+        let before = before.unwrap_or(u64::MAX);
+        let mut found: BTreeMap<u64, DeliveryView> = BTreeMap::new();
+        let mut keep = |view: DeliveryView| {
+            if status.is_none_or(|status| status == view.status) {
+                found.insert(view.position, view);
+                if found.len() > limit.saturating_add(1) {
+                    found.pop_first();
+                }
+            }
+        };
+        for recent in self.recent.iter().filter(|recent| recent.position < before) {
+            keep(view(recent.position, Status::Succeeded, &recent.history));
+        }
+        for (position, dead) in self.dead.range(..before) {
+            keep(view(*position, Status::Dead, &dead.history));
+        }
+        for (position, _) in self.entries.range(..before) {
+            if let Some(view) = self.view(*position) {
+                keep(view);
+            }
+        }
+        let mut deliveries: Vec<_> = found.into_values().rev().collect();
+        let more = deliveries.len() > limit;
+        deliveries.truncate(limit);
+        let next = deliveries.last().filter(|_| more).map(|last| last.position);
+        Page { deliveries, next }
+    }
+
+    /// A delivery that is not settled.
+    fn view(&self, position: u64) -> Option<DeliveryView> {
+        let entry = self.entries.get(&position)?;
+        let status = if entry.attempts == 0 { Status::Pending } else { Status::Failing };
+        let head = self.lanes.head(entry.key).filter(|head| *head != position);
+        Some(DeliveryView {
+            next_attempt_ms: (entry.stage == Stage::Waiting).then_some(entry.next_ms),
+            behind: head.filter(|_| entry.stage == Stage::Parked),
+            ..view(position, status, &entry.history)
+        })
+    }
+
+    /// A delivery by its position, if anything is known of it.
+    pub(in crate::webhook) fn delivery(&self, position: u64) -> Option<DeliveryView> {
+        self.view(position)
+            .or_else(|| {
+                let dead = self.dead.get(&position)?;
+                Some(view(position, Status::Dead, &dead.history))
+            })
+            .or_else(|| {
+                let recent = self.recent.iter().rev().find(|recent| recent.position == position)?;
+                Some(view(position, Status::Succeeded, &recent.history))
+            })
+    }
+
+    /// The figures at a time when the log ends at `end`.
+    pub(in crate::webhook) fn figures(&self, end: u64, now_ms: u64) -> Figures {
+        let oldest_ms = self.entries.values().map(|entry| entry.event_ms).min();
+        let state = match (&self.registration.disabled, self.registration.active) {
+            (Some(_), false) => "disabled",
+            (None, false) => "inactive",
+            _ if self.stopped => "disabled",
+            _ if self.failing_since_ms.is_some() => "failing",
+            _ => "active",
+        };
+        let count = |of: fn(&super::Entry) -> bool| {
+            self.entries.values().filter(|entry| of(entry)).count() as u64
+        };
+        Figures {
+            state,
+            lag_events: end.saturating_sub(self.cursor) + self.entries.len() as u64,
+            lag_seconds: oldest_ms.map_or(0, |oldest| now_ms.saturating_sub(oldest) / 1000),
+            cursor: self.cursor,
+            outstanding: self.entries.len() as u64,
+            failing: count(|entry| entry.attempts > 0),
+            parked: count(|entry| entry.stage == Stage::Parked),
+            in_flight: self.in_flight as u64,
+            dead: self.dead.len() as u64,
+            outcomes: self.outcomes,
+            oldest_ms,
+        }
+    }
+}
+
+fn view(position: u64, status: Status, history: &[Attempt]) -> DeliveryView {
+    let attempts = history.to_vec();
+    DeliveryView { position, status, attempts, next_attempt_ms: None, behind: None }
+}

@@ -1,0 +1,367 @@
+//! The deliveries of one webhook: what is to be sent, in which order, and what became of it.
+//!
+//! Guarantees: of one document at most one delivery is under way, and the next begins only when it is settled (delivered or
+//! dead); others flow past it. The cursor that is saved never passes an event that is neither settled nor saved as
+//! outstanding. Memory is bounded: at most [`OUTSTANDING_MAX`] deliveries, [`WINDOW`] of them with bodies; later events
+//! stay in the log.
+//! Pure state: no clock is read, nothing is sent or written here.
+//!
+//! A delivery is *unsaved* while it is known here alone: it holds the saved cursor back. It is *saved*, by position, once
+//! it failed, stands behind one that did, or takes long. So the usual delivery is never written anywhere: only the cursor
+//! moves.
+
+mod admit;
+mod finish;
+mod lanes;
+mod listing;
+mod pace;
+mod replaying;
+mod save;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use self::lanes::Lanes;
+use self::pace::Pace;
+use self::replaying::Replaying;
+use super::registration::Registration;
+use super::registry::Registered;
+use super::store::{Attempt, Op, Outstanding, SavedWebhook};
+
+pub(super) use self::finish::{After, Ending};
+pub use self::listing::{DeliveryView, Figures, Outcomes, Page, Status};
+pub(super) use self::replaying::Retry;
+
+/// Most deliveries of a webhook that are not settled.
+pub(super) const OUTSTANDING_MAX: usize = 10_000;
+/// Most dead letters; past it no further events are taken until some are sent again or the webhook is removed.
+pub(super) const DEAD_MAX: usize = 100_000;
+/// Most deliveries with their bodies in memory.
+pub(super) const WINDOW: usize = 2048;
+/// Most bytes of such bodies.
+pub(super) const WINDOW_BYTES: usize = 4 << 20;
+/// How long a delivery may hold the saved cursor back.
+const SAVE_AFTER: Duration = Duration::from_secs(1);
+/// Attempts kept of one delivery.
+const HISTORY_MAX: usize = 10;
+
+/// What is sent, shared by all webhooks that get the event.
+#[derive(Debug)]
+pub(super) struct Payload {
+    pub(super) body: Bytes,
+    pub(super) digest: [u8; 32],
+}
+
+/// An event to be delivered.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) position: u64,
+    pub(super) key: u64,
+    pub(super) event_ms: u64,
+    pub(super) payload: Arc<Payload>,
+}
+
+/// An attempt to be made.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) position: u64,
+    /// What to send; `None`: to be read from the log.
+    pub(super) payload: Option<Arc<Payload>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Behind another delivery of its document.
+    Parked,
+    /// To be attempted as soon as there is a place.
+    Ready,
+    /// Being attempted.
+    InFlight,
+    /// To be attempted again at a time.
+    Waiting,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: u64,
+    event_ms: u64,
+    payload: Option<Arc<Payload>>,
+    stage: Stage,
+    saved: bool,
+    since: Duration,
+    next_ms: u64,
+    attempts: u32,
+    replay: Option<u64>,
+    /// Whether it is owed without the replay as well.
+    live: bool,
+    /// Whether the replay has counted it as sent.
+    sent: bool,
+    history: Vec<Attempt>,
+}
+
+/// The deliveries of one webhook.
+pub(super) struct Worker {
+    pub(super) registration: Arc<Registration>,
+    /// The number of the registry's change that brought the registration.
+    pub(super) change: u64,
+    /// Every event up to here was looked at.
+    pub(super) cursor: u64,
+    /// Whether events are being read for it.
+    pub(super) reading: bool,
+    /// Whether it stands in the dispatcher's rotation.
+    pub(super) in_rotation: bool,
+    /// Whether it was told to stop, ahead of its registration.
+    pub(super) stopped: bool,
+    /// Whether its registration seems to be gone.
+    pub(super) absent: bool,
+    /// The replay under way.
+    pub(super) replay: Option<Replaying>,
+    /// Attempts under way.
+    pub(super) in_flight: usize,
+    /// Whether its last attempt succeeded.
+    pub(super) healthy: bool,
+    entries: BTreeMap<u64, Entry>,
+    lanes: Lanes,
+    ready: VecDeque<u64>,
+    ready_replay: VecDeque<u64>,
+    due: BTreeSet<(u64, u64)>,
+    unsaved: BTreeSet<u64>,
+    body_bytes: usize,
+    dead: BTreeMap<u64, Arc<Outstanding>>,
+    recent: VecDeque<listing::Recent>,
+    outcomes: Outcomes,
+    /// Most attempts at a time now: doubles with each success, halves with each failure.
+    allowed: usize,
+    concurrency: usize,
+    pace: Pace,
+    failing_since_ms: Option<u64>,
+    skipped_to: u64,
+    committed: u64,
+    ops: Vec<Op>,
+    dirty: bool,
+}
+
+impl Worker {
+    /// The worker of a webhook, going on from what was saved, or from its start.
+    pub(super) fn new(
+        registered: &Registered,
+        saved: Option<&SavedWebhook>,
+        concurrency: usize,
+        now: Duration,
+    ) -> Self {
+        let registration = Arc::clone(&registered.registration);
+        let cursor = saved.map_or(registration.start, |saved| saved.cursor);
+        let mut worker = Self {
+            change: registered.change,
+            cursor,
+            reading: false,
+            in_rotation: false,
+            stopped: false,
+            absent: false,
+            replay: None,
+            in_flight: 0,
+            healthy: false,
+            entries: BTreeMap::new(),
+            lanes: Lanes::default(),
+            ready: VecDeque::new(),
+            ready_replay: VecDeque::new(),
+            due: BTreeSet::new(),
+            unsaved: BTreeSet::new(),
+            body_bytes: 0,
+            dead: saved.map(|saved| saved.dead.clone()).unwrap_or_default(),
+            recent: VecDeque::new(),
+            outcomes: Outcomes::default(),
+            allowed: 1,
+            concurrency,
+            pace: Pace::default(),
+            failing_since_ms: saved.and_then(|saved| saved.failing_since_ms),
+            skipped_to: saved.map_or(0, |saved| saved.skipped_to),
+            committed: cursor,
+            ops: Vec::new(),
+            dirty: saved.is_none(),
+            registration,
+        };
+        if let Some(saved) = saved {
+            worker.restore(saved, now);
+        }
+        worker.configure(concurrency);
+        worker
+    }
+
+    fn restore(&mut self, saved: &SavedWebhook, now: Duration) {
+        // Within a document, what was live goes before what is replayed.
+        let live = saved.outstanding.iter().filter(|(_, delivery)| delivery.live);
+        let replayed = saved.outstanding.iter().filter(|(_, delivery)| !delivery.live);
+        for (position, delivery) in live.chain(replayed) {
+            self.readmit(*position, delivery, now);
+        }
+    }
+
+    /// Takes a saved delivery up again.
+    fn readmit(&mut self, position: u64, delivery: &Outstanding, now: Duration) {
+        let entry = Entry {
+            key: delivery.key,
+            event_ms: delivery.event_ms,
+            payload: None,
+            stage: Stage::Parked,
+            saved: true,
+            since: now,
+            next_ms: delivery.next_ms,
+            attempts: delivery.attempts,
+            replay: delivery.replay,
+            live: delivery.live,
+            sent: delivery.attempts > 0,
+            history: delivery.history.clone(),
+        };
+        self.admit(position, entry);
+    }
+
+    /// Takes over a changed registration.
+    pub(super) fn update(&mut self, registered: &Registered, concurrency: usize) {
+        let before =
+            std::mem::replace(&mut self.registration, Arc::clone(&registered.registration));
+        self.change = registered.change;
+        if self.registration.active && (!before.active || before.url != self.registration.url) {
+            self.stopped = false;
+            self.allowed = 1;
+        }
+        if self.registration.active && !before.active {
+            self.failing_since_ms = None;
+            self.dirty = true;
+        }
+        if before.order != self.registration.order {
+            self.rebuild_lanes();
+        }
+        self.configure(concurrency);
+    }
+
+    fn configure(&mut self, concurrency: usize) {
+        self.concurrency = concurrency.max(1);
+        self.allowed = self.allowed.clamp(1, self.concurrency);
+        self.pace.set_rate(self.registration.rate_per_second);
+        if let Some(skip_to) = self.registration.skip_to
+            && skip_to > self.skipped_to
+        {
+            self.skip(skip_to);
+        }
+    }
+
+    /// Leaves out everything up to a position that is not delivered.
+    fn skip(&mut self, skip_to: u64) {
+        self.skipped_to = skip_to;
+        self.cursor = self.cursor.max(skip_to);
+        self.dirty = true;
+        let skipped: Vec<u64> = self
+            .entries
+            .range(..=skip_to)
+            .filter(|(_, entry)| entry.stage != Stage::InFlight)
+            .map(|(position, _)| *position)
+            .collect();
+        for position in skipped {
+            self.forget(position);
+        }
+    }
+
+    /// Whether attempts are to be made.
+    pub(super) fn is_running(&self) -> bool {
+        self.registration.active && !self.stopped && !self.absent
+    }
+
+    /// Whether further events may be taken in.
+    pub(super) fn has_room(&self) -> bool {
+        self.is_running()
+            && self.entries.len() < OUTSTANDING_MAX
+            && self.unsaved_len() < WINDOW
+            && self.body_bytes < WINDOW_BYTES
+            && self.dead.len() < DEAD_MAX
+    }
+
+    /// How many events to read for it now; 0 until there is room for half a window.
+    pub(super) fn room(&self) -> usize {
+        let unsaved = self.unsaved_len();
+        if !self.has_room() || unsaved > WINDOW / 2 {
+            return 0;
+        }
+        (WINDOW - unsaved).min(OUTSTANDING_MAX - self.entries.len())
+    }
+
+    fn unsaved_len(&self) -> usize {
+        self.unsaved.len() + self.replay.as_ref().map_or(0, |replay| replay.unsaved.len())
+    }
+
+    /// Makes ready what is due.
+    pub(super) fn tick(&mut self, now_ms: u64) {
+        while let Some((due_ms, position)) = self.due.first().copied()
+            && due_ms <= now_ms
+        {
+            self.due.pop_first();
+            self.make_ready(position);
+        }
+    }
+
+    /// Whether an attempt could be made, but for the pace.
+    pub(super) fn has_work(&self) -> bool {
+        self.is_running()
+            && self.in_flight < self.allowed
+            && !(self.ready.is_empty() && self.ready_replay.is_empty())
+    }
+
+    /// The next attempt to make, if there is one and the pace allows it.
+    pub(super) fn next_job(&mut self, now: Duration) -> Option<Job> {
+        if !self.has_work() || !self.pace.is_due(now) {
+            return None;
+        }
+        let position = match self.ready.pop_front() {
+            Some(position) => position,
+            None => self.next_replayed(now)?,
+        };
+        self.pace.take(now);
+        self.in_flight += 1;
+        let entry = self.entries.get_mut(&position)?;
+        entry.stage = Stage::InFlight;
+        let payload = entry.payload.clone();
+        let first_of = entry.replay.filter(|_| !std::mem::replace(&mut entry.sent, true));
+        if let (Some(_), Some(replay)) = (first_of, &mut self.replay) {
+            replay.state.sent += 1;
+            replay.dirty = true;
+        }
+        Some(Job { position, payload })
+    }
+
+    /// How long until something here is due, at most.
+    pub(super) fn next_wake(&self, now_ms: u64, now: Duration) -> Option<Duration> {
+        if !self.is_running() {
+            return None;
+        }
+        let due =
+            self.due.first().map(|(due, _)| Duration::from_millis(due.saturating_sub(now_ms)));
+        let paced = if self.has_work() { self.pace_wait(now) } else { None };
+        [due, paced].into_iter().flatten().min()
+    }
+
+    fn pace_wait(&self, now: Duration) -> Option<Duration> {
+        let own = self.pace.wait(now);
+        match &self.replay {
+            Some(replay) if self.ready.is_empty() => Some(own.max(replay.pace.wait(now))),
+            _ => Some(own),
+        }
+    }
+
+    /// Whether deliveries hold a saved cursor back.
+    pub(super) fn has_unsaved(&self) -> bool {
+        self.unsaved_len() > 0
+    }
+
+    /// The lowest position that is still needed from the log.
+    pub(super) fn needs_from(&self) -> u64 {
+        let outstanding = self.entries.keys().next().copied().unwrap_or(u64::MAX);
+        let replay = self.replay.as_ref().map_or(u64::MAX, |replay| replay.state.cursor + 1);
+        (self.committed + 1).min(outstanding).min(replay)
+    }
+}
+
+#[cfg(test)]
+mod tests;

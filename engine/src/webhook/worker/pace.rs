@@ -1,0 +1,35 @@
+//! A rate: at most so many a second, evenly, with a tenth of a second's worth at once after a pause.
+
+use std::time::Duration;
+
+/// When the next one may be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    interval: Duration,
+    next: Duration,
+}
+
+/// What a pause saves up.
+const BURST: Duration = Duration::from_millis(100);
+
+impl Pace {
+    /// At most `rate` a second; `None`: as fast as can be.
+    pub(super) fn set_rate(&mut self, rate: Option<u32>) {
+        self.interval = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));
+    }
+
+    /// How long until the next one.
+    pub(super) fn wait(&self, now: Duration) -> Duration {
+        if self.interval.is_zero() { Duration::ZERO } else { self.next.saturating_sub(now) }
+    }
+
+    /// Whether one may be now.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        self.wait(now).is_zero()
+    }
+
+    /// One is made.
+    pub(super) fn take(&mut self, now: Duration) {
+        self.next = self.next.max(now.saturating_sub(BURST)) + self.interval;
+    }
+}

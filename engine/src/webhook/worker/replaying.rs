@@ -1,0 +1,245 @@
+//! A replay of one webhook: events of a range, delivered again through the same lanes, behind what is live.
+//!
+//! What is delivered by a replay alone is dropped when it is cancelled; what is owed anyway goes on.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::{Entry, Item, Stage, WINDOW, Worker};
+use crate::webhook::store::{Op, ReplayState, ReplayStatus};
+
+/// The replay under way.
+pub(in crate::webhook) struct Replaying {
+    pub(in crate::webhook) id: u64,
+    pub(in crate::webhook) state: ReplayState,
+    /// Everything up to here was looked at; `state.cursor` is what is saved.
+    pub(in crate::webhook) looked: u64,
+    /// Whether events are being read for it.
+    pub(in crate::webhook) reading: bool,
+    pub(super) unsaved: BTreeSet<u64>,
+    pub(super) pace: Pace,
+    pub(super) dirty: bool,
+    /// Deliveries that are not settled.
+    open: u64,
+}
+
+/// What a request to send one delivery again came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::webhook) enum Retry {
+    /// It is sent as soon as its turn comes.
+    Queued,
+    /// It is not known here; the event has to be read.
+    Read,
+}
+
+impl Worker {
+    /// Begins a replay, or goes on with one.
+    pub(in crate::webhook) fn begin_replay(&mut self, id: u64, state: ReplayState) {
+        let mut pace = Pace::default();
+        pace.set_rate(state.rate_per_second);
+        let open = self.entries.values().filter(|entry| entry.replay == Some(id)).count() as u64;
+        let looked = state.cursor;
+        self.replay = Some(Replaying {
+            id,
+            state,
+            looked,
+            reading: false,
+            unsaved: BTreeSet::new(),
+            pace,
+            dirty: true,
+            open,
+        });
+    }
+
+    /// Whether further events of the replay may be taken in.
+    pub(in crate::webhook) fn has_replay_room(&self) -> bool {
+        let replay = self.replay.as_ref();
+        self.has_room()
+            && replay.is_some_and(|replay| {
+                replay.looked < replay.state.to && replay.unsaved.len() < WINDOW / 2
+            })
+    }
+
+    /// Takes in events of the replay up to `to`, as far as there is room.
+    pub(in crate::webhook) fn ingest_replay(&mut self, items: &[Item], to: u64, now: Duration) {
+        for item in items {
+            if !self.has_replay_room() {
+                return;
+            }
+            let Some(replay) = &mut self.replay else { return };
+            if item.position > replay.looked {
+                replay.looked = item.position;
+                let id = replay.id;
+                self.take_replayed(item, id, now);
+            }
+        }
+        if let Some(replay) = &mut self.replay {
+            replay.looked = replay.looked.max(to);
+        }
+    }
+
+    fn take_replayed(&mut self, item: &Item, id: u64, now: Duration) {
+        if self.dead.contains_key(&item.position) {
+            self.revive(item.position, Some(id), now);
+            return;
+        }
+        if let Some(entry) = self.entries.get(&item.position) {
+            let saved = entry.saved;
+            self.attach(item.position, id);
+            if saved {
+                self.save(item.position);
+            } else if let Some(replay) = &mut self.replay {
+                replay.unsaved.insert(item.position);
+            }
+            return;
+        }
+        if let Some(replay) = &mut self.replay {
+            replay.unsaved.insert(item.position);
+            replay.open += 1;
+        }
+        self.take(item, Some(id), now);
+    }
+
+    /// Has the replay count a delivery that is owed anyway.
+    fn attach(&mut self, position: u64, id: u64) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        if entry.replay == Some(id) {
+            return;
+        }
+        entry.replay = Some(id);
+        entry.sent = entry.stage == Stage::InFlight || !entry.history.is_empty();
+        if let Some(replay) = &mut self.replay {
+            replay.open += 1;
+            replay.state.sent += u64::from(entry.sent);
+        }
+    }
+
+    /// Takes a dead delivery up again, from the first attempt of the schedule.
+    pub(in crate::webhook) fn revive(&mut self, position: u64, replay: Option<u64>, now: Duration) {
+        let Some(delivery) = self.dead.remove(&position) else { return };
+        let entry = Entry {
+            key: delivery.key,
+            event_ms: delivery.event_ms,
+            payload: None,
+            stage: Stage::Parked,
+            saved: true,
+            since: now,
+            next_ms: 0,
+            attempts: 0,
+            replay,
+            live: true,
+            sent: false,
+            history: delivery.history.clone(),
+        };
+        self.admit(position, entry);
+        self.save(position);
+        if let (Some(_), Some(replay)) = (replay, &mut self.replay) {
+            replay.open += 1;
+        }
+    }
+
+    /// The dead deliveries of a range.
+    pub(in crate::webhook) fn dead_between(&self, after: u64, to: u64) -> Vec<u64> {
+        self.dead.range(after.saturating_add(1)..=to).map(|(position, _)| *position).collect()
+    }
+
+    /// Sends a delivery again, at once if it is its turn.
+    pub(in crate::webhook) fn retry(&mut self, position: u64, now: Duration) -> Retry {
+        if self.dead.contains_key(&position) {
+            self.revive(position, None, now);
+            return Retry::Queued;
+        }
+        let Some(entry) = self.entries.get_mut(&position) else { return Retry::Read };
+        let due = std::mem::take(&mut entry.next_ms);
+        if entry.stage == Stage::Waiting {
+            self.due.remove(&(due, position));
+            self.make_ready(position);
+        }
+        Retry::Queued
+    }
+
+    /// Sends an event again that was settled, or never wanted.
+    pub(in crate::webhook) fn resend(&mut self, item: &Item, now: Duration) {
+        if self.retry(item.position, now) == Retry::Read {
+            self.take(item, None, now);
+            self.save(item.position);
+        }
+    }
+
+    pub(super) fn next_replayed(&mut self, now: Duration) -> Option<u64> {
+        let replay = self.replay.as_mut();
+        if let Some(replay) = replay {
+            if !replay.pace.is_due(now) {
+                return None;
+            }
+            replay.pace.take(now);
+        }
+        self.ready_replay.pop_front()
+    }
+
+    pub(super) fn count_replayed(&mut self, of: Option<u64>, count: impl FnOnce(&mut ReplayState)) {
+        let Some(replay) = &mut self.replay else { return };
+        if of == Some(replay.id) {
+            replay.open = replay.open.saturating_sub(1);
+            replay.dirty = true;
+            count(&mut replay.state);
+        }
+    }
+
+    /// Ends the replay before its end; what it alone asked for is dropped.
+    pub(in crate::webhook) fn end_replay(&mut self, status: ReplayStatus) {
+        let Some(replay) = &mut self.replay else { return };
+        replay.state.status = status;
+        replay.dirty = true;
+        let id = replay.id;
+        let of_it: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.replay == Some(id) && entry.stage != Stage::InFlight)
+            .map(|(position, _)| *position)
+            .collect();
+        for position in of_it {
+            match self.entries.get_mut(&position) {
+                Some(entry) if entry.live => {
+                    entry.replay = None;
+                    let ready = entry.stage == Stage::Ready;
+                    if entry.saved {
+                        self.save(position);
+                    }
+                    if ready {
+                        self.ready_replay.retain(|other| *other != position);
+                        self.ready.push_back(position);
+                    }
+                }
+                _ => drop(self.forget(position)),
+            }
+        }
+    }
+
+    /// Has the replay's progress saved, if it changed.
+    pub(super) fn save_replay(&mut self) {
+        let Some(replay) = &mut self.replay else { return };
+        let cursor = replay.unsaved.first().map_or(replay.looked, |lowest| lowest - 1);
+        let cursor = cursor.max(replay.state.cursor);
+        let ended = replay.looked >= replay.state.to && replay.open == 0;
+        if ended && replay.state.status == ReplayStatus::Running {
+            replay.state.status = ReplayStatus::Done;
+            replay.dirty = true;
+        }
+        if cursor == replay.state.cursor && !replay.dirty {
+            return;
+        }
+        replay.state.cursor = cursor;
+        replay.dirty = false;
+        let (id, state) = (replay.id, replay.state.clone());
+        self.ops.push(Op::Replay { id, state });
+    }
+
+    /// The replay, if it has ended; it is given once.
+    pub(in crate::webhook) fn take_ended_replay(&mut self) -> Option<(u64, ReplayState)> {
+        self.replay
+            .take_if(|replay| replay.state.status != ReplayStatus::Running && !replay.dirty)
+            .map(|replay| (replay.id, replay.state))
+    }
+}
