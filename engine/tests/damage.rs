@@ -112,7 +112,11 @@ impl Golden {
         loop {
             match read_all(engine).await {
                 Ok(content) => {
-                    assert!(content == self.content, "{what}: {}", difference(&content, &self.content));
+                    assert!(
+                        content == self.content,
+                        "{what}: {}",
+                        difference(&content, &self.content)
+                    );
                     break;
                 }
                 Err(error) => {
@@ -152,7 +156,10 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
 async fn fill(bench: &Bench, engine: &Engine, ids: std::ops::Range<i32>) {
     for id in ids {
         let members = format!("{{\"n\":{id},\"text\":\"{}\"}}", "words ".repeat(10));
-        engine.write(bench.keyed(bench.create("orders", id, &members), &format!("k{id}"), 1)).await.unwrap();
+        engine
+            .write(bench.keyed(bench.create("orders", id, &members), &format!("k{id}"), 1))
+            .await
+            .unwrap();
         let name = if id % 2 == 0 { "people" } else { "_credentials" };
         engine.write(bench.create(name, id, &members)).await.unwrap();
         if id % 7 == 0 {
@@ -213,7 +220,13 @@ async fn read_all(engine: &Engine) -> Result<Vec<String>> {
 fn difference(found: &[String], expected: &[String]) -> String {
     let at = found.iter().zip(expected).position(|(a, b)| a != b);
     let line = |lines: &[String]| at.and_then(|at| lines.get(at).cloned());
-    format!("{} lines, not {}; {:?} not {:?}", found.len(), expected.len(), line(found), line(expected))
+    format!(
+        "{} lines, not {}; {:?} not {:?}",
+        found.len(),
+        expected.len(),
+        line(found),
+        line(expected)
+    )
 }
 
 fn snapshot(data: &Path) -> Files {

@@ -116,7 +116,10 @@ fn check(history: &[Recorded]) {
         let mut values: HashMap<u64, &str> = HashMap::from([(0, "")]);
         for recorded in &of_it {
             if let Action::Write { over, version, value } = &recorded.action {
-                assert!(over.is_none_or(|over| over + 1 == *version), "a lost update: {recorded:?}");
+                assert!(
+                    over.is_none_or(|over| over + 1 == *version),
+                    "a lost update: {recorded:?}"
+                );
                 let twice = values.insert(*version, value);
                 assert!(twice.is_none(), "version {version} was given twice: {recorded:?}");
             }

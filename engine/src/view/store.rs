@@ -244,7 +244,8 @@ impl Store {
     }
 
     fn get_at(&self, tree: Tree, key: &[u8], sequence: SeqNo) -> Result<Option<Bytes>> {
-        let found = self.tree(tree).get(key, sequence).map_err(|error| self.failed(tree, &error))?;
+        let found =
+            self.tree(tree).get(key, sequence).map_err(|error| self.failed(tree, &error))?;
         Ok(found.map(Bytes::from))
     }
 
