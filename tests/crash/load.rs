@@ -23,8 +23,8 @@ pub type Address = watch::Receiver<Option<String>>;
 pub struct Known {
     /// Position to marker of a keyed create.
     pub created: BTreeMap<u64, String>,
-    /// Position of a transaction's last event to its pair and value.
-    pub pairs: BTreeMap<u64, (usize, String)>,
+    /// Position and collection of each event of a transaction to its pair and value.
+    pub pairs: BTreeMap<u64, (&'static str, usize, String)>,
     /// Markers of keyed creates that were never answered.
     pub unanswered: Vec<String>,
 }
@@ -57,8 +57,8 @@ fn pair(client: &Client, url: &str, number: usize, value: &str) -> RequestBuilde
         .json(&json!({ "operations": [operation("left"), operation("right")] }))
 }
 
-/// The position in an answer of success; none when the server went away before it answered.
-async fn position(request: RequestBuilder) -> Option<u64> {
+/// The answer of success; none when the server went away before it answered.
+async fn answer(request: RequestBuilder) -> Option<Value> {
     let response = request.send().await.ok()?;
     let status = response.status();
     let body: Value = response.json().await.ok()?;
@@ -66,7 +66,12 @@ async fn position(request: RequestBuilder) -> Option<u64> {
         return None;
     }
     assert!(status.is_success(), "{status}: {body}");
-    Some(body["position"].as_u64().expect("a position"))
+    Some(body)
+}
+
+/// The position in an answer of success.
+async fn position(request: RequestBuilder) -> Option<u64> {
+    Some(answer(request).await?["position"].as_u64().expect("a position"))
 }
 
 /// Writes until the server goes away; a keyed create that was not answered is tried again next time.
@@ -81,10 +86,12 @@ pub async fn write(
     for turn in 0.. {
         if turn % 3 == 2 {
             let (number, value) = (turn / 3 % PAIRS, format!("{writer}-{round}-{turn}"));
-            let Some(position) = position(pair(&client, &url, number, &value)).await else {
-                return;
-            };
-            known.lock().await.pairs.insert(position, (number, value));
+            let Some(body) = answer(pair(&client, &url, number, &value)).await else { return };
+            let mut known = known.lock().await;
+            for (at, collection) in ["left", "right"].into_iter().enumerate() {
+                let position = body["results"][at]["position"].as_u64().expect("a position");
+                known.pairs.insert(position, (collection, number, value.clone()));
+            }
         } else {
             let marker = format!("marker-{writer}-{round}-{turn}");
             let Some(position) = position(keyed_create(&client, &url, &marker)).await else {

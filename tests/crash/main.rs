@@ -106,13 +106,11 @@ fn check_events(events: &BTreeMap<u64, Value>, known: &Known) {
             events.get(position).unwrap_or_else(|| panic!("{marker} at {position} is lost"));
         assert_eq!(event["document"]["marker"], **marker, "at {position}");
     }
-    for (position, (number, value)) in &known.pairs {
-        for (at, collection) in [(position - 1, "left"), (*position, "right")] {
-            let event = events.get(&at).unwrap_or_else(|| panic!("{value} at {at} is lost"));
-            assert_eq!(event["collection"], collection, "at {at}");
-            assert_eq!(event["document"]["_id"], format!("pair-{number}"));
-            assert_eq!(event["document"]["value"], **value);
-        }
+    for (position, (collection, number, value)) in &known.pairs {
+        let event = events.get(position).unwrap_or_else(|| panic!("{value} at {position} is lost"));
+        assert_eq!(event["collection"], **collection, "at {position}");
+        assert_eq!(event["document"]["_id"], format!("pair-{number}"));
+        assert_eq!(event["document"]["value"], **value);
     }
     let mut markers = BTreeSet::new();
     for event in events.values().filter(|event| event["collection"] == "single") {
