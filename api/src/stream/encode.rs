@@ -1,13 +1,22 @@
 //! An event as JSON, written straight from its record.
+//!
+//! The plain form is the engine's, the same that webhooks deliver; the extended form differs in its values alone.
 
 use headwater_engine::value::{Raw, date};
-use headwater_engine::{Content, Event, EventKind, TouchedPath};
+use headwater_engine::{Content, Event, EventKind, TouchedPath, event_json};
 
 use crate::extract::Format;
 use crate::reply::{write_number, write_text};
 
 /// Writes an event as one line of JSON.
 pub(crate) fn write_event(event: &Event<'_>, format: Format, out: &mut Vec<u8>) {
+    match format {
+        Format::Plain => event_json::write(event, out),
+        Format::Extended => write_extended(event, format, out),
+    }
+}
+
+fn write_extended(event: &Event<'_>, format: Format, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"position\":");
     write_number(event.position, out);
     out.extend_from_slice(b",\"time\":\"");
@@ -17,7 +26,8 @@ pub(crate) fn write_event(event: &Event<'_>, format: Format, out: &mut Vec<u8>) 
     out.push(b'"');
     match event.kind {
         EventKind::EventPublished => write_custom(event, format, out),
-        EventKind::RequestRecorded | EventKind::WebhookDisabled => {
+        EventKind::RequestRecorded => write_actor(event, out),
+        EventKind::WebhookDisabled => {
             write_actor(event, out);
             write_member("data", event.body(), format, out);
         }
@@ -87,4 +97,43 @@ fn write_paths(name: &str, paths: &[TouchedPath<'_>], out: &mut Vec<u8>) {
         write_text(touched.path, out);
     }
     out.push(b']');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headwater_engine::value::Value;
+
+    #[test]
+    fn the_extended_form_differs_in_its_values_alone() {
+        let (id, body) = (Value::from("a").to_bytes(), Value::Null.to_bytes());
+        let touched = |path| vec![TouchedPath { path, before: &[] }];
+        let content =
+            Content { id: &id, body: &body, changed: touched("x"), removed: touched("y") };
+        for kind in EventKind::ALL {
+            for content in [Some(content.clone()), None] {
+                let event = Event {
+                    position: 42,
+                    time_ms: 1_700_000_000_123,
+                    kind,
+                    collection: "orders",
+                    version: 2,
+                    previous: 17,
+                    actor: "k",
+                    batch: 42,
+                    batch_end: true,
+                    body_bytes: 0,
+                    body_bytes_before: 0,
+                    origin: None,
+                    request: None,
+                    digest: [0; 32],
+                    content,
+                };
+                let (mut plain, mut extended) = (Vec::new(), Vec::new());
+                write_event(&event, Format::Plain, &mut plain);
+                write_event(&event, Format::Extended, &mut extended);
+                assert_eq!(String::from_utf8(plain), String::from_utf8(extended), "{kind:?}");
+            }
+        }
+    }
 }
