@@ -21,6 +21,7 @@ mod service;
 mod session;
 mod state;
 mod stream;
+mod webhook_transport;
 
 pub use api::Api;
 pub use auth::Access;
@@ -28,3 +29,4 @@ pub use options::ApiOptions;
 pub use server::load_tls;
 pub use service::Service;
 pub use tokio_rustls::TlsAcceptor;
+pub use webhook_transport::WebhookTransport;

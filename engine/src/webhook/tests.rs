@@ -4,3 +4,4 @@ mod delivery;
 mod recovery;
 mod replays;
 mod support;
+mod throughput;

@@ -1,0 +1,166 @@
+//! How webhook deliveries travel: the engine's transport over HTTP.
+//!
+//! Guarantees: one request and no more, redirects and the environment's proxies ignored; at most 64 KiB of the answer are
+//! read, and none of it is shown to anybody; no connection to an address that the guard refuses, literals included: a
+//! name's addresses are vetted when it is resolved for the very connection, so that it cannot change its mind.
+//! Leaves to others: what is sent, and what follows from the answer (the engine).
+
+mod guard;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_engine::Error;
+use headwater_engine::clock::SharedClock;
+use headwater_engine::value::date;
+use headwater_engine::webhook::{BoxFuture, DeliveryRequest, DeliveryResult, Transport};
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, Url};
+
+use self::guard::{Guard, Refused};
+
+/// Most bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Time for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time to read an answer's body, so that its connection can be used again.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a connection is kept without use.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections kept without use, per receiver.
+const IDLE_MAX: usize = 64;
+
+/// Delivers over HTTP.
+#[derive(Debug)]
+pub struct WebhookTransport {
+    client: Client,
+    guard: Arc<Guard>,
+    clock: SharedClock,
+}
+
+impl WebhookTransport {
+    /// A transport that reaches public addresses, and those in `allowed` (`webhooks.allow_networks`).
+    pub fn new(allowed: Vec<IpNet>, clock: SharedClock) -> Result<Self, Error> {
+        let guard = Arc::new(Guard::new(allowed));
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .dns_resolver(VettedNames { guard: Arc::clone(&guard) })
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .tcp_nodelay(true)
+            .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::internal(format!("make the webhooks' client: {error}")))?;
+        Ok(Self { client, guard, clock })
+    }
+
+    async fn attempt(&self, request: DeliveryRequest) -> DeliveryResult {
+        let began = self.clock.monotonic();
+        let timeout = request.timeout;
+        let sent = tokio::time::timeout(timeout, self.send(request)).await;
+        let duration = self.clock.monotonic().saturating_sub(began);
+        let mut result = DeliveryResult { duration, ..DeliveryResult::default() };
+        match sent {
+            Ok(Ok(response)) => {
+                result.status = Some(response.status().as_u16());
+                result.retry_after = self.retry_after(&response);
+                let left = timeout.saturating_sub(duration).min(BODY_TIMEOUT);
+                // The status decides; what the body says, and whether it ends, does not.
+                drop(tokio::time::timeout(left, read_body(response)).await);
+            }
+            Ok(Err(why)) => result.error = Some(why),
+            Err(_) => result.error = Some(format!("no answer within {} ms", timeout.as_millis())),
+        }
+        result
+    }
+
+    async fn send(&self, request: DeliveryRequest) -> Result<Response, String> {
+        let url =
+            Url::parse(&request.url).map_err(|error| format!("the url is invalid: {error}"))?;
+        self.guard.check_literal(url.host_str().unwrap_or_default())?;
+        let mut headers = HeaderMap::with_capacity(request.headers.len());
+        for (name, value) in &request.headers {
+            let name = HeaderName::try_from(name.as_str()).map_err(|error| error.to_string())?;
+            headers.append(name, HeaderValue::try_from(value.as_str()).map_err(|e| e.to_string())?);
+        }
+        let sent = self.client.post(url).headers(headers).body(request.body).send();
+        sent.await.map_err(|error| describe(&error))
+    }
+
+    fn retry_after(&self, response: &Response) -> Option<Duration> {
+        let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+        parse_retry_after(text, self.clock.now_ms())
+    }
+}
+
+impl Transport for WebhookTransport {
+    fn deliver(&self, request: DeliveryRequest) -> BoxFuture<'_, DeliveryResult> {
+        Box::pin(self.attempt(request))
+    }
+}
+
+async fn read_body(mut response: Response) {
+    let mut left = ANSWER_BYTES_MAX;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        match left.checked_sub(chunk.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+/// The last cause, which names what happened; the url is left out.
+fn describe(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        if cause.downcast_ref::<Refused>().is_some() {
+            break;
+        }
+        cause = next;
+    }
+    let kind = if error.is_connect() { "connection failed" } else { "request failed" };
+    format!("{kind}: {cause}")
+}
+
+/// Seconds, or a date in the preferred form.
+fn parse_retry_after(text: &str, now_ms: u64) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    // `Sun, 06 Nov 1994 08:49:37 GMT`
+    let (_, rest) = text.split_once(", ")?;
+    let parts: Vec<&str> = rest.split(' ').collect();
+    let [day, month, year, time, "GMT"] = parts[..] else { return None };
+    let months =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = months.iter().position(|name| *name == month)? + 1;
+    let at = date::parse_ms(&format!("{year}-{month:02}-{day}T{time}Z"))?;
+    let at = u64::try_from(at).ok()?;
+    Some(Duration::from_millis(at.saturating_sub(now_ms)))
+}
+
+/// Resolves names to addresses that may be reached.
+struct VettedNames {
+    guard: Arc<Guard>,
+}
+
+impl Resolve for VettedNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = Arc::clone(&self.guard);
+        Box::pin(async move {
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let vetted = guard.vet(name.as_str(), found)?;
+            Ok(Box::new(vetted.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
