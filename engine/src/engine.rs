@@ -144,6 +144,7 @@ impl Engine {
         };
         engine.finish_erasure()?;
         engine.start_retention()?;
+        engine.start_healing();
         Ok(engine)
     }
 

@@ -52,7 +52,11 @@ impl Disk {
 }
 
 fn create(bench: &Bench, id: i32) -> headwater_engine::write::Command {
-    bench.create("orders", id, "{\"text\":\"a document of some length, so that segments roll soon\"}")
+    bench.create(
+        "orders",
+        id,
+        "{\"text\":\"a document of some length, so that segments roll soon\"}",
+    )
 }
 
 /// Reads go on, and give what was acknowledged.
@@ -78,7 +82,10 @@ async fn soon(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// Writes until the planned fault has been met, or until an error; the ids acknowledged and the error.
-async fn write_into_fault(disk: &Disk, engine: &Engine) -> (Vec<i32>, Option<headwater_engine::Error>) {
+async fn write_into_fault(
+    disk: &Disk,
+    engine: &Engine,
+) -> (Vec<i32>, Option<headwater_engine::Error>) {
     let mut acknowledged = Vec::new();
     for id in 0..400 {
         match engine.write(create(&disk.bench, id)).await {

@@ -337,6 +337,7 @@ impl Sequencer {
         if let Err(error) = self.applier.apply(block, block.last_position()) {
             // The group is durable, but cannot be shown: writes stop until the views are rebuilt.
             tracing::error!(%error, "the views could not apply a committed group");
+            self.applier.store().report_damage();
             self.health.stopped(Stop::Views(error.clone()));
             replies.refuse(&Error::unavailable("write_unknown", error.to_string()));
             self.tail.push(Arc::clone(block));

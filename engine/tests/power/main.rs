@@ -37,7 +37,12 @@ fn bench(durability: Durability) -> Bench {
 }
 
 /// Writes until the power goes; gives the disk, and the views as they were at that moment and some time before.
-async fn run(bench: &Bench, seed: u64, random: &mut StdRng, copies: &Path) -> (MemoryFileSystem, Known) {
+async fn run(
+    bench: &Bench,
+    seed: u64,
+    random: &mut StdRng,
+    copies: &Path,
+) -> (MemoryFileSystem, Known) {
     let memory = MemoryFileSystem::new();
     let fs = SplitFileSystem::new(memory.clone(), bench.data());
     let early = random.random_bool(0.1);
