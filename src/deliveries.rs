@@ -1,9 +1,10 @@
 //! Webhooks as the binary wires them: configuration, transport, the store of deliveries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use headwater_api::HttpTransport;
+use headwater_api::WebhookTransport;
 use headwater_engine::Engine;
 use headwater_engine::webhook::{Options, Registry, Schedule, WebhookService};
 
@@ -20,10 +21,11 @@ pub(crate) async fn open(
     registry: Arc<Registry>,
     config: &config::Webhooks,
 ) -> anyhow::Result<WebhookService> {
-    let transport = Arc::new(HttpTransport::new(config.allow_networks.clone())?);
+    let clock = Arc::clone(engine.clock());
+    let transport = Arc::new(WebhookTransport::new(config.allow_networks.clone(), clock)?);
     let options = Options {
-        retry_schedule: Schedule::new(config.retry_schedule.clone())?,
-        timeout: config.timeout,
+        retry_schedule: Schedule::new(config.retry_schedule.clone()),
+        timeout: Duration::from_millis(config.timeout_ms),
         ..Options::default()
     };
     let opening = engine.clone();

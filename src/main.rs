@@ -7,6 +7,7 @@ mod bench;
 mod client;
 mod command;
 mod config;
+mod deliveries;
 mod job;
 mod offline;
 mod output;

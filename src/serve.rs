@@ -27,6 +27,9 @@ const STOP: Duration = Duration::from_secs(9);
 /// The part of it that requests and streams get.
 const STOP_REQUESTS: Duration = Duration::from_secs(3);
 
+/// The part of it that attempts under way get.
+const STOP_DELIVERIES: Duration = Duration::from_secs(4);
+
 /// Everything that runs.
 struct Running {
     engine: Engine,
@@ -148,6 +151,9 @@ async fn stop(running: Running) -> bool {
     let Running { engine, api, tasks } = running;
     api.stop(STOP_REQUESTS).await;
     drop(api);
+    if !tasks.settle(STOP_DELIVERIES).await {
+        tracing::warn!("attempts were still under way; they are made again after the start");
+    }
     let closed = tasks.blocking(move || engine.stop()).await;
     let late = tasks.stop(STOP.saturating_sub(started.elapsed())).await;
     if !late.is_empty() {

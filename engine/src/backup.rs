@@ -8,6 +8,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,11 +52,19 @@ pub(crate) fn write_backup(
             format!("{} exists already", output.display()),
         ));
     }
-    let temporary = output.with_extension("partial");
-    let file = fs::File::create(&temporary).map_err(failed)?;
+    let mut name = output.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.partial", std::process::id()));
+    let temporary = output.with_file_name(name);
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(failed)?;
     let written = pack(log, data, &file, progress).and_then(|backed_up| {
         file.sync_all().map_err(failed)?;
         fs::rename(&temporary, output).map_err(failed)?;
+        sync_parent(output).map_err(failed)?;
         Ok(backed_up)
     });
     if written.is_err() {
@@ -63,6 +72,12 @@ pub(crate) fn write_backup(
         drop(fs::remove_file(&temporary));
     }
     written
+}
+
+/// Makes the entry of a file in its folder durable.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn pack(log: &LogReader, data: &Path, file: &fs::File, progress: &Progress) -> Result<BackedUp> {
@@ -192,6 +207,7 @@ fn unpack(data: &Path, input: &Path) -> Result<u64> {
         entry.unpack(&target).map_err(failed)?;
         let unpacked = fs::File::open(&target).map_err(failed)?;
         unpacked.sync_all().map_err(failed)?;
+        sync_parent(&target).map_err(failed)?;
         bytes += entry.header().size().map_err(failed)?;
     }
     Ok(bytes)

@@ -1,7 +1,7 @@
 //! Erasure: a document leaves without a trace of its content, on a legal request.
 //!
 //! Order: note what is to be erased in a file of its own; commit the deletion and the mark `document.erased`; checkpoint
-//! the views past it; blank the events in the log, and the base's entries; forget the note; compact the views.
+//! the views past it; blank the events in the log, and the bases' entries; compact the views; forget the note.
 //! Guarantees: a crash at any step is finished at the next open; the chain still verifies; the events keep their places.
 //! Leaves to others: backups made before (the operator's).
 
@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind};
 use crate::fs::OpenMode;
-use crate::view::{CollectionId, erase_from_base, keys, replace_file};
+use crate::view::{CollectionId, erase_from_bases, keys, replace_file};
 use crate::write::{Command, DocumentId, Operation, Sequencer};
 
 const NOTE: &str = "erasing";
@@ -81,7 +81,6 @@ impl Engine {
         })??;
         let events = self.finish(&note)?;
         self.remove_note(&path)?;
-        self.shared().views.current().store.compact_fully()?;
         Ok(Erased { events, position: note.mark })
     }
 
@@ -122,7 +121,7 @@ impl Engine {
     }
 
     fn finish(&self, note: &Note) -> Result<u64> {
-        let (generation, state) = self.control(Sequencer::rotate)?;
+        let (generation, state) = self.control(Sequencer::rotate)??;
         self.shared().views.checkpoint(&generation, &state)?;
         let first = self.log().first_position();
         let positions: Vec<u64> =
@@ -132,7 +131,8 @@ impl Engine {
             sequencer.tail.clear();
             Ok::<_, Error>(erased)
         })??;
-        erase_from_base(self.log(), &note.key)?;
+        erase_from_bases(self.log(), &note.key)?;
+        self.shared().views.current().store.compact_fully()?;
         Ok(events)
     }
 

@@ -36,6 +36,11 @@ impl Engine {
     /// Folds the log into new views and switches to them. Blocking.
     pub fn rebuild(&self, progress: &Progress) -> Result<Rebuilt> {
         let _one = self.only_rewrite()?;
+        self.rebuild_alone(progress)
+    }
+
+    /// Like [`Engine::rebuild`], for who holds off other rewrites already.
+    pub(crate) fn rebuild_alone(&self, progress: &Progress) -> Result<Rebuilt> {
         let views = &self.shared().views;
         let (generation, mut applier) = fold(views, self.position(), progress)?;
         while self.log().durable_position() - applier.position() > CLOSE {
@@ -50,7 +55,7 @@ impl Engine {
     pub(crate) fn switch_to(&self, generation: Generation, applier: Applier) -> Result<()> {
         let (before, current, state) = self.control(move |sequencer| {
             let before = sequencer.switch_views(generation, applier)?;
-            let (current, state) = sequencer.rotate();
+            let (current, state) = sequencer.rotate()?;
             Ok::<_, Error>((before, current, state))
         })??;
         let views = &self.shared().views;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::log::{ClosedSegment, Dropped};
-use crate::view::{Progress, dump_base, fold};
+use crate::view::{Progress, base_position, dump_base, fold};
 
 /// How often retention looks for what may go.
 const EVERY: Duration = Duration::from_secs(60);
@@ -62,6 +62,7 @@ impl Engine {
 
     /// Drops what retention lets go. Blocking.
     pub fn retain(&self) -> Result<Dropped> {
+        self.finish_retention()?;
         let closed = self.log().closed_segments();
         let floor = self.shared().floors.lock().iter().map(|floor| floor()).min();
         let floor = floor.unwrap_or(u64::MAX);
@@ -69,14 +70,23 @@ impl Engine {
         let Some(position) = droppable(&closed, self.settings().retention, now_ms, floor) else {
             return Ok(Dropped::default());
         };
-        let one = self.only_rewrite()?;
+        let _one = self.only_rewrite()?;
         self.write_base(position)?;
         let dropped = self.control(move |sequencer| sequencer.log.drop_before(position))??;
-        drop(one);
         // History below the base lives in the base alone now.
-        self.rebuild(&Progress::default())?;
+        self.rebuild_alone(&Progress::default())?;
         self.control(|sequencer| sequencer.log.drop_old_bases())??;
         Ok(dropped)
+    }
+
+    /// Goes on with a retention that an error or the end of the process interrupted after its drop.
+    fn finish_retention(&self) -> Result<()> {
+        let base = base_position(self.log())?.unwrap_or(0);
+        if self.snapshot().base() == base {
+            return Ok(());
+        }
+        let _one = self.only_rewrite()?;
+        self.rebuild_alone(&Progress::default()).map(drop)
     }
 
     fn write_base(&self, position: u64) -> Result<()> {
@@ -120,7 +130,7 @@ fn droppable(
 impl Engine {
     /// The position that a reader of the past asks for: not ahead, not before retention.
     pub fn check_at(&self, position: u64) -> Result<u64> {
-        let first = self.log().first_position();
+        let first = self.log().first_position().max(self.snapshot().base() + 1);
         if position > self.position() {
             return Err(Error::invalid(
                 "position_ahead",

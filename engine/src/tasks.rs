@@ -98,12 +98,17 @@ impl Tasks {
         }
     }
 
-    /// Cancels the token and waits for everything; gives the names of threads still running at the deadline.
-    pub async fn stop(&self, deadline: Duration) -> Vec<&'static str> {
+    /// Cancels the token and waits for the async tasks; whether they ended in time.
+    pub async fn settle(&self, deadline: Duration) -> bool {
         self.shared.token.cancel();
         self.shared.tracker.close();
+        tokio::time::timeout(deadline, self.shared.tracker.wait()).await.is_ok()
+    }
+
+    /// Cancels the token and waits for everything; gives the names of threads still running at the deadline.
+    pub async fn stop(&self, deadline: Duration) -> Vec<&'static str> {
         let end = tokio::time::Instant::now() + deadline;
-        let tasks_ended = tokio::time::timeout_at(end, self.shared.tracker.wait()).await.is_ok();
+        let tasks_ended = self.settle(deadline).await;
         let threads = std::mem::take(&mut *self.shared.threads.lock());
         let mut late = if tasks_ended { Vec::new() } else { vec!["async tasks"] };
         for (name, handle) in threads {

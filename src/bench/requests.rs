@@ -137,7 +137,7 @@ async fn ids(plan: &Plan) -> anyhow::Result<Vec<String>> {
     let mut ids = Vec::with_capacity(plan.documents);
     let mut cursor: Option<String> = None;
     while ids.len() < plan.documents {
-        let mut query = vec![("limit", "1000"), ("projection", "{\"_id\":1}")];
+        let mut query = vec![("limit", "1000")];
         query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
         let page: Value = plan.client.get(&segments, &query).await?;
         ids.extend(ids_of(&page));

@@ -72,6 +72,11 @@ impl GroupBuilder {
         self.lay(time_ms, kept, erasable, None, end);
     }
 
+    /// Why the group could not be appended as it stands, if it could not; taking back the last batch may help.
+    pub fn flaw(&self) -> Option<&'static str> {
+        self.flaw
+    }
+
     /// How many records there are.
     pub fn len(&self) -> usize {
         self.offsets.len()

@@ -179,7 +179,7 @@ impl Shared {
         let end = self.end();
         let behind = head
             .as_ref()
-            .is_some_and(|head| head.state().position != end.position || head.state().clean);
+            .is_some_and(|head| head.state().position != end.position);
         if !behind {
             return Ok(false);
         }

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a checkpoint is written (to a temporary file, synced, renamed, directory synced) only after every tree
 //! holds everything up to its position in durable tables; a damaged or missing one means that the views are rebuilt.
-//! Layout: magic, format u32, length u32, MessagePack of the state, BLAKE3 of all before it.
+//! Layout: magic with the format's number, length of the body u64, MessagePack of the state, BLAKE3 of all before it.
 
 use std::path::Path;
 

@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::apply::{Applier, ApplierState, Counters};
 use super::generation::{Generation, Views};
+use super::keys;
 use super::row::Row;
 use super::snapshot::Snapshot;
 use super::store::{Store, Tree};
@@ -93,10 +94,22 @@ pub(crate) fn catch_up(
     Ok(())
 }
 
+/// The base that history begins with: the oldest one that the log still continues without a gap. Newer ones are what an
+/// interrupted retention left; the next run goes on with them.
+pub(crate) fn base_position(log: &LogReader) -> Result<Option<u64>> {
+    let before = log.first_position() - 1;
+    if before == 0 {
+        return Ok(None);
+    }
+    Ok(log.bases()?.into_iter().find(|position| *position >= before))
+}
+
 /// Fills empty trees from the log's base, if it has one.
 fn load_base(log: &LogReader, store: &Store) -> Result<ApplierState> {
     let mut state = ApplierState::default();
-    let Some(base) = log.newest_base()? else { return Ok(state) };
+    let Some(base) = base_position(log)?.map(|position| log.open_base(position)).transpose()? else {
+        return Ok(state);
+    };
     state.position = base.header().position;
     state.base = state.position;
     state.time_ms = base.header().time_ms;
@@ -168,13 +181,25 @@ pub fn dump_base(snapshot: &Snapshot, base: &mut BaseWriter, requests_since_ms: 
     for (tree, tag) in [(Tree::Documents, b'D'), (Tree::Deleted, b'X'), (Tree::Meta, b'M')] {
         for entry in snapshot.store().range(tree, Bound::Unbounded, Bound::Unbounded) {
             let (key, value) = entry?;
-            if tree == Tree::Meta && forgotten(&key, &value, requests_since_ms) {
+            let left_out = match tree {
+                Tree::Meta => {
+                    keys::swept(&key).is_some() || forgotten(&key, &value, requests_since_ms)
+                }
+                _ => !is_kept(snapshot, &key),
+            };
+            if left_out {
                 continue;
             }
             base.push(&keyed(tag, &key, &value))?;
         }
     }
     Ok(())
+}
+
+/// Whether a key belongs to a collection that is not dropped.
+fn is_kept(snapshot: &Snapshot, key: &[u8]) -> bool {
+    let number = key.first_chunk::<4>().map_or(0, |number| u32::from_be_bytes(*number));
+    number < keys::FIRST_USER || snapshot.collections().iter().any(|c| c.number == number)
 }
 
 /// Whether an entry of the meta tree is a remembered request from before `since_ms`.
@@ -187,9 +212,13 @@ pub(crate) fn forgotten(key: &[u8], value: &[u8], since_ms: u64) -> bool {
     time_ms.is_some_and(|time_ms| time_ms < since_ms)
 }
 
-/// Takes the entries of an erased document out of the log's base, if it has one that holds them.
-pub(crate) fn erase_from_base(log: &LogReader, key: &[u8]) -> Result<()> {
-    let Some(base) = log.newest_base()? else { return Ok(()) };
+/// Takes the entries of an erased document out of the log's bases that hold them.
+pub(crate) fn erase_from_bases(log: &LogReader, key: &[u8]) -> Result<()> {
+    log.bases()?.into_iter().try_for_each(|position| erase_from_base(log, position, key))
+}
+
+fn erase_from_base(log: &LogReader, position: u64, key: &[u8]) -> Result<()> {
+    let base = log.open_base(position)?;
     let holds = |entry: &[u8]| {
         matches!(entry.first(), Some(b'D' | b'X'))
             && split_key(&entry[1..]).is_some_and(|(found, _)| found == key)

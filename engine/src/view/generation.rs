@@ -189,7 +189,7 @@ fn open_current(
         return Ok(None);
     }
     let Some((position, base)) = checkpoint::place(&**fs, &folder) else { return Ok(None) };
-    if position > log.durable_position() || base != log.first_position() - 1 {
+    if position > log.durable_position() || base != fold::base_position(log)?.unwrap_or(0) {
         return Ok(None);
     }
     let Some(state) = checkpoint::read(&**fs, &folder, &identity(log, position)?) else {

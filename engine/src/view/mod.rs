@@ -29,5 +29,5 @@ pub use snapshot::{HistoryEntry, Page, Snapshot, Window, key_of_name};
 pub use store::{Published, Store, StoreOptions, StoreSnapshot, Tree};
 
 pub(crate) use checkpoint::replace as replace_file;
-pub(crate) use fold::{erase_from_base, finish_fold};
+pub(crate) use fold::{base_position, erase_from_bases, finish_fold};
 pub(crate) use snapshot::decode_request;

@@ -63,6 +63,11 @@ impl Snapshot {
         self.store.published().position
     }
 
+    /// The position before which there is no history, or 0.
+    pub fn base(&self) -> u64 {
+        self.store.published().base
+    }
+
     /// The time of the event at that position, UTC ms.
     pub fn time_ms(&self) -> u64 {
         self.store.published().time_ms

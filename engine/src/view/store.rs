@@ -101,6 +101,8 @@ pub struct Published {
     pub sequence: SeqNo,
     /// The position that the views stand at.
     pub position: u64,
+    /// The position before which there is no history, or 0.
+    pub base: u64,
     /// The time of the event at that position, UTC ms.
     pub time_ms: u64,
     /// The collections at that position.
@@ -160,6 +162,7 @@ impl Store {
                 published: Published {
                     sequence: 0,
                     position: 0,
+                    base: 0,
                     time_ms: 0,
                     collections: Arc::default(),
                 },
@@ -192,10 +195,17 @@ impl Store {
         self.get_at(tree, key, NEWEST)
     }
 
-    /// The keys between two, both included, whether published or not; for the writer alone.
-    pub fn newest_keys(&self, tree: Tree, from: Vec<u8>, to: Vec<u8>) -> Result<Vec<Bytes>> {
+    /// The keys between two, both included, at most so many, whether published or not; for the writer alone.
+    pub fn newest_keys(
+        &self,
+        tree: Tree,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        most: usize,
+    ) -> Result<Vec<Bytes>> {
         self.tree(tree)
             .range::<Vec<u8>, _>(from..=to, NEWEST, None)
+            .take(most)
             .map(|guard| guard.key().map(Bytes::from).map_err(|error| tree_error(tree, &error)))
             .collect()
     }

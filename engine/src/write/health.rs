@@ -71,9 +71,13 @@ impl Health {
     pub fn reason(&self) -> Option<Error> {
         self.state.lock().stop.as_ref().map(|stop| match stop {
             Stop::Full(error) => error.clone(),
-            Stop::Failed(error) | Stop::Views(error) => Error::unavailable(
+            Stop::Failed(error) => Error::unavailable(
                 "log_failed",
                 format!("writes stopped after an error: {error}; restart the server"),
+            ),
+            Stop::Views(error) => Error::unavailable(
+                "views_failed",
+                format!("writes stopped because the views failed: {error}; rebuild them"),
             ),
         })
     }
@@ -98,6 +102,11 @@ impl Health {
 
     pub(super) fn stopped(&self, stop: Stop) {
         self.state.lock().stop = Some(stop);
+    }
+
+    /// Takes a failure that was met outside the sequencer; one that is known already says more.
+    pub(super) fn noticed(&self, error: &Error) {
+        self.state.lock().stop.get_or_insert_with(|| Stop::of(error));
     }
 
     pub(super) fn resumed(&self) {

@@ -26,6 +26,10 @@ use crate::view::{self, Applier, ApplierState, Generation, Maintenance, Tree, Vi
 /// How often an idle sequencer looks whether a full disk has room again.
 const IDLE: Duration = Duration::from_millis(500);
 
+/// Rows of dropped collections removed at a time, when there is nothing else to do and after each group.
+const SWEEP_IDLE: usize = 10_000;
+const SWEEP_BUSY: usize = 100;
+
 /// Work that runs between two groups, with the writer's state at hand.
 pub(crate) type Control = Box<dyn FnOnce(&mut Sequencer) + Send>;
 
@@ -52,6 +56,8 @@ pub(crate) struct Sequencer {
     strictness: Strictness,
     health: Arc<Health>,
     group: GroupBuilder,
+    /// The time of every event of the group under construction, UTC ms; never before the log's last.
+    group_time_ms: u64,
     /// Buffers for encoding, used again and again.
     kept: Vec<u8>,
     erasable: Vec<u8>,
@@ -89,6 +95,7 @@ impl Sequencer {
             strictness: parts.strictness,
             health: parts.health,
             group: GroupBuilder::new(),
+            group_time_ms: 0,
             kept: Vec::new(),
             erasable: Vec::new(),
             stopping: false,
@@ -100,11 +107,17 @@ impl Sequencer {
         while !self.stopping {
             match queue.recv_timeout(IDLE) {
                 Ok(first) => self.group(first, queue),
-                Err(RecvTimeoutError::Timeout) => self.recover(),
+                Err(RecvTimeoutError::Timeout) => {
+                    // Also an idle server says that the disk is nearly full.
+                    self.begin();
+                    self.sweep(SWEEP_IDLE);
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.maintenance.seal(&self.applier, &self.generation);
+        if self.settle() {
+            self.maintenance.seal(&self.applier, &self.generation);
+        }
         if let Err(error) = self.log.close() {
             tracing::error!(%error, "the head could not be written at the stop");
         }
@@ -120,7 +133,7 @@ impl Sequencer {
         let mut replies = Replies::default();
         let mut control = None;
         let mut next = Some(first);
-        let refusal = self.refusal();
+        let refusal = self.begin();
         while let Some(request) = next.take() {
             match request {
                 Request::Write(command, mut sealed, reply) => {
@@ -142,14 +155,16 @@ impl Sequencer {
             }
         }
         self.commit(replies);
+        self.sweep(SWEEP_BUSY);
         if let Some(work) = control {
             work(self);
             self.overlay.reset(self.applier.store());
         }
     }
 
-    /// Why writes are refused at this moment, if they are.
-    fn refusal(&mut self) -> Option<Error> {
+    /// Begins a group: sets its time, and says why writes are refused at this moment, if they are.
+    fn begin(&mut self) -> Option<Error> {
+        self.group_time_ms = self.clock.now_ms().max(self.log.last_time_ms());
         self.recover();
         self.health.refusal(&self.views, &self.limits, self.clock.monotonic())
     }
@@ -189,7 +204,7 @@ impl Sequencer {
         replies: &mut Replies,
     ) -> Result<Pending> {
         let first_position = self.log.next_position() + self.group.len() as u64;
-        let time_ms = self.clock.now_ms().max(self.log.last_time_ms());
+        let time_ms = self.group_time_ms;
         let resolver = Resolver::new(
             &mut self.overlay,
             &command.actor,
@@ -255,14 +270,17 @@ impl Sequencer {
         event.encode_kept(&mut self.kept)?;
         if let Some(sealed) = sealed {
             self.group.push_hashed(time_ms, &self.kept, &sealed.erasable, &sealed.digest, end);
-            return Ok(());
+        } else {
+            let mut salt = [0; 16];
+            self.clock.fill_random(&mut salt);
+            self.erasable.clear();
+            event.encode_erasable(&salt, &mut self.erasable)?;
+            self.group.push(time_ms, &self.kept, &self.erasable, end);
         }
-        let mut salt = [0; 16];
-        self.clock.fill_random(&mut salt);
-        self.erasable.clear();
-        event.encode_erasable(&salt, &mut self.erasable)?;
-        self.group.push(time_ms, &self.kept, &self.erasable, end);
-        Ok(())
+        match self.group.flaw() {
+            None => Ok(()),
+            Some(flaw) => Err(Error::limit("limits.group_bytes", self.limits.group_bytes, flaw)),
+        }
     }
 
     /// A request under this key that is in the log and has not expired: its first position and digest.
@@ -328,9 +346,27 @@ impl Sequencer {
         // Before the answers, so that a subscription opened after one starts after what it answered.
         self.tail.push(Arc::clone(block));
         replies.answer();
-        if self.maintenance.after_group(&self.applier, &self.generation) {
+        if self.maintenance.is_due(&self.applier) && self.settle() {
+            self.maintenance.seal_and_wait(&self.applier, &self.generation);
             self.forget_requests();
         }
+    }
+
+    /// Clears away some of what dropped collections left.
+    fn sweep(&mut self, most: usize) {
+        if let Err(error) = self.applier.sweep(most) {
+            tracing::warn!(%error, "what a dropped collection left could not be cleared away");
+        }
+    }
+
+    /// Views on disk must never hold what the log may still lose: relaxed durability syncs here. Whether it could.
+    fn settle(&mut self) -> bool {
+        let settled = self.log.settle();
+        if let Err(error) = &settled {
+            tracing::error!(%error, "the log could not be synced; the views stay in memory");
+            self.health.stopped(Stop::of(error));
+        }
+        settled.is_ok()
     }
 
     fn forget_requests(&mut self) {
@@ -344,6 +380,10 @@ impl Sequencer {
 
     /// Tries to write again after the disk was full.
     fn recover(&mut self) {
+        // The head is written on another thread; its failure stops the log, too.
+        if let Some(error) = self.reader.failure() {
+            self.health.noticed(&error);
+        }
         if !self.health.may_resume(&self.views, &self.limits, self.clock.monotonic()) {
             return;
         }
@@ -362,7 +402,7 @@ impl Sequencer {
         command: &Command,
         note: impl FnOnce(std::ops::Range<u64>) -> Result<T>,
     ) -> Result<T> {
-        if let Some(error) = self.refusal() {
+        if let Some(error) = self.begin() {
             return Err(error);
         }
         let (reply, mut answer) = tokio::sync::oneshot::channel();
@@ -403,9 +443,10 @@ impl Sequencer {
     }
 
     /// Seals the memtables and says from where on they would have to be applied again: what a checkpoint needs.
-    pub(crate) fn rotate(&mut self) -> (Arc<Generation>, ApplierState) {
+    pub(crate) fn rotate(&mut self) -> Result<(Arc<Generation>, ApplierState)> {
+        self.log.settle()?;
         self.applier.store().rotate();
-        (Arc::clone(&self.generation), self.applier.state())
+        Ok((Arc::clone(&self.generation), self.applier.state()))
     }
 }
 
