@@ -1,18 +1,27 @@
-//! An event as JSON: the one form that streams, pages and webhook deliveries show.
+//! An event as JSON: the one form that streams, pages, histories and webhook deliveries show.
 //!
 //! Guarantees: the same event always gives the same bytes, on one line, valid UTF-8; erasure alone changes them. No tree is
-//! built: the body goes from its encoding straight to text.
+//! built: the body goes from its encoding straight to text. Only the values of documents and custom events follow the
+//! caller's dialect; the envelope is plain JSON.
 //! Leaves to others: fields that a caller may not see, projections, envelopes.
 
 use crate::event::{Event, EventKind, TouchedPath};
 use crate::value::{self, Raw, date};
 
-/// Appends an event.
+/// Appends a value in some dialect of JSON, on one line: [`value::json::write`], [`value::ejson::write`].
+pub type ValueWriter = fn(Raw<'_>, &mut Vec<u8>);
+
+/// Appends an event, its values as plain JSON.
+pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
+    write_with(event, out, value::json::write);
+}
+
+/// Appends an event, its values by `value_writer`.
 ///
 /// An event of a document: `position`, `time`, `kind`, `collection`, `id`, `version`, `previous`, `actor`, `document`, and
 /// for an update `changed` and `removed`. A custom event has `event`, `data` and, where there is one, `channel` instead of
 /// the document's members; `webhook.disabled` has `data`. What was erased reads null and `"erased":true` follows.
-pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
+pub fn write_with(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
     out.reserve(256 + event.body_bytes as usize * 2);
     out.extend_from_slice(b"{\"position\":");
     number(event.position, out);
@@ -22,16 +31,16 @@ pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(event.kind.as_str().as_bytes());
     out.push(b'"');
     match event.kind {
-        EventKind::EventPublished => write_custom(event, out),
+        EventKind::EventPublished => write_custom(event, out, value_writer),
         EventKind::WebhookDisabled => {
             write_actor(event, out);
-            member("data", event.body(), out);
+            member("data", event.body(), out, value_writer);
         }
         EventKind::RequestRecorded => write_actor(event, out),
         EventKind::DocumentCreated
         | EventKind::DocumentUpdated
         | EventKind::DocumentDeleted
-        | EventKind::DocumentErased => write_document(event, out),
+        | EventKind::DocumentErased => write_document(event, out, value_writer),
     }
     if event.erased() {
         out.extend_from_slice(b",\"erased\":true");
@@ -39,17 +48,17 @@ pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn write_document(event: &Event<'_>, out: &mut Vec<u8>) {
+fn write_document(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
     out.extend_from_slice(b",\"collection\":");
     text(event.collection, out);
-    member("id", event.id(), out);
+    member("id", event.id(), out, value_writer);
     out.extend_from_slice(b",\"version\":");
     number(event.version, out);
     out.extend_from_slice(b",\"previous\":");
     number(event.previous, out);
     write_actor(event, out);
     let live = matches!(event.kind, EventKind::DocumentCreated | EventKind::DocumentUpdated);
-    member("document", event.body().filter(|_| live), out);
+    member("document", event.body().filter(|_| live), out, value_writer);
     if event.kind == EventKind::DocumentUpdated
         && let Some(content) = &event.content
     {
@@ -58,14 +67,14 @@ fn write_document(event: &Event<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn write_custom(event: &Event<'_>, out: &mut Vec<u8>) {
+fn write_custom(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
     let body = event.body();
-    member("event", body.and_then(|body| body.get("event")), out);
+    member("event", body.and_then(|body| body.get("event")), out, value_writer);
     if let Some(channel) = body.and_then(|body| body.get("channel")).filter(|c| !c.is_null()) {
-        member("channel", Some(channel), out);
+        member("channel", Some(channel), out, value_writer);
     }
     write_actor(event, out);
-    member("data", body.and_then(|body| body.get("data")), out);
+    member("data", body.and_then(|body| body.get("data")), out, value_writer);
 }
 
 fn write_actor(event: &Event<'_>, out: &mut Vec<u8>) {
@@ -74,12 +83,12 @@ fn write_actor(event: &Event<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends a member, null where there is no value. The name needs no escape.
-fn member(name: &str, value: Option<Raw<'_>>, out: &mut Vec<u8>) {
+fn member(name: &str, value: Option<Raw<'_>>, out: &mut Vec<u8>, value_writer: ValueWriter) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
     match value {
-        Some(value) => value::json::write(value, out),
+        Some(value) => value_writer(value, out),
         None => out.extend_from_slice(b"null"),
     }
 }
@@ -173,6 +182,21 @@ mod tests {
         let tail =
             r#""id":null,"version":2,"previous":17,"actor":"k\"1","document":null,"erased":true}"#;
         assert!(erased.ends_with(tail), "{erased}");
+    }
+
+    #[test]
+    fn values_follow_the_dialect_and_the_envelope_does_not() {
+        let id = Value::ObjectId([7; 12]).to_bytes();
+        let body = body(&[("_id", Value::ObjectId([7; 12])), ("total", 7.into())]);
+        let event = event(EventKind::DocumentCreated, Some(content(&id, &body)));
+        let mut out = Vec::new();
+        write_with(&event, &mut out, value::ejson::write);
+        let text = String::from_utf8(out).unwrap();
+        let id = r#"{"$oid":"070707070707070707070707"}"#;
+        let tail = format!(
+            r#""collection":"orders","id":{id},"version":2,"previous":17,"actor":"k\"1","document":{{"_id":{id},"total":{{"$numberInt":"7"}}}}}}"#
+        );
+        assert!(text.ends_with(&tail), "{text}");
     }
 
     #[test]

@@ -9,11 +9,12 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
+use headwater_engine::event_json::{self, ValueWriter};
 use headwater_engine::limits::Limits;
 use headwater_engine::value::document::IdRule;
 use headwater_engine::value::json::Parsed;
 use headwater_engine::value::{Raw, ejson, json};
-use headwater_engine::{Engine, Result};
+use headwater_engine::{Engine, Event, Result};
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
@@ -38,9 +39,18 @@ pub(crate) enum Format {
 impl Format {
     /// Writes a value.
     pub(crate) fn write(self, raw: Raw<'_>, out: &mut Vec<u8>) {
+        self.value_writer()(raw, out);
+    }
+
+    /// Writes an event as one line; its envelope is plain JSON in either dialect.
+    pub(crate) fn write_event(self, event: &Event<'_>, out: &mut Vec<u8>) {
+        event_json::write_with(event, out, self.value_writer());
+    }
+
+    fn value_writer(self) -> ValueWriter {
         match self {
-            Self::Plain => json::write(raw, out),
-            Self::Extended => ejson::write(raw, out),
+            Self::Plain => json::write,
+            Self::Extended => ejson::write,
         }
     }
 

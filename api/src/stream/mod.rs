@@ -1,6 +1,5 @@
-//! Streams: events as JSON, pages of them, server-sent events, and the register of who follows.
+//! Streams: pages of events, server-sent events, and the register of who follows.
 
-pub(crate) mod encode;
 mod page;
 mod registry;
 mod sse;

@@ -3,7 +3,6 @@
 use headwater_engine::subscribe::{EventFilter, Start};
 use headwater_engine::{Engine, Event, Result};
 
-use super::encode::write_event;
 use crate::extract::Format;
 use crate::session::Sight;
 
@@ -55,7 +54,7 @@ pub(crate) async fn page(engine: &Engine, query: PageQuery) -> Result<EventPage>
                 if count > 0 {
                     events.push(b',');
                 }
-                write_event(&event, query.format, &mut events);
+                query.format.write_event(&event, &mut events);
                 count += 1;
             }
             next = event.position;

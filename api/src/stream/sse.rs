@@ -1,7 +1,7 @@
 //! Server-sent events: a subscription as a body of frames.
 //!
 //! Guarantees: every event that was asked for and may be seen, once, in order; nothing after the credential ended or
-//! lost the right; never silent for longer than the heartbeat; no more than one chunk and one batch in memory, however
+//! lost the right; never silent for longer than the heartbeat, whatever the log does; no more than one chunk and one batch in memory, however
 //! slow the reader is.
 //! Leaves to others: where it starts, and who may start it.
 
@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_engine::subscribe::{Batch, EventFilter, Subscription};
 use headwater_engine::{Error, ErrorKind, Event, Result};
+use tokio::time::Instant;
 
-use super::encode::write_event;
 use super::registry::Registration;
 use crate::auth::Action;
 use crate::extract::Format;
@@ -22,6 +22,8 @@ use crate::state::App;
 
 /// A chunk is sent once it has this many bytes, or there is nothing more.
 const CHUNK_BYTES: usize = 64 << 10;
+/// A comment, which breaks the silence.
+const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 
 /// What a stream is made of.
 pub(crate) struct StreamQuery {
@@ -46,6 +48,8 @@ pub(crate) struct EventStream {
     /// Events in hand, and the last position of them that was written.
     batch: Option<(Batch, u64)>,
     state: State,
+    /// When the last byte was sent.
+    sent: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,13 +70,14 @@ enum Step {
 impl EventStream {
     /// A stream that has not sent anything.
     pub(crate) fn new(app: App, query: StreamQuery) -> Self {
-        Self { app, query, batch: None, state: State::Opening }
+        Self { app, query, batch: None, state: State::Opening, sent: Instant::now() }
     }
 
     /// The chunks, one after another.
     pub(crate) fn into_chunks(self) -> impl futures_util::Stream<Item = Result<Bytes>> + Send {
         futures_util::stream::unfold(self, |mut stream| async move {
             let chunk = stream.next_chunk().await?;
+            stream.sent = Instant::now();
             Some((Ok(chunk), stream))
         })
     }
@@ -97,11 +102,15 @@ impl EventStream {
                     Err(error) => return Some(self.failed(&error)),
                 }
                 tokio::task::consume_budget().await;
+                // A log that moves on without anything for this stream must not silence it.
+                if self.silence_left().is_zero() {
+                    return Some(HEARTBEAT);
+                }
                 continue;
             }
             match self.step().await {
                 Step::Events(batch) => self.batch = Some((batch.clone(), batch.after())),
-                Step::Silence => return Some(Bytes::from_static(b":\n\n")),
+                Step::Silence => return Some(HEARTBEAT),
                 Step::Look => {}
                 Step::Stop => {
                     self.state = State::Ended;
@@ -140,12 +149,17 @@ impl EventStream {
 
     /// How long to wait for events, and what to do then: break the silence, or look at the credential that ends.
     fn patience(&self) -> (Duration, Step) {
-        let heartbeat = self.app.options.heartbeat;
+        let silence = self.silence_left();
         let Some(end) = self.query.sight.credential().expires_ms else {
-            return (heartbeat, Step::Silence);
+            return (silence, Step::Silence);
         };
         let left = Duration::from_millis(end.saturating_sub(self.app.engine.clock().now_ms()));
-        if left < heartbeat { (left, Step::Look) } else { (heartbeat, Step::Silence) }
+        if left < silence { (left, Step::Look) } else { (silence, Step::Silence) }
+    }
+
+    /// How long it may still be silent.
+    fn silence_left(&self) -> Duration {
+        self.app.options.heartbeat.saturating_sub(self.sent.elapsed())
     }
 
     /// Looks at the credential again if it changed or may have ended; the error is why the stream closes.
@@ -201,7 +215,7 @@ impl EventStream {
         out.extend_from_slice(b"\nevent: ");
         out.extend_from_slice(event.kind.as_str().as_bytes());
         out.extend_from_slice(b"\ndata: ");
-        write_event(event, self.query.format, out);
+        self.query.format.write_event(event, out);
         out.extend_from_slice(b"\n\n");
     }
 

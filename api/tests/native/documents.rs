@@ -149,14 +149,18 @@ async fn a_retry_under_a_key_takes_effect_once_also_after_a_restart() {
     let face = Face::new();
     let keyed = [("x-apikey", ROOT), ("idempotency-key", "k1")];
     let first = face.ask_with("POST", ORDERS, r#"{"n":1}"#, &keyed).await;
+    assert_eq!(first.position(), first.body["position"].as_u64().unwrap());
+    let later = face.post(ORDERS, r#"{"n":0}"#).await;
+    assert!(later.position() > first.position());
     let again = face.ask_with("POST", ORDERS, r#"{"n":1}"#, &keyed).await;
-    assert_eq!(first.body, again.body);
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!(again.position(), first.position());
     assert_eq!(again.headers["idempotency-replayed"], "true");
     let other = face.ask_with("POST", ORDERS, r#"{"n":2}"#, &keyed).await;
     assert_eq!(other.status, 422, "{}", other.body);
     let face = face.restart().await;
     let again = face.ask_with("POST", ORDERS, r#"{"n":1}"#, &keyed).await;
-    assert_eq!(first.body, again.body);
+    assert_eq!((again.position(), &again.body), (first.position(), &first.body));
     face.stop().await;
 }
 

@@ -68,6 +68,31 @@ async fn a_stream_catches_up_goes_on_live_and_resumes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_a_heartbeat_while_the_log_moves_on_without_it() {
+    let face = Face::new();
+    let mut stream = face.stream("/v1/events?collections=quiet", &[]).await;
+    assert_eq!(stream.raw().await.unwrap(), "retry: 1000");
+    let busy = async {
+        loop {
+            write(&face, "busy", 1).await;
+        }
+    };
+    let beats = async {
+        for _ in 0..3 {
+            assert_eq!(stream.raw().await.unwrap(), ":");
+        }
+    };
+    tokio::select! {
+        () = beats => {}
+        () = busy => {}
+    }
+    write(&face, "quiet", 1).await;
+    assert_eq!(stream.next().await.unwrap().2["collection"], "quiet");
+    drop(stream);
+    face.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_silent_stream_has_a_heartbeat_and_ends_at_the_stop() {
     let face = Face::new();
     let mut stream = face.stream("/v1/events", &[]).await;

@@ -1,5 +1,6 @@
 //! A running face in a scratch directory, and requests in few words.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,6 +12,9 @@ use headwater_engine::limits::Limits;
 use headwater_engine::log::LogOptions;
 use headwater_engine::tasks::Tasks;
 use headwater_engine::view::{MaintenanceOptions, StoreOptions};
+use headwater_engine::webhook::{
+    BoxFuture, DeliveryRequest, DeliveryResult, Options, Registry, Transport, WebhookService,
+};
 use headwater_engine::write::Strictness;
 use headwater_engine::{Components, Engine, Retention, Settings};
 use http::{HeaderMap, Request, StatusCode};
@@ -63,9 +67,24 @@ fn open(dir: &std::path::Path, limits: &Limits) -> (Api, Engine) {
         tasks: Tasks::new(tokio::runtime::Handle::current()),
         followers: access.followers(),
     };
+    let webhooks = Registry::shared();
+    let mut components = components;
+    components.followers.push(webhooks.clone());
     let engine = tokio::task::block_in_place(|| Engine::open(settings, components)).unwrap();
+    let opening =
+        || WebhookService::open(engine.clone(), webhooks, Arc::new(Nowhere), Options::default());
+    let service = tokio::task::block_in_place(opening).unwrap();
     let options = ApiOptions { heartbeat: Duration::from_millis(200), ..ApiOptions::default() };
-    (Api::new(engine.clone(), access, options), engine)
+    (Api::new(engine.clone(), access, service, options), engine)
+}
+
+/// Nothing is delivered here: the service is not started.
+struct Nowhere;
+
+impl Transport for Nowhere {
+    fn deliver(&self, _request: DeliveryRequest) -> BoxFuture<'_, DeliveryResult> {
+        Box::pin(std::future::ready(DeliveryResult::default()))
+    }
 }
 
 impl Face {

@@ -16,7 +16,6 @@ use crate::reply::{self, write_number};
 use crate::router::{Needs, Routes};
 use crate::session::{self, At, ListQuery, Session, Upsert, prepare_all};
 use crate::state::App;
-use crate::stream::encode::write_event;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// From so many documents on, they are prepared off the async threads.
@@ -163,7 +162,7 @@ async fn history(
             out.push(b',');
         }
         for record in block.iter() {
-            write_event(&headwater_engine::Event::decode(&record)?, format, &mut out);
+            format.write_event(&headwater_engine::Event::decode(&record)?, &mut out);
         }
     }
     out.extend_from_slice(b"],\"next\":");

@@ -92,9 +92,12 @@ async fn r17_a_failing_document_is_retried_on_schedule_and_parks_only_itself() {
                 .is_some_and(|next| (300_000..=360_000).contains(&(next - open.now_ms())))
     })
     .await;
-    let pending =
-        open.service.deliveries(&webhook.id, Some(Status::Pending), 10, None).await.unwrap();
-    assert_eq!(pending.deliveries.len(), 1);
+    open.until("one parked delivery, and no other pending", || async {
+        let page = open.service.deliveries(&webhook.id, Some(Status::Pending), 10, None).await;
+        let pending = page.unwrap().deliveries;
+        pending.len() == 1 && pending[0].behind == Some(received[0].position())
+    })
+    .await;
     open.receiver.answer(|_| 200);
     open.pass(360_000);
     let received = open.receiver.wait(6).await;

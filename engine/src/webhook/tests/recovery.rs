@@ -141,14 +141,18 @@ async fn r15_random_failures_with_restarts_end_in_everything_delivered() {
         let target = if calm { sent.len() } else { 0 };
         open.until("the round's deliveries", || async {
             open.pass(12);
+            // One turn for each step of the clock, or it would run days ahead.
+            open.service.saved().await.unwrap();
             let done = open.receiver.all();
             let so_far = delivered.iter().chain(&done).filter(|r| r.status == 200);
             let positions: BTreeSet<_> = so_far.map(|r| r.position()).collect();
             positions.len() >= target && (calm || done.len() >= 15)
         })
         .await;
-        delivered.extend(open.receiver.all());
+        // Attempts under way end with the stop.
+        let receiver = std::sync::Arc::clone(&open.receiver);
         open.stop().await;
+        delivered.extend(receiver.all());
     }
     let taken: Vec<_> = delivered.iter().filter(|r| r.status == 200).collect();
     let positions: BTreeSet<_> = taken.iter().map(|r| r.position()).collect();

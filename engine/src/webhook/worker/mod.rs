@@ -318,9 +318,9 @@ impl Worker {
             Some(position) => position,
             None => self.next_replayed(now)?,
         };
+        let entry = self.entries.get_mut(&position)?;
         self.pace.take(now);
         self.in_flight += 1;
-        let entry = self.entries.get_mut(&position)?;
         entry.stage = Stage::InFlight;
         let payload = entry.payload.clone();
         let first_of = entry.replay.filter(|_| !std::mem::replace(&mut entry.sent, true));
