@@ -3,4 +3,5 @@
 mod delivery;
 mod recovery;
 mod replays;
+mod sight;
 mod support;
