@@ -80,7 +80,8 @@ impl WebhookTransport {
     }
 
     async fn send(&self, request: DeliveryRequest) -> Result<Response, String> {
-        let url = Url::parse(&request.url).map_err(|error| format!("the url is invalid: {error}"))?;
+        let url =
+            Url::parse(&request.url).map_err(|error| format!("the url is invalid: {error}"))?;
         self.guard.check_literal(url.host_str().unwrap_or_default())?;
         let mut headers = HeaderMap::with_capacity(request.headers.len());
         for (name, value) in &request.headers {
@@ -136,7 +137,8 @@ fn parse_retry_after(text: &str, now_ms: u64) -> Option<Duration> {
     let (_, rest) = text.split_once(", ")?;
     let parts: Vec<&str> = rest.split(' ').collect();
     let [day, month, year, time, "GMT"] = parts[..] else { return None };
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let months =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = months.iter().position(|name| *name == month)? + 1;
     let at = date::parse_ms(&format!("{year}-{month:02}-{day}T{time}Z"))?;
     let at = u64::try_from(at).ok()?;

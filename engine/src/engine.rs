@@ -25,6 +25,9 @@ use crate::write::{
     WriteFigures,
 };
 
+/// A start that applied more than this writes a checkpoint.
+const CHECKPOINT_BYTES: u64 = 1 << 20;
+
 /// Plain settings of an engine.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -99,6 +102,10 @@ impl Engine {
         let tail_bytes = usize::try_from(settings.limits.tail_bytes).unwrap_or(usize::MAX);
         let tail = Arc::new(Tail::new(tail_bytes, applier.position()));
         let maintenance = Maintenance::start(Arc::clone(&views), &tasks, settings.maintenance)?;
+        // What was applied again is checkpointed, so that the next start need not do it once more.
+        if applier.store().active_bytes() > CHECKPOINT_BYTES {
+            maintenance.seal(&applier, &views.current());
+        }
         let sequencer = Sequencer::new(Parts {
             log: writer,
             reader: reader.clone(),
@@ -137,6 +144,7 @@ impl Engine {
         };
         engine.finish_erasure()?;
         engine.start_retention()?;
+        engine.start_healing();
         Ok(engine)
     }
 
@@ -262,7 +270,7 @@ impl Engine {
 
     /// Why writes are refused; `None` when they are accepted.
     pub fn unready(&self) -> Option<Error> {
-        self.shared.health.reason()
+        self.shared.health.reason().or_else(|| self.shared.reader.failure())
     }
 
     /// Figures of the sequencer.

@@ -121,7 +121,7 @@ impl Engine {
     }
 
     fn finish(&self, note: &Note) -> Result<u64> {
-        let (generation, state) = self.control(Sequencer::rotate)?;
+        let (generation, state) = self.control(Sequencer::rotate)??;
         self.shared().views.checkpoint(&generation, &state)?;
         let first = self.log().first_position();
         let positions: Vec<u64> =

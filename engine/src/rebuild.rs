@@ -14,6 +14,11 @@ use crate::view::{Applier, Comparison, Generation, Progress, Views, compare, fin
 /// A fold this close behind the log is finished between two groups.
 const CLOSE: u64 = 2000;
 
+/// Pause before damaged views are rebuilt when another job stood in the way.
+const HEAL_WHEN_FREE: Duration = Duration::from_millis(200);
+/// Pause before damaged views are rebuilt after that failed.
+const HEAL_AGAIN: Duration = Duration::from_secs(30);
+
 /// What a rebuild did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rebuilt {
@@ -51,11 +56,49 @@ impl Engine {
         Ok(Rebuilt { position })
     }
 
+    /// Starts what rebuilds the views whenever they are found to be damaged, while the log goes on.
+    pub(crate) fn start_healing(&self) {
+        let engine = self.clone();
+        let token = self.tasks().token();
+        self.tasks().spawn("heal", async move {
+            let views = Arc::clone(&engine.shared().views);
+            let mut pause = Duration::ZERO;
+            loop {
+                let wait = async {
+                    tokio::time::sleep(pause).await;
+                    views.damaged().await;
+                };
+                if token.run_until_cancelled(wait).await.is_none() {
+                    return;
+                }
+                tracing::warn!("the views are damaged; they are rebuilt from the log");
+                let worker = engine.clone();
+                let rebuilt =
+                    engine.tasks().blocking(move || worker.rebuild(&Progress::default())).await;
+                pause = match rebuilt {
+                    Some(Ok(rebuilt)) => {
+                        tracing::info!(rebuilt.position, "the views are whole again");
+                        Duration::ZERO
+                    }
+                    Some(Err(error)) if error.code() == "job_running" => HEAL_WHEN_FREE,
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "the damaged views could not be rebuilt");
+                        HEAL_AGAIN
+                    }
+                    None => {
+                        tracing::error!("rebuilding the damaged views panicked");
+                        HEAL_AGAIN
+                    }
+                };
+            }
+        });
+    }
+
     /// Makes a folded generation the one in use, durably, and removes the one before.
     pub(crate) fn switch_to(&self, generation: Generation, applier: Applier) -> Result<()> {
         let (before, current, state) = self.control(move |sequencer| {
             let before = sequencer.switch_views(generation, applier)?;
-            let (current, state) = sequencer.rotate();
+            let (current, state) = sequencer.rotate()?;
             Ok::<_, Error>((before, current, state))
         })??;
         let views = &self.shared().views;

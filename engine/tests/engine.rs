@@ -3,6 +3,7 @@
 mod support;
 
 use headwater_engine::subscribe::Start;
+use headwater_engine::view::Progress;
 use headwater_engine::write::{Absent, Effect, Operation};
 use headwater_engine::{ErrorKind, EventKind};
 use support::{Bench, body, id_of, object};
@@ -181,5 +182,16 @@ async fn a_dropped_collection_is_gone_and_its_name_starts_afresh() {
     assert_ne!(before, number);
     let old = snapshot.get_at(before, &id_of(1).key, made.position).unwrap().unwrap();
     assert_eq!(object(old.body()), object_of(1, r#"{"a":1}"#));
+    bench.stop(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_without_any_event_verifies_after_a_restart() {
+    // Broke: a checkpoint remembered the highest collection number as 255, the fold as 0.
+    let bench = Bench::new();
+    let engine = bench.open();
+    bench.stop(engine).await;
+    let engine = bench.open();
+    tokio::task::block_in_place(|| engine.verify(&Progress::default())).unwrap();
     bench.stop(engine).await;
 }

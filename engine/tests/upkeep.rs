@@ -134,6 +134,24 @@ async fn retention_keeps_what_rebuild_needs_and_what_a_webhook_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_dropped_collection_left_is_cleared_away() {
+    let bench = Bench::new();
+    let engine = bench.open();
+    fill(&bench, &engine, 0..300).await;
+    let number = engine.snapshot().collection("people").unwrap().number;
+    let drop_people = Operation::Drop { collection: "people".into() };
+    engine.write(bench.command(vec![drop_people])).await.unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while engine.snapshot().scan(number, None).next().is_some() {
+        assert!(std::time::Instant::now() < deadline, "rows are left");
+        engine.write(bench.create("other", 1, "{}")).await.ok();
+        tokio::task::yield_now().await;
+    }
+    blocking(|| engine.verify(&Progress::default())).unwrap();
+    bench.stop(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backup_taken_under_load_restores_to_a_consistent_prefix_in_a_new_epoch() {
     let bench = Bench::new();
     let engine = bench.open();

@@ -31,7 +31,20 @@ pub(crate) struct CredentialRegistry {
 #[derive(Default)]
 struct Known {
     by_key: HashMap<KeyHash, Arc<Credential>>,
-    by_id: HashMap<String, Vec<KeyHash>>,
+    by_id: HashMap<String, Held>,
+    /// The position of the newest change heard of.
+    newest: u64,
+    /// Whether everything is being told again, after the views were made anew.
+    told_again: bool,
+}
+
+/// What is known of one credential.
+struct Held {
+    keys: Vec<KeyHash>,
+    /// The position that last wrote its document.
+    position: u64,
+    /// Not yet told again; void with the next change.
+    stale: bool,
 }
 
 impl CredentialRegistry {
@@ -77,10 +90,10 @@ impl CredentialRegistry {
 }
 
 impl Known {
-    fn put(&mut self, id: String, stored: Stored) {
-        self.remove(&id);
+    fn put(&mut self, id: String, stored: Stored, position: u64) {
         let (actor, grant): (Arc<str>, _) = (Arc::from(id.as_str()), Arc::new(stored.grant));
-        self.by_id.insert(id, stored.keys.iter().map(|key| key.hash).collect());
+        let keys = stored.keys.iter().map(|key| key.hash).collect();
+        self.by_id.insert(id, Held { keys, position, stale: false });
         for StoredKey { hash, until_ms } in stored.keys {
             let credential = Credential {
                 id: Arc::clone(&actor),
@@ -94,8 +107,33 @@ impl Known {
     }
 
     fn remove(&mut self, id: &str) -> Vec<Arc<Credential>> {
-        let hashes = self.by_id.remove(id).unwrap_or_default();
-        hashes.iter().filter_map(|hash| self.by_key.remove(hash)).collect()
+        let keys = self.by_id.remove(id).map(|held| held.keys).unwrap_or_default();
+        keys.iter().filter_map(|hash| self.by_key.remove(hash)).collect()
+    }
+
+    /// Whether `position` only tells again what is known of a credential.
+    fn confirm(&mut self, id: &str, position: u64) -> bool {
+        match self.by_id.get_mut(id) {
+            Some(held) if self.told_again && held.position == position => {
+                held.stale = false;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes a change; a new one ends the telling, and what was not told again is void.
+    fn heard(&mut self, position: u64) -> Vec<Arc<Credential>> {
+        if position <= self.newest {
+            return Vec::new();
+        }
+        self.newest = position;
+        if !std::mem::take(&mut self.told_again) {
+            return Vec::new();
+        }
+        let stale = self.by_id.iter().filter(|(_, held)| held.stale);
+        let stale: Vec<String> = stale.map(|(id, _)| id.clone()).collect();
+        stale.iter().flat_map(|id| self.remove(id)).collect()
     }
 }
 
@@ -104,9 +142,12 @@ impl SystemFollower for CredentialRegistry {
         &[COLLECTION]
     }
 
+    /// The views are made anew while requests go on: what is known stays in force until it is told again, or until the
+    /// next change shows that it was not.
     fn reset(&self) {
-        let known = std::mem::take(&mut *self.known.write());
-        known.by_key.values().for_each(|credential| credential.retired.cancel());
+        let mut known = self.known.write();
+        known.told_again = true;
+        known.by_id.values_mut().for_each(|held| held.stale = true);
     }
 
     fn changed(&self, collection: &str, id: Raw<'_>, body: Option<Raw<'_>>, position: u64) {
@@ -114,6 +155,9 @@ impl SystemFollower for CredentialRegistry {
             return;
         }
         let id = shown(id);
+        if body.is_some() && self.known.write().confirm(&id, position) {
+            return;
+        }
         let stored = body.map(document::read).and_then(|read| {
             read.inspect_err(|error| {
                 tracing::error!(credential = id, position, %error, "credential refused: not understood");
@@ -121,9 +165,10 @@ impl SystemFollower for CredentialRegistry {
             .ok()
         });
         let mut known = self.known.write();
-        let retired = known.remove(&id);
+        let mut retired = known.heard(position);
+        retired.extend(known.remove(&id));
         if let Some(stored) = stored {
-            known.put(id, stored);
+            known.put(id, stored, position);
         }
         drop(known);
         // Streams look again only once the new state can be found.
@@ -174,6 +219,25 @@ mod tests {
         registry.changed(COLLECTION, Raw::trusted(&id()), None, 2);
         assert!(registry.find("k").is_none());
         assert!(credential.retired.is_cancelled());
+    }
+
+    #[test]
+    fn keys_stay_in_force_while_everything_is_told_again() {
+        let registry = CredentialRegistry::new(None, ManualClock::new(1000, 1));
+        let (body, other) = (stored("k", None), Value::ObjectId([8; 12]).to_bytes());
+        registry.changed(COLLECTION, Raw::trusted(&id()), Some(Raw::trusted(&body)), 1);
+        let gone = stored("gone", None);
+        registry.changed(COLLECTION, Raw::trusted(&other), Some(Raw::trusted(&gone)), 2);
+        let credential = registry.find("k").unwrap();
+        registry.reset();
+        assert!(registry.find("k").is_some());
+        registry.changed(COLLECTION, Raw::trusted(&id()), Some(Raw::trusted(&body)), 1);
+        assert!(!credential.retired.is_cancelled(), "nothing changed");
+        let third = Value::ObjectId([9; 12]).to_bytes();
+        let new = stored("new", None);
+        registry.changed(COLLECTION, Raw::trusted(&third), Some(Raw::trusted(&new)), 3);
+        assert!(registry.find("k").is_some() && registry.find("new").is_some());
+        assert!(registry.find("gone").is_none(), "it was not told again");
     }
 
     #[test]

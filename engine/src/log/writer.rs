@@ -130,6 +130,14 @@ impl LogWriter {
         self.shared.write_head().map(|_| ())
     }
 
+    /// Makes what was appended so far durable, where appending did not; before views that hold it may become so.
+    pub fn settle(&mut self) -> Result<()> {
+        match self.shared.options.durability {
+            Durability::Sync => Ok(()),
+            Durability::Relaxed => self.write_head(),
+        }
+    }
+
     /// A clean stop: both slots of the head say so. The directory stays locked until readers and keepers are dropped.
     pub fn close(self) -> Result<()> {
         self.shared.write_both_heads(true)

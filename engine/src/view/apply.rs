@@ -69,6 +69,8 @@ pub struct Applier {
     base: u64,
     time_ms: u64,
     id_key: Vec<u8>,
+    /// Whether dropped collections may have rows left.
+    sweeping: bool,
 }
 
 /// What an applier needs to go on from a position.
@@ -103,6 +105,7 @@ impl Applier {
             base: state.base,
             time_ms: state.time_ms,
             id_key: Vec::new(),
+            sweeping: true,
         };
         applier.publish();
         applier
@@ -227,7 +230,7 @@ impl Applier {
         value::key::write(id, &mut self.id_key);
         self.write_document(event, number, content.body, sequence);
         if number < keys::FIRST_USER {
-            self.apply_system(event, number, id)?;
+            self.apply_system(event, number, id, sequence)?;
         }
         Ok(())
     }
@@ -281,7 +284,13 @@ impl Applier {
         self.store.insert(Tree::History, &history, &[event.kind as u8], sequence);
     }
 
-    fn apply_system(&mut self, event: &Event<'_>, number: CollectionId, id: Raw<'_>) -> Result<()> {
+    fn apply_system(
+        &mut self,
+        event: &Event<'_>,
+        number: CollectionId,
+        id: Raw<'_>,
+        sequence: u64,
+    ) -> Result<()> {
         let live = event.kind != EventKind::DocumentDeleted;
         let body = if live { event.body() } else { None };
         if number == keys::COLLECTIONS {
@@ -289,7 +298,12 @@ impl Applier {
             match body {
                 Some(body) => collections.define(Bytes::copy_from_slice(body.as_bytes()))?,
                 None => {
-                    collections.drop_collection(id.as_str().unwrap_or_default());
+                    let dropped = collections.drop_collection(id.as_str().unwrap_or_default());
+                    if let Some(dropped) = dropped {
+                        let key = keys::sweep(dropped.number);
+                        self.store.insert(Tree::Meta, &key, &[], sequence);
+                        self.sweeping = true;
+                    }
                 }
             }
         }
@@ -313,7 +327,7 @@ impl Applier {
         self.store.remove(Tree::Deleted, &key, sequence);
         let from = keys::history(number, &id_key, 0);
         let to = keys::history(number, &id_key, event.position);
-        for key in self.store.newest_keys(Tree::History, from, to)? {
+        for key in self.store.newest_keys(Tree::History, from, to, usize::MAX)? {
             self.store.remove(Tree::History, &key, sequence);
         }
         Ok(())
@@ -337,6 +351,35 @@ impl Applier {
             }
         }
         Ok(())
+    }
+
+    /// Removes some rows that dropped collections left; whether there may be more. Nothing sees them: a collection's
+    /// number is never used again.
+    pub fn sweep(&mut self, most: usize) -> Result<bool> {
+        if !self.sweeping {
+            return Ok(false);
+        }
+        let (from, to) = (keys::sweep(0), keys::sweep(CollectionId::MAX));
+        let dropped = self.store.newest_keys(Tree::Meta, from, to, 1)?;
+        let Some(number) = dropped.first().and_then(|key| keys::swept(key)) else {
+            self.sweeping = false;
+            return Ok(false);
+        };
+        let sequence = self.store.next_sequence();
+        let mut left = most;
+        for tree in [Tree::Documents, Tree::Deleted] {
+            let (from, to) = (keys::collection_start(number), keys::collection_end(number));
+            let found = self.store.newest_keys(tree, from, to, left)?;
+            left -= found.len();
+            for key in &found {
+                self.store.remove(tree, key, sequence);
+            }
+        }
+        if left > 0 {
+            self.store.remove(Tree::Meta, &keys::sweep(number), sequence);
+        }
+        self.publish();
+        Ok(true)
     }
 
     /// Forgets requests remembered before `time_ms`; they are treated as absent anyway.

@@ -28,10 +28,16 @@ pub struct Collection {
 }
 
 /// All collections at one position.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collections {
     by_name: BTreeMap<Arc<str>, Arc<Collection>>,
     highest: CollectionId,
+}
+
+impl Default for Collections {
+    fn default() -> Self {
+        Self { by_name: BTreeMap::new(), highest: keys::FIRST_USER - 1 }
+    }
 }
 
 impl Collections {
@@ -63,7 +69,7 @@ impl Collections {
 
     /// The highest number ever given.
     pub fn highest(&self) -> CollectionId {
-        self.highest.max(keys::FIRST_USER - 1)
+        self.highest
     }
 
     /// Takes notice of a number given earlier.

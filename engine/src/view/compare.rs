@@ -50,9 +50,9 @@ pub fn compare(views: &Snapshot, fold: &Snapshot, requests_since_ms: u64) -> Res
     let remembered = |snapshot: &Snapshot| {
         snapshot.store().range(Tree::Meta, Bound::Included(vec![b'r']), Bound::Unbounded).filter(
             move |entry| {
-                entry
-                    .as_ref()
-                    .map_or(true, |(key, value)| !forgotten(key, value, requests_since_ms))
+                entry.as_ref().map_or(true, |(key, value)| {
+                    keys::swept(key).is_none() && !forgotten(key, value, requests_since_ms)
+                })
             },
         )
     };

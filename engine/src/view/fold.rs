@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::apply::{Applier, ApplierState, Counters};
 use super::generation::{Generation, Views};
+use super::keys;
 use super::row::Row;
 use super::snapshot::Snapshot;
 use super::store::{Store, Tree};
@@ -180,13 +181,25 @@ pub fn dump_base(snapshot: &Snapshot, base: &mut BaseWriter, requests_since_ms: 
     for (tree, tag) in [(Tree::Documents, b'D'), (Tree::Deleted, b'X'), (Tree::Meta, b'M')] {
         for entry in snapshot.store().range(tree, Bound::Unbounded, Bound::Unbounded) {
             let (key, value) = entry?;
-            if tree == Tree::Meta && forgotten(&key, &value, requests_since_ms) {
+            let left_out = match tree {
+                Tree::Meta => {
+                    keys::swept(&key).is_some() || forgotten(&key, &value, requests_since_ms)
+                }
+                _ => !is_kept(snapshot, &key),
+            };
+            if left_out {
                 continue;
             }
             base.push(&keyed(tag, &key, &value))?;
         }
     }
     Ok(())
+}
+
+/// Whether a key belongs to a collection that is not dropped.
+fn is_kept(snapshot: &Snapshot, key: &[u8]) -> bool {
+    let number = key.first_chunk::<4>().map_or(0, |number| u32::from_be_bytes(*number));
+    number < keys::FIRST_USER || snapshot.collections().iter().any(|c| c.number == number)
 }
 
 /// Whether an entry of the meta tree is a remembered request from before `since_ms`.

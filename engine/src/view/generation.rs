@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 use super::apply::{Applier, ApplierState, SystemFollower};
 use super::checkpoint;
@@ -40,6 +41,8 @@ pub struct Views {
     current: RwLock<Arc<Generation>>,
     /// Flushes, rebuilds and erasures write checkpoints, each on a thread of its own.
     checkpointing: Mutex<()>,
+    /// Raised when a store finds that its tables do not check.
+    notice: Arc<Notify>,
 }
 
 impl Views {
@@ -53,21 +56,26 @@ impl Views {
         followers: Vec<Arc<dyn SystemFollower>>,
     ) -> Result<(Arc<Self>, Applier)> {
         fs.create_dir_all(dir).map_err(|error| Error::io("create", dir, &error))?;
-        let opened = open_current(dir, &fs, &log, options).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the views cannot be used; they are rebuilt from the log");
-            None
-        });
-        let (generation, state) = match opened {
-            Some(opened) => opened,
-            None => {
-                let generation = fresh(dir, &fs, options)?;
-                (generation, ApplierState::default())
+        let notice = Arc::new(Notify::new());
+        let start = |(generation, state): (Generation, ApplierState)| {
+            let store = Arc::clone(&generation.store);
+            let mut applier = Applier::new(store, state, followers.clone());
+            fold::catch_up(&log, &mut applier, log.durable_position(), &Progress::default())?;
+            applier.tell_followers()?;
+            Ok((generation, applier))
+        };
+        let opened = open_current(dir, &fs, &log, options, &notice)
+            .and_then(|opened| opened.map(start).transpose());
+        let (generation, applier) = match opened {
+            Ok(Some(opened)) => opened,
+            Ok(None) => start((fresh(dir, &fs, options, &notice)?, ApplierState::default()))?,
+            // Damage of the log shows again when it is read for the rebuild.
+            Err(error) => {
+                tracing::warn!(%error, "the views cannot be used; they are rebuilt from the log");
+                start((fresh(dir, &fs, options, &notice)?, ApplierState::default()))?
             }
         };
         remove_others(dir, &generation.dir);
-        let mut applier = Applier::new(Arc::clone(&generation.store), state, followers);
-        fold::catch_up(&log, &mut applier, log.durable_position(), &Progress::default())?;
-        applier.tell_followers()?;
         let views = Self {
             dir: dir.to_owned(),
             fs,
@@ -75,6 +83,7 @@ impl Views {
             options,
             current: RwLock::new(Arc::new(generation)),
             checkpointing: Mutex::default(),
+            notice,
         };
         Ok((Arc::new(views), applier))
     }
@@ -87,10 +96,11 @@ impl Views {
         options: StoreOptions,
     ) -> Result<Self> {
         fs.create_dir_all(dir).map_err(|error| Error::io("create", dir, &error))?;
-        let generation = Arc::new(fresh(dir, &fs, options)?);
+        let notice = Arc::new(Notify::new());
+        let generation = Arc::new(fresh(dir, &fs, options, &notice)?);
         let current = RwLock::new(generation);
         let checkpointing = Mutex::default();
-        Ok(Self { dir: dir.to_owned(), fs, log, options, current, checkpointing })
+        Ok(Self { dir: dir.to_owned(), fs, log, options, current, checkpointing, notice })
     }
 
     /// The current generation.
@@ -115,7 +125,7 @@ impl Views {
 
     /// A new, empty generation beside the current one.
     pub fn beside(&self) -> Result<Generation> {
-        fresh(&self.dir, &self.fs, self.options)
+        fresh(&self.dir, &self.fs, self.options, &self.notice)
     }
 
     /// A snapshot of another generation.
@@ -131,6 +141,13 @@ impl Views {
     /// The log that the views follow.
     pub fn log(&self) -> &LogReader {
         &self.log
+    }
+
+    /// Resolves once the current views are found to be damaged.
+    pub async fn damaged(&self) {
+        while !self.current().store.is_damaged() {
+            self.notice.notified().await;
+        }
     }
 
     /// Makes readers use another generation; gives back the one before.
@@ -177,6 +194,7 @@ fn open_current(
     fs: &SharedFileSystem,
     log: &LogReader,
     options: StoreOptions,
+    notice: &Arc<Notify>,
 ) -> Result<Option<(Generation, ApplierState)>> {
     let pointer = dir.join(CURRENT);
     let Ok(file) = fs.open(&pointer, OpenMode::Read) else { return Ok(None) };
@@ -195,11 +213,16 @@ fn open_current(
     let Some(state) = checkpoint::read(&**fs, &folder, &identity(log, position)?) else {
         return Ok(None);
     };
-    let store = Store::open(&folder, options, Presence::Required)?;
+    let store = Store::open(&folder, options, Presence::Required, notice)?;
     Ok(Some((Generation { store, dir: folder, retired: AtomicBool::new(false) }, state)))
 }
 
-fn fresh(dir: &Path, fs: &SharedFileSystem, options: StoreOptions) -> Result<Generation> {
+fn fresh(
+    dir: &Path,
+    fs: &SharedFileSystem,
+    options: StoreOptions,
+    notice: &Arc<Notify>,
+) -> Result<Generation> {
     let names = fs.list(dir).map_err(|error| Error::io("list", dir, &error))?;
     let highest = names
         .iter()
@@ -208,7 +231,7 @@ fn fresh(dir: &Path, fs: &SharedFileSystem, options: StoreOptions) -> Result<Gen
         .unwrap_or(0);
     let folder = dir.join(format!("generation-{:06}", highest + 1));
     fs.create_dir_all(&folder).map_err(|error| Error::io("create", &folder, &error))?;
-    let store = Store::open(&folder, options, Presence::New)?;
+    let store = Store::open(&folder, options, Presence::New, notice)?;
     Ok(Generation { store, dir: folder, retired: AtomicBool::new(false) })
 }
 

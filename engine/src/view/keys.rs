@@ -80,6 +80,19 @@ pub fn counters(collection: CollectionId) -> Vec<u8> {
     key
 }
 
+/// The key that says that a dropped collection may have rows left.
+pub fn sweep(collection: CollectionId) -> Vec<u8> {
+    let mut key = vec![b's'];
+    key.extend_from_slice(&collection.to_be_bytes());
+    key
+}
+
+/// The collection of a [`sweep`] key.
+pub fn swept(key: &[u8]) -> Option<CollectionId> {
+    let number = key.strip_prefix(b"s")?.try_into().ok()?;
+    Some(u32::from_be_bytes(number))
+}
+
 /// The key under which a request is remembered.
 pub fn request(key: &str) -> Vec<u8> {
     let mut bytes = vec![b'r'];

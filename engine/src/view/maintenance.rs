@@ -54,13 +54,14 @@ impl Maintenance {
         Ok(Self { options, flushes })
     }
 
-    /// Called by the writer after each group: seals memtables that are full, and waits while too much is unflushed.
-    /// Whether it sealed.
-    pub fn after_group(&self, applier: &Applier, generation: &Arc<Generation>) -> bool {
+    /// Whether the memtables are full.
+    pub fn is_due(&self, applier: &Applier) -> bool {
+        applier.store().active_bytes() >= self.options.memtable_bytes
+    }
+
+    /// Called by the writer when the memtables are full: seals them, and waits while too much is unflushed.
+    pub fn seal_and_wait(&self, applier: &Applier, generation: &Arc<Generation>) {
         let store = applier.store();
-        if store.active_bytes() < self.options.memtable_bytes {
-            return false;
-        }
         self.seal(applier, generation);
         let mut waited = Duration::ZERO;
         // A disk that takes no flush must not stop the log for ever; memory grows meanwhile, and that is said.
@@ -71,7 +72,6 @@ impl Maintenance {
         if waited >= BEHIND_MAX {
             tracing::warn!("flushing the views cannot keep up; they grow in memory");
         }
-        true
     }
 
     /// Seals the memtables now and asks for a checkpoint.

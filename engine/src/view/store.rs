@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use lsm_tree::compaction::Leveled;
@@ -21,6 +22,7 @@ use lsm_tree::{
     SequenceNumberCounter,
 };
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::collections::Collections;
 use crate::error::{Error, Result};
@@ -87,6 +89,10 @@ pub struct Store {
     readers: Mutex<Readers>,
     /// Serialises compactions.
     compacting: Mutex<()>,
+    /// Something in the tables does not check.
+    damaged: AtomicBool,
+    /// Who heals is woken through this.
+    notice: Arc<Notify>,
 }
 
 struct Readers {
@@ -120,7 +126,12 @@ pub(super) type Entry = (Bytes, Bytes);
 
 impl Store {
     /// Opens the trees in `dir`, which must all be there, or creates them.
-    pub fn open(dir: &Path, options: StoreOptions, presence: Presence) -> Result<Arc<Self>> {
+    pub fn open(
+        dir: &Path,
+        options: StoreOptions,
+        presence: Presence,
+        notice: &Arc<Notify>,
+    ) -> Result<Arc<Self>> {
         // A tree whose `current` file is gone would open as an empty one.
         let missing = |tree: &&Tree| !dir.join(tree.folder()).join("current").exists();
         if presence == Presence::Required
@@ -168,11 +179,33 @@ impl Store {
                 },
             }),
             compacting: Mutex::new(()),
+            damaged: AtomicBool::new(false),
+            notice: Arc::clone(notice),
         }))
     }
 
     fn tree(&self, tree: Tree) -> &AnyTree {
         &self.trees[tree as usize]
+    }
+
+    /// Says that what the tables hold cannot be trusted.
+    pub fn report_damage(&self) {
+        if !self.damaged.swap(true, Ordering::AcqRel) {
+            self.notice.notify_one();
+        }
+    }
+
+    /// Whether something in the tables was found not to check.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Acquire)
+    }
+
+    /// An error of a tree; damage is noticed.
+    fn failed(&self, tree: Tree, error: &lsm_tree::Error) -> Error {
+        if is_damage(error) {
+            self.report_damage();
+        }
+        tree_error(tree, error)
     }
 
     /// The sequence number for the next group of writes.
@@ -195,16 +228,24 @@ impl Store {
         self.get_at(tree, key, NEWEST)
     }
 
-    /// The keys between two, both included, whether published or not; for the writer alone.
-    pub fn newest_keys(&self, tree: Tree, from: Vec<u8>, to: Vec<u8>) -> Result<Vec<Bytes>> {
+    /// The keys between two, both included, at most so many, whether published or not; for the writer alone.
+    pub fn newest_keys(
+        &self,
+        tree: Tree,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        most: usize,
+    ) -> Result<Vec<Bytes>> {
         self.tree(tree)
             .range::<Vec<u8>, _>(from..=to, NEWEST, None)
-            .map(|guard| guard.key().map(Bytes::from).map_err(|error| tree_error(tree, &error)))
+            .take(most)
+            .map(|guard| guard.key().map(Bytes::from).map_err(|error| self.failed(tree, &error)))
             .collect()
     }
 
     fn get_at(&self, tree: Tree, key: &[u8], sequence: SeqNo) -> Result<Option<Bytes>> {
-        let found = self.tree(tree).get(key, sequence).map_err(|error| tree_error(tree, &error))?;
+        let found =
+            self.tree(tree).get(key, sequence).map_err(|error| self.failed(tree, &error))?;
         Ok(found.map(Bytes::from))
     }
 
@@ -250,7 +291,7 @@ impl Store {
         for tree in Tree::ALL {
             let inner = self.tree(tree);
             let lock = inner.get_flush_lock();
-            inner.flush(&lock, self.watermark()).map_err(|error| tree_error(tree, &error))?;
+            inner.flush(&lock, self.watermark()).map_err(|error| self.failed(tree, &error))?;
             drop(lock);
             self.sweep(tree)?;
         }
@@ -267,7 +308,7 @@ impl Store {
                 let leveled = Leveled::default().with_table_target_size(self.table_bytes);
                 inner
                     .compact(Arc::new(leveled), self.watermark())
-                    .map_err(|error| tree_error(tree, &error))?;
+                    .map_err(|error| self.failed(tree, &error))?;
                 self.sweep(tree)?;
                 if inner.current_version().id() == before {
                     break;
@@ -283,7 +324,7 @@ impl Store {
         for tree in Tree::ALL {
             self.tree(tree)
                 .major_compact(self.table_bytes, self.watermark())
-                .map_err(|error| tree_error(tree, &error))?;
+                .map_err(|error| self.failed(tree, &error))?;
             self.sweep(tree)?;
         }
         Ok(())
@@ -297,7 +338,7 @@ impl Store {
         if versions.free_list_len() > 0 {
             versions
                 .maintenance(&inner.tree_config().path, watermark)
-                .map_err(|error| tree_error(tree, &error))?;
+                .map_err(|error| self.failed(tree, &error))?;
         }
         Ok(())
     }
@@ -331,9 +372,11 @@ impl StoreSnapshot {
         from: Bound<Vec<u8>>,
         to: Bound<Vec<u8>>,
     ) -> impl DoubleEndedIterator<Item = Result<Entry>> + Send + use<> {
+        let store = Arc::clone(&self.store);
         self.store.tree(tree).range::<Vec<u8>, _>((from, to), self.published.sequence, None).map(
             move |guard| {
-                let (key, value) = guard.into_inner().map_err(|error| tree_error(tree, &error))?;
+                let entry = guard.into_inner();
+                let (key, value) = entry.map_err(|error| store.failed(tree, &error))?;
                 Ok((Bytes::from(key), Bytes::from(value)))
             },
         )
@@ -350,6 +393,21 @@ impl Drop for StoreSnapshot {
                 readers.open.remove(&sequence);
             }
         }
+    }
+}
+
+/// Whether an error means that the files are not what was written, rather than that the machine lacks something.
+fn is_damage(error: &lsm_tree::Error) -> bool {
+    use std::io::ErrorKind;
+    const EIO: i32 = 5;
+    match error {
+        lsm_tree::Error::Io(error) => {
+            matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData
+            ) || error.raw_os_error() == Some(EIO)
+        }
+        _ => true,
     }
 }
 

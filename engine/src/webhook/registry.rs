@@ -59,6 +59,11 @@ impl Registry {
         (Arc::clone(&state.webhooks), state.change)
     }
 
+    /// The number of the last change.
+    pub fn change_number(&self) -> u64 {
+        self.state.read().change
+    }
+
     /// To wait for changes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

@@ -17,26 +17,25 @@ use super::dispatcher::{
 };
 use super::feed::{self, Wanted};
 use super::identity;
-use super::options::{MissingStore, Options};
+use super::opening::{FOLDER, begin_store, check_not_ahead};
+use super::options::Options;
 use super::registration::{COLLECTION, Registration};
 use super::registry::Registry;
 use super::replay::{self, Counted, Mode, ReplayAnswer, ReplayRequest, ReplayView, Which};
+use super::sample::sample;
 use super::sight::Sight;
 use super::signature::Secret;
-use super::store::{self, Op, ReplayState, ReplayStatus, StoreWriter};
+use super::store::{self, ReplayState, ReplayStatus, StoreWriter};
 use super::transport::Transport;
-use super::worker::{DeliveryView, Figures, Page, Payload, Retry, Status};
+use super::worker::{DeliveryView, Figures, Page, Retry, Status};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Content, Event, EventKind};
 use crate::subscribe::Start;
-use crate::value::{Object, Raw, Value};
+use crate::value::Raw;
 use crate::write::{Change, Command, Operation};
 
 /// Steps of the shared pass that may wait for the dispatcher.
 const ROUTED_MAX: usize = 4;
-/// The folder of the store in the data directory.
-const FOLDER: &str = "deliveries";
 
 /// The webhooks of an engine; cheap to clone.
 #[derive(Clone)]
@@ -379,79 +378,6 @@ impl Change for Rotation {
         let registration = Registration::decode(id, current)?;
         Ok(registration.rotated(self.secret.clone(), self.now_ms).to_bytes())
     }
-}
-
-/// An event as a test sends it: of position 0, which no real event has.
-fn sample(registration: &Registration, now_ms: u64) -> Payload {
-    let mut document = Object::new();
-    document.insert("_id", "sample");
-    document.insert("message", "a test delivery of headwater");
-    let (id, body) = (Value::from("sample").to_bytes(), document.to_bytes());
-    let collection = match &registration.scope {
-        super::registration::Scope::All => "sample",
-        super::registration::Scope::Named(names) => names.first().map_or("sample", |name| name),
-    };
-    feed::payload(&Event {
-        position: 0,
-        time_ms: now_ms,
-        kind: EventKind::DocumentCreated,
-        collection,
-        version: 1,
-        previous: 0,
-        actor: "test",
-        batch: 0,
-        batch_end: true,
-        body_bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
-        body_bytes_before: 0,
-        origin: None,
-        request: None,
-        digest: [0; 32],
-        content: Some(Content { id: &id, body: &body, changed: Vec::new(), removed: Vec::new() }),
-    })
-}
-
-/// What a new store begins with. Registered webhooks without a store mean that it was lost.
-fn begin_store(registry: &Registry, missing: MissingStore, end: u64) -> Result<Vec<Op>> {
-    let (webhooks, _) = registry.all();
-    if webhooks.is_empty() {
-        return Ok(Vec::new());
-    }
-    if missing == MissingStore::Refuse {
-        return Err(Error::damaged(
-            "deliveries_missing",
-            format!(
-                "{} webhooks are registered, but `{FOLDER}/` in the data directory holds no journal; restore it from \
-                 a backup, or set webhooks.missing_store to \"from_start\" (everything since each webhook's start is \
-                 delivered again) or \"from_end\" (what was outstanding is not delivered)",
-                webhooks.len()
-            ),
-        ));
-    }
-    let cursor = |registration: &Registration| match missing {
-        MissingStore::FromEnd => end,
-        MissingStore::Refuse | MissingStore::FromStart => registration.start,
-    };
-    let ops = webhooks.iter().map(|(id, registered)| Op::Cursor {
-        webhook: Arc::clone(id),
-        cursor: cursor(&registered.registration),
-        skipped_to: registered.registration.skip_to.unwrap_or(0),
-        failing_since_ms: None,
-    });
-    Ok(ops.collect())
-}
-
-fn check_not_ahead(store: &StoreWriter, end: u64) -> Result<()> {
-    let furthest = store.state().furthest();
-    if furthest <= end {
-        return Ok(());
-    }
-    Err(Error::damaged(
-        "deliveries_ahead",
-        format!(
-            "`{FOLDER}/` speaks of position {furthest}, but the log ends at {end}: they are not of the same time; \
-             restore both from one backup"
-        ),
-    ))
 }
 
 fn no_delivery(id: &str) -> Error {

@@ -5,3 +5,4 @@ mod recovery;
 mod replays;
 mod sight;
 mod support;
+mod throughput;

@@ -104,6 +104,11 @@ impl Health {
         self.state.lock().stop = Some(stop);
     }
 
+    /// Takes a failure that was met outside the sequencer; one that is known already says more.
+    pub(super) fn noticed(&self, error: &Error) {
+        self.state.lock().stop.get_or_insert_with(|| Stop::of(error));
+    }
+
     pub(super) fn resumed(&self) {
         self.state.lock().stop = None;
     }

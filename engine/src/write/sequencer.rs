@@ -26,6 +26,10 @@ use crate::view::{self, Applier, ApplierState, Generation, Maintenance, Tree, Vi
 /// How often an idle sequencer looks whether a full disk has room again.
 const IDLE: Duration = Duration::from_millis(500);
 
+/// Rows of dropped collections removed at a time, when there is nothing else to do and after each group.
+const SWEEP_IDLE: usize = 10_000;
+const SWEEP_BUSY: usize = 100;
+
 /// Work that runs between two groups, with the writer's state at hand.
 pub(crate) type Control = Box<dyn FnOnce(&mut Sequencer) + Send>;
 
@@ -106,11 +110,14 @@ impl Sequencer {
                 Err(RecvTimeoutError::Timeout) => {
                     // Also an idle server says that the disk is nearly full.
                     self.begin();
+                    self.sweep(SWEEP_IDLE);
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.maintenance.seal(&self.applier, &self.generation);
+        if self.settle() {
+            self.maintenance.seal(&self.applier, &self.generation);
+        }
         if let Err(error) = self.log.close() {
             tracing::error!(%error, "the head could not be written at the stop");
         }
@@ -148,6 +155,7 @@ impl Sequencer {
             }
         }
         self.commit(replies);
+        self.sweep(SWEEP_BUSY);
         if let Some(work) = control {
             work(self);
             self.overlay.reset(self.applier.store());
@@ -329,6 +337,7 @@ impl Sequencer {
         if let Err(error) = self.applier.apply(block, block.last_position()) {
             // The group is durable, but cannot be shown: writes stop until the views are rebuilt.
             tracing::error!(%error, "the views could not apply a committed group");
+            self.applier.store().report_damage();
             self.health.stopped(Stop::Views(error.clone()));
             replies.refuse(&Error::unavailable("write_unknown", error.to_string()));
             self.tail.push(Arc::clone(block));
@@ -338,9 +347,27 @@ impl Sequencer {
         // Before the answers, so that a subscription opened after one starts after what it answered.
         self.tail.push(Arc::clone(block));
         replies.answer();
-        if self.maintenance.after_group(&self.applier, &self.generation) {
+        if self.maintenance.is_due(&self.applier) && self.settle() {
+            self.maintenance.seal_and_wait(&self.applier, &self.generation);
             self.forget_requests();
         }
+    }
+
+    /// Clears away some of what dropped collections left.
+    fn sweep(&mut self, most: usize) {
+        if let Err(error) = self.applier.sweep(most) {
+            tracing::warn!(%error, "what a dropped collection left could not be cleared away");
+        }
+    }
+
+    /// Views on disk must never hold what the log may still lose: relaxed durability syncs here. Whether it could.
+    fn settle(&mut self) -> bool {
+        let settled = self.log.settle();
+        if let Err(error) = &settled {
+            tracing::error!(%error, "the log could not be synced; the views stay in memory");
+            self.health.stopped(Stop::of(error));
+        }
+        settled.is_ok()
     }
 
     fn forget_requests(&mut self) {
@@ -354,6 +381,10 @@ impl Sequencer {
 
     /// Tries to write again after the disk was full.
     fn recover(&mut self) {
+        // The head is written on another thread; its failure stops the log, too.
+        if let Some(error) = self.reader.failure() {
+            self.health.noticed(&error);
+        }
         if !self.health.may_resume(&self.views, &self.limits, self.clock.monotonic()) {
             return;
         }
@@ -413,9 +444,10 @@ impl Sequencer {
     }
 
     /// Seals the memtables and says from where on they would have to be applied again: what a checkpoint needs.
-    pub(crate) fn rotate(&mut self) -> (Arc<Generation>, ApplierState) {
+    pub(crate) fn rotate(&mut self) -> Result<(Arc<Generation>, ApplierState)> {
+        self.log.settle()?;
         self.applier.store().rotate();
-        (Arc::clone(&self.generation), self.applier.state())
+        Ok((Arc::clone(&self.generation), self.applier.state()))
     }
 }
 

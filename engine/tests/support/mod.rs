@@ -56,8 +56,17 @@ impl Bench {
     /// Opens on another file system or clock.
     pub fn try_open(&self, fs: SharedFileSystem, clock: SharedClock) -> Result<Engine> {
         let tasks = Tasks::new(tokio::runtime::Handle::current());
-        let components = Components { fs, clock, tasks, followers: Vec::new() };
-        tokio::task::block_in_place(|| Engine::open(self.settings.clone(), components))
+        let components = Components { fs, clock, tasks: tasks.clone(), followers: Vec::new() };
+        tokio::task::block_in_place(|| {
+            let opened = Engine::open(self.settings.clone(), components);
+            if opened.is_err() {
+                // What was started already still holds the directory's lock.
+                let stopped = tasks.stop(Duration::from_secs(10));
+                let late = tokio::runtime::Handle::current().block_on(stopped);
+                assert!(late.is_empty(), "still running: {late:?}");
+            }
+            opened
+        })
     }
 
     pub async fn stop(&self, engine: Engine) {

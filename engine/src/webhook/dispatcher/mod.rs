@@ -89,6 +89,8 @@ pub(super) struct Dispatcher {
     workers: HashMap<Arc<str>, Worker>,
     /// Replays that ended, and those whose webhook is not there yet.
     replays: BTreeMap<u64, ReplayState>,
+    /// The registry's change that the workers are in step with.
+    reconciled: u64,
     rotation: VecDeque<Arc<str>>,
     in_flight: usize,
     /// Those of them to webhooks whose last attempt failed.
@@ -137,6 +139,7 @@ impl Dispatcher {
             saved: parts.saved,
             workers: HashMap::new(),
             replays: parts.replays,
+            reconciled: 0,
             rotation: VecDeque::new(),
             in_flight: 0,
             strained: 0,
@@ -169,7 +172,7 @@ impl Dispatcher {
                     }
                 }
                 Some(routed) = routed.recv() => self.route(&routed),
-                Ok(()) = changes.changed() => self.reconcile(),
+                Ok(()) = changes.changed() => self.keep_in_step(),
                 () = shared.nudge.notified() => self.touch_all(),
                 () = tokio::time::sleep(sleep) => self.touch_all(),
                 () = token.cancelled() => break,
@@ -236,6 +239,8 @@ impl Dispatcher {
     fn step(&mut self) {
         let clock = Arc::clone(self.engine.clock());
         let (now_ms, now) = (clock.now_ms(), clock.monotonic());
+        // What was acknowledged holds for every attempt that starts from now on.
+        self.keep_in_step();
         // Under load there is no sleep that could end.
         if self.wake_at.is_some_and(|at| at <= now) {
             self.touch_all();
@@ -321,6 +326,7 @@ impl Dispatcher {
 
     /// The deliveries of a webhook.
     pub(super) fn worker(&mut self, webhook: &str) -> Result<&mut Worker> {
+        self.keep_in_step();
         let id = Arc::from(webhook);
         let found = self.workers.get_mut(&id).ok_or_else(|| no_webhook(webhook))?;
         self.touched.insert(id);

@@ -51,9 +51,16 @@ impl Dispatcher {
         self.publish_needs();
     }
 
-    /// Brings the workers in step with the registry.
-    pub(super) fn reconcile(&mut self) {
-        let (webhooks, _) = self.registry.all();
+    /// Brings the workers in step with the registry, if it changed.
+    pub(super) fn keep_in_step(&mut self) {
+        if self.registry.change_number() != self.reconciled {
+            self.reconcile();
+        }
+    }
+
+    fn reconcile(&mut self) {
+        let (webhooks, change) = self.registry.all();
+        self.reconciled = change;
         let now = self.engine.clock().monotonic();
         for (id, registered) in webhooks.iter() {
             let concurrency = self.concurrency(registered);

@@ -251,7 +251,7 @@ fn record_at<'a>(bytes: &'a [u8], at: usize, secret: &[u8; 16]) -> Option<Record
     }
     let len = u32_at(rest, 0) as usize;
     let payload_len = u32_at(rest, 24) as usize;
-    if len % 8 != 0 || len < RECORD_BYTES || payload_len > len - RECORD_BYTES {
+    if !len.is_multiple_of(8) || len < RECORD_BYTES || payload_len > len - RECORD_BYTES {
         return None;
     }
     let record = rest.get(..len)?;

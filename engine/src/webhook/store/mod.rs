@@ -30,6 +30,6 @@ pub(crate) use state::SavedWebhook;
 pub(crate) use writer::{StoreWriter, open};
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -87,18 +87,22 @@ async fn r17_a_failing_document_is_retried_on_schedule_and_parks_only_itself() {
         let page = page.unwrap();
         page.deliveries.len() == 1
             && page.deliveries[0].attempts.len() == 2
-            && page.deliveries[0].next_attempt_ms.is_some_and(|next| {
-                (300_000..=360_000).contains(&(next - open.now_ms()))
-            })
+            && page.deliveries[0]
+                .next_attempt_ms
+                .is_some_and(|next| (300_000..=360_000).contains(&(next - open.now_ms())))
     })
     .await;
-    let pending =
-        open.service.deliveries(&webhook.id, Some(Status::Pending), 10, None).await.unwrap();
-    assert_eq!(pending.deliveries.len(), 1);
+    open.until("one parked delivery, and no other pending", || async {
+        let page = open.service.deliveries(&webhook.id, Some(Status::Pending), 10, None).await;
+        let pending = page.unwrap().deliveries;
+        pending.len() == 1 && pending[0].behind == Some(received[0].position())
+    })
+    .await;
     open.receiver.answer(|_| 200);
     open.pass(360_000);
     let received = open.receiver.wait(6).await;
-    let documents: Vec<_> = received[4..].iter().map(|r| r.json()["document"]["n"].clone()).collect();
+    let documents: Vec<_> =
+        received[4..].iter().map(|r| r.json()["document"]["n"].clone()).collect();
     assert_eq!(documents, [1, 2]);
     open.until("nothing outstanding", || async {
         open.service.figures(&webhook.id).await.unwrap().outstanding == 0
@@ -112,7 +116,8 @@ async fn r17_gone_disables_with_an_event_and_the_backlog_is_kept_or_skipped() {
     let bench = Bench::new(&[0, 1000]);
     let open = bench.open();
     let webhook = open.register(r#"{"url":"http://a.test/","collections":["*"]}"#).await;
-    let watch = r#"{"url":"http://watch.test/","collections":["none"],"kinds":["webhook.disabled"]}"#;
+    let watch =
+        r#"{"url":"http://watch.test/","collections":["none"],"kinds":["webhook.disabled"]}"#;
     open.register(watch).await;
     open.receiver.answer(|delivery| if delivery.url.contains("a.test") { 410 } else { 200 });
     open.put("orders", 1, "\"n\":1").await;

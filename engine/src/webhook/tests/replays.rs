@@ -30,7 +30,8 @@ async fn r19_a_replay_is_counted_and_sends_the_same_ids() {
     let id = &webhook.id;
     let dry = replay(&open, &format!(r#"{{"webhook":"{id}","from":0,"dry_run":true}}"#)).await;
     let dry = dry.unwrap();
-    let (low, high) = (first.iter().map(|r| r.position()).min(), first.iter().map(|r| r.position()).max());
+    let (low, high) =
+        (first.iter().map(|r| r.position()).min(), first.iter().map(|r| r.position()).max());
     assert_eq!((dry.id, dry.matched, dry.first, dry.last), (None, 50, low, high));
     let started = replay(&open, &format!(r#"{{"webhook":"{id}","from":0}}"#)).await.unwrap();
     let again = open.receiver.wait(100).await.split_off(50);
@@ -85,7 +86,8 @@ async fn r19_dead_letters_are_listed_and_sent_again() {
     assert_eq!((figures.dead, figures.outstanding), (3, 0));
     let page = open.service.deliveries(&webhook.id, Some(Status::Dead), 2, None).await.unwrap();
     assert_eq!(page.deliveries.len(), 2);
-    let rest = open.service.deliveries(&webhook.id, Some(Status::Dead), 2, page.next).await.unwrap();
+    let rest =
+        open.service.deliveries(&webhook.id, Some(Status::Dead), 2, page.next).await.unwrap();
     assert_eq!((rest.deliveries.len(), rest.next), (1, None));
     open.receiver.answer(|_| 200);
     // One by hand, after a restart, the others by a replay.

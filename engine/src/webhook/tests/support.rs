@@ -65,11 +65,7 @@ pub(super) struct Receiver {
 impl Receiver {
     pub(super) fn new() -> Arc<Self> {
         let (count, _) = watch::channel(0);
-        Arc::new(Self {
-            answer: Mutex::new(Box::new(|_| 200)),
-            received: Mutex::default(),
-            count,
-        })
+        Arc::new(Self { answer: Mutex::new(Box::new(|_| 200)), received: Mutex::default(), count })
     }
 
     pub(super) fn answer(&self, answer: impl Fn(&Received) -> u16 + Send + 'static) {
@@ -78,6 +74,16 @@ impl Receiver {
 
     pub(super) fn all(&self) -> Vec<Received> {
         self.received.lock().clone()
+    }
+
+    /// How many arrived.
+    pub(super) fn count(&self) -> usize {
+        *self.count.borrow()
+    }
+
+    /// Waits until so many arrived, as long as it takes.
+    pub(super) async fn wait_long(&self, count: usize) {
+        drop(self.count.subscribe().wait_for(|now| *now >= count).await);
     }
 
     /// Waits until so many arrived, and gives them.

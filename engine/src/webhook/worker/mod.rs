@@ -10,6 +10,7 @@
 //! it failed, stands behind one that did, or takes long. So the usual delivery is never written anywhere: only the cursor
 //! moves.
 
+mod admit;
 mod finish;
 mod lanes;
 mod listing;
@@ -26,7 +27,7 @@ use bytes::Bytes;
 use self::lanes::Lanes;
 use self::pace::Pace;
 use self::replaying::Replaying;
-use super::registration::{Order, Registration};
+use super::registration::Registration;
 use super::registry::Registered;
 use super::store::{Attempt, Op, Outstanding, SavedWebhook};
 
@@ -297,120 +298,6 @@ impl Worker {
         self.unsaved.len() + self.replay.as_ref().map_or(0, |replay| replay.unsaved.len())
     }
 
-    /// Takes in the events between the cursor and `to` that are wanted, as far as there is room. Those up to the cursor
-    /// are passed over.
-    pub(super) fn ingest(&mut self, items: &[Item], to: u64, now: Duration) {
-        for item in items {
-            if item.position <= self.cursor {
-                continue;
-            }
-            if !self.has_room() {
-                return;
-            }
-            self.take_live(item, now);
-            self.cursor = item.position;
-        }
-        self.cursor = self.cursor.max(to);
-    }
-
-    fn take_live(&mut self, item: &Item, now: Duration) {
-        if let Some(entry) = self.entries.get_mut(&item.position) {
-            // A replay was faster.
-            entry.live = true;
-            match entry.saved {
-                true => self.save(item.position),
-                false => drop(self.unsaved.insert(item.position)),
-            }
-            return;
-        }
-        self.unsaved.insert(item.position);
-        self.take(item, None, now);
-    }
-
-    fn take(&mut self, item: &Item, replay: Option<u64>, now: Duration) {
-        self.body_bytes += item.payload.body.len();
-        let entry = Entry {
-            key: item.key,
-            event_ms: item.event_ms,
-            payload: Some(Arc::clone(&item.payload)),
-            standing: item.standing,
-            stage: Stage::Parked,
-            saved: false,
-            since: now,
-            next_ms: 0,
-            attempts: 0,
-            replay,
-            live: replay.is_none(),
-            sent: false,
-            history: Vec::new(),
-        };
-        self.admit(item.position, entry);
-        let waits = self.lanes.head(item.key).is_some_and(|head| {
-            self.entries.get(&head).is_some_and(|entry| entry.stage == Stage::Waiting)
-        });
-        if waits {
-            self.save(item.position);
-        }
-    }
-
-    /// Puts a delivery in its place: behind the others of its document, or among the ready.
-    fn admit(&mut self, position: u64, entry: Entry) {
-        let key = entry.key;
-        self.entries.insert(position, entry);
-        let first = match self.registration.order {
-            Order::PerDocument => self.lanes.push(key, position),
-            Order::None => true,
-        };
-        if first {
-            self.activate(position);
-        }
-    }
-
-    /// Its document's turn has come to it: it is ready, or waits for its time.
-    fn activate(&mut self, position: u64) {
-        let Some(entry) = self.entries.get_mut(&position) else { return };
-        if entry.stage != Stage::Parked {
-            return;
-        }
-        if entry.next_ms > 0 {
-            entry.stage = Stage::Waiting;
-            self.due.insert((entry.next_ms, position));
-        } else {
-            self.make_ready(position);
-        }
-    }
-
-    fn make_ready(&mut self, position: u64) {
-        let Some(entry) = self.entries.get_mut(&position) else { return };
-        entry.stage = Stage::Ready;
-        match entry.replay {
-            Some(_) => self.ready_replay.push_back(position),
-            None => self.ready.push_back(position),
-        }
-    }
-
-    fn rebuild_lanes(&mut self) {
-        self.lanes = Lanes::default();
-        if self.registration.order == Order::PerDocument {
-            // What is under way goes first; the rest follows in order.
-            let (under_way, rest): (Vec<_>, Vec<_>) =
-                self.entries.iter().partition(|(_, entry)| entry.stage != Stage::Parked);
-            for (position, entry) in under_way.into_iter().chain(rest) {
-                self.lanes.push(entry.key, *position);
-            }
-            return;
-        }
-        let parked: Vec<u64> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.stage == Stage::Parked)
-            .map(|(position, _)| *position)
-            .collect();
-        for position in parked {
-            self.activate(position);
-        }
-    }
-
     /// Makes ready what is due.
     pub(super) fn tick(&mut self, now_ms: u64) {
         while let Some((due_ms, position)) = self.due.first().copied()
@@ -437,9 +324,9 @@ impl Worker {
             Some(position) => position,
             None => self.next_replayed(now)?,
         };
+        let entry = self.entries.get_mut(&position)?;
         self.pace.take(now);
         self.in_flight += 1;
-        let entry = self.entries.get_mut(&position)?;
         entry.stage = Stage::InFlight;
         let (payload, standing) = (entry.payload.clone(), entry.standing);
         let first_of = entry.replay.filter(|_| !std::mem::replace(&mut entry.sent, true));

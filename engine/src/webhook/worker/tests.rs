@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
+use crate::webhook::registration::Order;
 use crate::webhook::schedule::Schedule;
 use crate::webhook::signature::Secret;
 use crate::webhook::store::{ReplayState, ReplayStatus, SavedWebhook, testing::Saved};
@@ -185,13 +186,11 @@ fn five_days_of_failures_disable() {
 #[test]
 fn memory_is_bounded_and_the_cursor_stops() {
     let mut bench = Bench::new(Order::PerDocument, &[0, 1_000_000]);
-    let mut next = 1;
-    for _ in 0..20_000 {
+    for next in 1..=20_000 {
         bench.ingest(&[item(next, 1)]);
         if bench.worker.cursor < next {
             break;
         }
-        next += 1;
         for position in bench.start_all() {
             bench.end(position, 500);
         }
@@ -300,8 +299,9 @@ fn run_model(seed: u64) {
     for step in 0..20_000 {
         calm |= step > 3000;
         let upto = (bench.worker.cursor + random.random_range(0..10)).min(total);
-        let items: Vec<_> =
-            (bench.worker.cursor + 1..=upto).map(|position| item(position, key_of(position))).collect();
+        let items: Vec<_> = (bench.worker.cursor + 1..=upto)
+            .map(|position| item(position, key_of(position)))
+            .collect();
         bench.worker.ingest(&items, upto, bench.now());
         for position in bench.start_all() {
             model.starts(position, key_of(position), seed);

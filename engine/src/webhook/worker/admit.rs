@@ -1,0 +1,124 @@
+//! How deliveries come in and get their place.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lanes::Lanes;
+use super::{Entry, Item, Stage, Worker};
+use crate::webhook::registration::Order;
+
+impl Worker {
+    /// Takes in the events between the cursor and `to` that are wanted, as far as there is room. Those up to the cursor
+    /// are passed over.
+    pub(in crate::webhook) fn ingest(&mut self, items: &[Item], to: u64, now: Duration) {
+        for item in items {
+            if item.position <= self.cursor {
+                continue;
+            }
+            if !self.has_room() {
+                return;
+            }
+            self.take_live(item, now);
+            self.cursor = item.position;
+        }
+        self.cursor = self.cursor.max(to);
+    }
+
+    fn take_live(&mut self, item: &Item, now: Duration) {
+        if let Some(entry) = self.entries.get_mut(&item.position) {
+            // A replay was faster.
+            entry.live = true;
+            match entry.saved {
+                true => self.save(item.position),
+                false => drop(self.unsaved.insert(item.position)),
+            }
+            return;
+        }
+        self.unsaved.insert(item.position);
+        self.take(item, None, now);
+    }
+
+    pub(super) fn take(&mut self, item: &Item, replay: Option<u64>, now: Duration) {
+        self.body_bytes += item.payload.body.len();
+        let entry = Entry {
+            key: item.key,
+            event_ms: item.event_ms,
+            payload: Some(Arc::clone(&item.payload)),
+            standing: item.standing,
+            stage: Stage::Parked,
+            saved: false,
+            since: now,
+            next_ms: 0,
+            attempts: 0,
+            replay,
+            live: replay.is_none(),
+            sent: false,
+            history: Vec::new(),
+        };
+        self.admit(item.position, entry);
+        let waits = self.lanes.head(item.key).is_some_and(|head| {
+            self.entries.get(&head).is_some_and(|entry| entry.stage == Stage::Waiting)
+        });
+        if waits {
+            self.save(item.position);
+        }
+    }
+
+    /// Puts a delivery in its place: behind the others of its document, or among the ready.
+    pub(super) fn admit(&mut self, position: u64, entry: Entry) {
+        let key = entry.key;
+        self.entries.insert(position, entry);
+        let first = match self.registration.order {
+            Order::PerDocument => self.lanes.push(key, position),
+            Order::None => true,
+        };
+        if first {
+            self.activate(position);
+        }
+    }
+
+    /// Its document's turn has come to it: it is ready, or waits for its time.
+    pub(super) fn activate(&mut self, position: u64) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        if entry.stage != Stage::Parked {
+            return;
+        }
+        if entry.next_ms > 0 {
+            entry.stage = Stage::Waiting;
+            self.due.insert((entry.next_ms, position));
+        } else {
+            self.make_ready(position);
+        }
+    }
+
+    pub(super) fn make_ready(&mut self, position: u64) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        entry.stage = Stage::Ready;
+        match entry.replay {
+            Some(_) => self.ready_replay.push_back(position),
+            None => self.ready.push_back(position),
+        }
+    }
+
+    pub(super) fn rebuild_lanes(&mut self) {
+        self.lanes = Lanes::default();
+        if self.registration.order == Order::PerDocument {
+            // What is under way goes first; the rest follows in order.
+            let (under_way, rest): (Vec<_>, Vec<_>) =
+                self.entries.iter().partition(|(_, entry)| entry.stage != Stage::Parked);
+            for (position, entry) in under_way.into_iter().chain(rest) {
+                self.lanes.push(entry.key, *position);
+            }
+            return;
+        }
+        let parked: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.stage == Stage::Parked)
+            .map(|(position, _)| *position)
+            .collect();
+        for position in parked {
+            self.activate(position);
+        }
+    }
+}
