@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Server};
+use crate::harness::{Answer, Client, ROOT, Server};
 
 const ORDERS: &str = "/v1/collections/orders/documents";
 
@@ -59,9 +59,18 @@ async fn names_of_collections_are_checked() {
     let server = Server::start();
     let client = server.client();
     let long = "a".repeat(121);
-    for name in ["a%20b", "%C3%A9", "%2e", "%2e%2e", "a%2fb", long.as_str()] {
+    for name in ["a%20b", "%C3%A9", "a%2fb", long.as_str()] {
         let path = format!("/v1/collections/{name}/documents");
         assert_eq!(client.post(&path, &json!({})).await.status, 400, "{name}");
+    }
+    // Clients fold dot segments away, so these go out by hand.
+    for name in [".", "..", "%2e", "%2E%2e"] {
+        let path = format!("/v1/collections/{name}/documents");
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nx-apikey: {ROOT}\r\n");
+        let rest =
+            "content-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+        let answer = server.converse(&format!("{head}{rest}"));
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{name}: {answer}");
     }
     let path = format!("/v1/collections/{}/documents", "a".repeat(120));
     client.post(&path, &json!({})).await.expect(201);

@@ -151,7 +151,7 @@ async fn pages_follow_each_other_in_id_order() {
     let skipped = client.get(&format!("{ORDERS}?skip=24")).await.expect(200);
     assert_eq!(ids(skipped.list("documents")), [&json!(24)]);
     client.get(&format!("{ORDERS}?limit=1000")).await.expect(200);
-    for wrong in ["limit=1001", "limit=0", "limit=-1", "limit=x", "cursor=x", "bogus=1"] {
+    for wrong in ["limit=1001", "limit=0", "limit=-1", "limit=x", "cursor=x"] {
         client.get(&format!("{ORDERS}?{wrong}")).await.expect(400);
     }
 }

@@ -60,7 +60,9 @@ impl Answer {
 impl Client {
     /// A client of a server.
     pub(crate) fn new(url: &str, key: Option<&str>) -> Self {
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10));
+        // No connection is used twice: one that a killed server left behind would fail the next request.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0);
+        let http = http.connect_timeout(Duration::from_secs(10));
         Self { http: http.build().unwrap(), url: url.to_owned(), key: key.map(str::to_owned) }
     }
 

@@ -1,6 +1,7 @@
 //! The real binary on a port of its own, over a scratch directory.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -116,7 +117,6 @@ impl Server {
         ended(&mut self.child.take().unwrap())
     }
 
-
     /// The address with the scheme.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -139,6 +139,16 @@ impl Server {
 
     fn log_path(&self) -> PathBuf {
         self.dir.path().join("stderr")
+    }
+
+    /// Sends bytes as they are; all that is answered until the server closes the connection.
+    pub(crate) fn converse(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// A client with full access.
