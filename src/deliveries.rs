@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use headwater_api::WebhookTransport;
 use headwater_engine::Engine;
-use headwater_engine::webhook::{Options, Registry, Schedule, WebhookService};
+use headwater_engine::webhook::{Options, Registry, Schedule, Sight, WebhookService};
 
 use crate::config;
 
@@ -19,6 +19,7 @@ pub(crate) fn registry() -> Arc<Registry> {
 pub(crate) async fn open(
     engine: &Engine,
     registry: Arc<Registry>,
+    sight: Arc<dyn Sight>,
     config: &config::Webhooks,
 ) -> anyhow::Result<WebhookService> {
     let clock = Arc::clone(engine.clock());
@@ -26,6 +27,7 @@ pub(crate) async fn open(
     let options = Options {
         retry_schedule: Schedule::new(config.retry_schedule.clone()),
         timeout: Duration::from_millis(config.timeout_ms),
+        sight,
         ..Options::default()
     };
     let opening = engine.clone();

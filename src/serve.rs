@@ -87,7 +87,7 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
     let components = Components { fs, clock, tasks: tasks.clone(), followers };
     let opened = tasks.blocking(move || Engine::open(settings, components)).await;
     let engine = opened.context("opening the data directory panicked")??;
-    let service = crate::deliveries::open(&engine, webhooks, &config.webhooks).await?;
+    let service = crate::deliveries::open(&engine, webhooks, access.sight(), &config.webhooks).await?;
     if let Some(key) = access.bootstrap(&engine).await? {
         println!("root key: {key}");
     }

@@ -8,6 +8,7 @@ mod credential;
 pub(crate) mod document;
 mod grant;
 pub(crate) mod key;
+mod owners;
 mod presented;
 mod registry;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use headwater_engine::clock::SharedClock;
 use headwater_engine::view::SystemFollower;
+use headwater_engine::webhook::Sight;
 use headwater_engine::{Engine, Result};
 use http::request::Parts;
 
@@ -25,23 +27,31 @@ pub(crate) use credential::Credential;
 pub(crate) use grant::Grant;
 pub(crate) use registry::{COLLECTION, shown};
 
+use owners::Owners;
 use registry::CredentialRegistry;
 
 /// Who may do what; made before the engine is opened, so that it can follow it.
 #[derive(Clone)]
 pub struct Access {
     registry: Arc<CredentialRegistry>,
+    owners: Arc<Owners>,
 }
 
 impl Access {
     /// Access with the root key of the configuration, if there is one. Only its hash is kept.
     pub fn new(root_key: Option<&str>, clock: SharedClock) -> Self {
-        Self { registry: Arc::new(CredentialRegistry::new(root_key, clock)) }
+        let owners = Arc::new(Owners::new(Arc::clone(&clock)));
+        Self { registry: Arc::new(CredentialRegistry::new(root_key, clock)), owners }
     }
 
     /// What has to follow the engine: goes into `Components::followers`.
     pub fn followers(&self) -> Vec<Arc<dyn SystemFollower>> {
-        vec![Arc::clone(&self.registry) as Arc<dyn SystemFollower>]
+        vec![Arc::clone(&self.registry) as _, Arc::clone(&self.owners) as _]
+    }
+
+    /// What the credentials that registered webhooks may see as they stand: goes into the webhooks' options.
+    pub fn sight(&self) -> Arc<dyn Sight> {
+        Arc::clone(&self.owners) as Arc<dyn Sight>
     }
 
     /// Makes a full-access key where nobody could do anything otherwise, and gives it, to be printed once.

@@ -1,5 +1,5 @@
 //! Webhooks: register, list, change, remove, and what was delivered. Each needs `settings` on the webhook's collections,
-//! registering needs `read` there too.
+//! registering and changing needs `read` there too, and more for events of no document.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use headwater_engine::value::{Raw, Value};
 use headwater_engine::webhook::registration::{COLLECTION, Scope};
 use headwater_engine::webhook::{Registration, WebhookService};
 use headwater_engine::write::{Absent, Committed, Operation};
-use headwater_engine::{Error, ErrorKind};
+use headwater_engine::{Error, ErrorKind, EventKind};
 use serde_json::{Value as Json, json};
 
 use super::collections::to_json;
@@ -36,7 +36,7 @@ impl Session {
         let owner = &self.credential.id;
         let registration = Registration::create(&self.engine, Raw::trusted(given), owner)?;
         self.check_scope(&registration, Action::Settings)?;
-        self.check_scope(&registration, Action::Read)?;
+        self.check_sight(&registration)?;
         if let Scope::Named(names) = &registration.scope {
             for name in names {
                 self.check_there(name)?;
@@ -108,7 +108,7 @@ impl Session {
             let (present, version) = self.stored_webhook(service, id)?;
             let changed = present.patched(&self.engine, Raw::trusted(given))?;
             self.check_scope(&changed, Action::Settings)?;
-            self.check_scope(&changed, Action::Read)?;
+            self.check_sight(&changed)?;
             let operation = Operation::Replace {
                 collection: Arc::from(COLLECTION),
                 id: changed.document_id(),
@@ -155,6 +155,18 @@ impl Session {
             if_version: None,
         };
         Ok(self.commit(vec![operation], request).await?)
+    }
+
+    /// Whether the caller may see what the webhook asks for. What its owner may see is asked again at each delivery.
+    fn check_sight(&self, registration: &Registration) -> Result<(), ApiError> {
+        self.check_scope(registration, Action::Read)?;
+        if registration.kinds.contains(&EventKind::EventPublished) {
+            self.check_outside(Action::Subscribe)?;
+        }
+        if registration.kinds.contains(&EventKind::WebhookDisabled) {
+            self.full_access()?;
+        }
+        Ok(())
     }
 
     fn check_scope(&self, registration: &Registration, action: Action) -> Result<(), ApiError> {

@@ -8,3 +8,4 @@ mod limits;
 mod served;
 mod support;
 mod transactions;
+mod webhooks;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::feed;
 use super::identity;
 use super::registration::Registration;
+use super::sight::Sight;
 use super::signature;
 use super::transport::{DeliveryRequest, DeliveryResult, Transport};
 use super::worker::{Ending, Job, Payload};
@@ -13,18 +14,27 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 
-/// Makes the attempt of a job.
+/// What attempts are made with.
+pub(super) struct Means<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) transport: &'a dyn Transport,
+    pub(super) sight: &'a Arc<dyn Sight>,
+}
+
+/// Makes the attempt of a job, unless the webhook's owner may not see the event any more.
 pub(super) async fn run(
-    engine: &Engine,
-    transport: &dyn Transport,
-    registration: &Registration,
+    means: &Means<'_>,
+    registration: &Arc<Registration>,
     job: Job,
     timeout: Duration,
 ) -> Ending {
-    let payload = match job.payload {
+    let Means { engine, transport, sight } = *means;
+    let same = job.standing.is_some() && sight.standing(&registration.owner) == job.standing;
+    let payload = match job.payload.filter(|_| same) {
         Some(payload) => payload,
-        None => match load(engine, job.position).await {
-            Ok(payload) => Arc::new(payload),
+        None => match load(means, registration, job.position).await {
+            Ok(Some(payload)) => Arc::new(payload),
+            Ok(None) => return Ending::Hidden,
             Err(error) if error.kind() == ErrorKind::Gone => {
                 return Ending::Lost(format!("the event is not kept any more: {error}"));
             }
@@ -63,14 +73,21 @@ pub(super) fn request(
     }
 }
 
-async fn load(engine: &Engine, position: u64) -> Result<Payload> {
-    let log = engine.log().clone();
-    let read = engine.tasks().blocking(move || {
+/// Reads an event; `None` where the webhook's owner may not see it.
+async fn load(
+    means: &Means<'_>,
+    registration: &Arc<Registration>,
+    position: u64,
+) -> Result<Option<Payload>> {
+    let log = means.engine.log().clone();
+    let (sight, registration) = (Arc::clone(means.sight), Arc::clone(registration));
+    let read = means.engine.tasks().blocking(move || {
         let block = log.get(position)?;
         let record = block.get(position).ok_or_else(|| {
             Error::internal(format!("the log gave no record for position {position}"))
         })?;
-        Ok(feed::payload(&Event::decode(&record)?))
+        let event = Event::decode(&record)?;
+        Ok(sight.may_see(&registration.owner, &event).then(|| feed::payload(&event)))
     });
     read.await.ok_or_else(|| Error::internal("reading the log panicked"))?
 }

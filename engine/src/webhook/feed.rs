@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::identity;
 use super::registration::{Registration, Scope};
 use super::registry::{Registry, Webhooks};
+use super::sight::Sight;
 use super::worker::{Item, Payload};
 use crate::engine::Engine;
 use crate::error::{Detail, Error, ErrorKind, Result};
@@ -28,13 +29,17 @@ pub(super) struct Wanted {
     pub(super) registration: Arc<Registration>,
     /// Only these collections; none: what the registration follows.
     pub(super) collections: Vec<String>,
+    /// What its owner may see.
+    pub(super) sight: Arc<dyn Sight>,
 }
 
 impl Wanted {
     pub(super) fn wants(&self, event: &Event<'_>) -> bool {
         let within = self.collections.is_empty()
             || self.collections.iter().any(|name| name == event.collection);
-        within && self.registration.wants(event)
+        within
+            && self.registration.wants(event)
+            && self.sight.may_see(&self.registration.owner, event)
     }
 }
 
@@ -54,13 +59,14 @@ pub(super) struct Found {
     pub(super) to: u64,
 }
 
-/// An event as something to deliver.
-pub(super) fn item(event: &Event<'_>) -> Item {
+/// An event as something to deliver, to an owner of that standing.
+fn item(event: &Event<'_>, standing: Option<u64>) -> Item {
     Item {
         position: event.position,
         key: identity::document_key(event),
         event_ms: event.time_ms,
         payload: Arc::new(payload(event)),
+        standing,
     }
 }
 
@@ -88,8 +94,10 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted, stretch: Stretch) -> 
                 return Ok(found);
             }
             found.to = event.position;
+            // Before the question, so that a change in between is noticed at the attempt.
+            let standing = wanted.sight.standing(&wanted.registration.owner);
             if wanted.wants(&event) {
-                let item = item(&event);
+                let item = item(&event, standing);
                 bytes += item.payload.body.len();
                 found.items.push(item);
                 if found.items.len() >= stretch.items_max || bytes >= stretch.bytes_max {
@@ -126,6 +134,7 @@ pub(super) struct Routed {
 
 /// Which webhooks may want an event.
 struct Routes {
+    sight: Arc<dyn Sight>,
     change: u64,
     all: Vec<Arc<Registration>>,
     named: HashMap<String, Vec<Arc<Registration>>>,
@@ -133,9 +142,9 @@ struct Routes {
 }
 
 impl Routes {
-    fn new(webhooks: &Webhooks, change: u64) -> Self {
-        let mut routes =
-            Self { change, all: Vec::new(), named: HashMap::new(), custom: Vec::new() };
+    fn new(webhooks: &Webhooks, change: u64, sight: Arc<dyn Sight>) -> Self {
+        let (all, named, custom) = (Vec::new(), HashMap::new(), Vec::new());
+        let mut routes = Self { sight, change, all, named, custom };
         for registered in webhooks.values().filter(|known| known.registration.active) {
             let registration = &registered.registration;
             routes.custom.push(Arc::clone(registration));
@@ -172,8 +181,14 @@ impl Routes {
             };
             let mut made: Option<Item> = None;
             for registration in some.iter().chain(more) {
-                if registration.wants(&event) {
-                    let item = made.get_or_insert_with(|| item(&event)).clone();
+                if !registration.wants(&event) {
+                    continue;
+                }
+                // Before the question, so that a change in between is noticed at the attempt.
+                let standing = self.sight.standing(&registration.owner);
+                if self.sight.may_see(&registration.owner, &event) {
+                    let made = made.get_or_insert_with(|| item(&event, None));
+                    let item = Item { standing, ..made.clone() };
                     match routed.items.get_mut(&registration.id) {
                         Some(items) => items.push(item),
                         None => {
@@ -191,11 +206,12 @@ impl Routes {
 pub(super) async fn follow(
     engine: Engine,
     registry: Arc<Registry>,
+    sight: Arc<dyn Sight>,
     mut subscription: Subscription,
     out: mpsc::Sender<Routed>,
 ) {
     let token = engine.tasks().token();
-    let mut routes = Routes::new(&Webhooks::new(), 0);
+    let mut routes = Routes::new(&Webhooks::new(), 0, Arc::clone(&sight));
     loop {
         let batch = tokio::select! {
             batch = subscription.next() => batch,
@@ -203,7 +219,7 @@ pub(super) async fn follow(
         };
         let (webhooks, change) = registry.all();
         if change != routes.change {
-            routes = Routes::new(&webhooks, change);
+            routes = Routes::new(&webhooks, change, Arc::clone(&sight));
         }
         match batch.and_then(|batch| routes.route(&batch)) {
             Ok(routed) => {

@@ -10,8 +10,8 @@
 //! `webhook-id` and the same bytes go out at every attempt, restart and replay; of one document nothing is delivered while
 //! an earlier delivery is not settled; a crash leads to repeated deliveries, never to missing ones. A webhook that fails
 //! delays no other and nobody who writes.
-//! Leaves to others: how a request travels and which addresses it may reach ([`Transport`]), who may register and see
-//! what (the access layer).
+//! Leaves to others: how a request travels and which addresses it may reach ([`Transport`]), who may register (the access
+//! layer) and see what ([`Sight`]).
 //!
 //! The usual delivery is never written down: an event is read, attempted, and then the webhook's cursor moves on. What
 //! fails, stands behind a failure, or takes long is saved as outstanding, by position alone.
@@ -28,6 +28,7 @@ pub mod replay;
 mod sample;
 mod schedule;
 mod service;
+mod sight;
 mod signature;
 mod store;
 mod transport;
@@ -39,6 +40,7 @@ pub use registry::Registry;
 pub use replay::{ReplayAnswer, ReplayRequest, ReplayView};
 pub use schedule::{RETRY_AFTER_MAX, Schedule};
 pub use service::{Tested, WebhookService};
+pub use sight::Sight;
 pub use signature::{Secret, sign};
 pub use store::Attempt;
 pub use transport::{BoxFuture, DeliveryRequest, DeliveryResult, Transport};

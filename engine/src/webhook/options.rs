@@ -1,8 +1,10 @@
 //! Settings of webhooks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::schedule::Schedule;
+use super::sight::{Everything, Sight};
 
 /// What to do when webhooks are registered but the store of deliveries is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub enum MissingStore {
     FromEnd,
 }
 
-/// Settings; configuration keys are `webhooks.` and the field's name.
+/// Settings; configuration keys are `webhooks.` and the field's name, with `_ms` for a duration.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The delays of attempts (`webhooks.retry_schedule`).
@@ -32,6 +34,8 @@ pub struct Options {
     pub drain: Duration,
     /// What to do when the store is missing (`refuse`, `from_start`, `from_end`).
     pub missing_store: MissingStore,
+    /// What the owners of webhooks may see.
+    pub sight: Arc<dyn Sight>,
 }
 
 impl Default for Options {
@@ -44,6 +48,7 @@ impl Default for Options {
             commit_interval: Duration::from_millis(50),
             drain: Duration::from_secs(5),
             missing_store: MissingStore::Refuse,
+            sight: Arc::new(Everything),
         }
     }
 }

@@ -23,6 +23,7 @@ use super::registration::{COLLECTION, Registration};
 use super::registry::Registry;
 use super::replay::{self, Counted, Mode, ReplayAnswer, ReplayRequest, ReplayView, Which};
 use super::sample::sample;
+use super::sight::Sight;
 use super::signature::Secret;
 use super::store::{self, ReplayState, ReplayStatus, StoreWriter};
 use super::transport::Transport;
@@ -123,7 +124,8 @@ impl WebhookService {
             .spawn_thread("deliveries", move || run_store(store, &to_save))
             .map_err(|error| Error::internal(format!("start thread deliveries: {error}")))?;
         let (engine, registry) = (inner.engine.clone(), Arc::clone(&inner.registry));
-        tasks.spawn("webhook-pass", feed::follow(engine, registry, subscription, routed_in));
+        let sight = Arc::clone(&inner.options.sight);
+        tasks.spawn("webhook-pass", feed::follow(engine, registry, sight, subscription, routed_in));
         tasks.spawn("webhooks", dispatcher.run(messages, routed));
         Ok(())
     }
@@ -141,6 +143,10 @@ impl WebhookService {
     /// A webhook's registration.
     pub fn get(&self, webhook: &str) -> Result<Arc<Registration>> {
         self.inner.registry.get(webhook).ok_or_else(|| no_webhook(webhook))
+    }
+
+    fn sight(&self) -> Arc<dyn Sight> {
+        Arc::clone(&self.inner.options.sight)
     }
 
     /// Has the dispatcher look at the clock again, after a test moved it.
@@ -224,7 +230,7 @@ impl WebhookService {
         }
         let id = webhook.to_owned();
         if self.ask(move |dispatcher| dispatcher.retry(&id, position)).await?? == Retry::Read {
-            let wanted = Wanted { registration, collections: Vec::new() };
+            let wanted = Wanted { registration, collections: Vec::new(), sight: self.sight() };
             let stretch = feed::Stretch {
                 after: position - 1,
                 to: position,
@@ -254,6 +260,7 @@ impl WebhookService {
         let wanted = Wanted {
             registration: Arc::clone(&registration),
             collections: request.collections.clone(),
+            sight: self.sight(),
         };
         let dead = match request.which {
             Which::All => None,

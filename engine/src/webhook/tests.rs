@@ -3,5 +3,6 @@
 mod delivery;
 mod recovery;
 mod replays;
+mod sight;
 mod support;
 mod throughput;

@@ -313,10 +313,12 @@ impl Dispatcher {
         self.strained += usize::from(strained);
         let (engine, transport) = (self.engine.clone(), Arc::clone(&self.transport));
         let (timeout, inbox) = (self.options.timeout, self.inbox.clone());
+        let sight = Arc::clone(&self.options.sight);
         self.engine.tasks().spawn("webhook-attempt", async move {
             let began_ms = engine.clock().now_ms();
             let position = job.position;
-            let ending = attempt::run(&engine, &*transport, &registration, job, timeout).await;
+            let means = attempt::Means { engine: &engine, transport: &*transport, sight: &sight };
+            let ending = attempt::run(&means, &registration, job, timeout).await;
             // Without a dispatcher the outcome is not needed any more.
             drop(inbox.send(Message::Ended { webhook, position, began_ms, ending, strained }));
         });

@@ -56,8 +56,11 @@ impl Dispatcher {
         if !worker.reading && worker.cursor < self.routed_to && room > 0 {
             worker.reading = true;
             let stretch = stretch(worker.cursor, u64::MAX, room);
-            let wanted =
-                Wanted { registration: Arc::clone(&registration), collections: Vec::new() };
+            let wanted = Wanted {
+                registration: Arc::clone(&registration),
+                collections: Vec::new(),
+                sight: Arc::clone(&self.options.sight),
+            };
             self.start_read(Arc::clone(webhook), Feed::Live { change }, wanted, stretch);
         }
         let Some(worker) = self.workers.get_mut(webhook) else { return };
@@ -68,7 +71,8 @@ impl Dispatcher {
             replay.reading = true;
             let stretch = stretch(replay.looked, replay.state.to, WINDOW / 2);
             let collections = replay.state.collections.clone();
-            let wanted = Wanted { registration, collections };
+            let sight = Arc::clone(&self.options.sight);
+            let wanted = Wanted { registration, collections, sight };
             let feed = Feed::Replay(replay.id);
             self.start_read(Arc::clone(webhook), feed, wanted, stretch);
         }

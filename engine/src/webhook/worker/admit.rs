@@ -44,6 +44,7 @@ impl Worker {
             key: item.key,
             event_ms: item.event_ms,
             payload: Some(Arc::clone(&item.payload)),
+            standing: item.standing,
             stage: Stage::Parked,
             saved: false,
             since: now,

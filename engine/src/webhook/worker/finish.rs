@@ -21,6 +21,8 @@ pub(in crate::webhook) enum Ending {
     Made(DeliveryResult),
     /// The event cannot be read any more; there is nothing to send.
     Lost(String),
+    /// The webhook's owner may not see the event any more; nothing was sent.
+    Hidden,
 }
 
 /// What the dispatcher has to do.
@@ -48,6 +50,13 @@ impl Worker {
             Ending::Lost(why) => {
                 self.record(position, attempt(began_ms, &DeliveryResult::default(), Some(why)));
                 self.bury(position);
+                return After::Continue;
+            }
+            Ending::Hidden => {
+                // Settled in silence: neither a success nor a failure.
+                if let Some(entry) = self.forget(position) {
+                    self.count_replayed(entry.replay, |_| {});
+                }
                 return After::Continue;
             }
         };

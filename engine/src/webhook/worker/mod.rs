@@ -62,6 +62,8 @@ pub(super) struct Item {
     pub(super) key: u64,
     pub(super) event_ms: u64,
     pub(super) payload: Arc<Payload>,
+    /// The standing of the webhook's owner when the event was seen fit.
+    pub(super) standing: Option<u64>,
 }
 
 /// An attempt to be made.
@@ -70,6 +72,8 @@ pub(super) struct Job {
     pub(super) position: u64,
     /// What to send; `None`: to be read from the log.
     pub(super) payload: Option<Arc<Payload>>,
+    /// The standing of the webhook's owner when the event was seen fit.
+    pub(super) standing: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +93,7 @@ struct Entry {
     key: u64,
     event_ms: u64,
     payload: Option<Arc<Payload>>,
+    standing: Option<u64>,
     stage: Stage,
     saved: bool,
     since: Duration,
@@ -206,6 +211,7 @@ impl Worker {
             key: delivery.key,
             event_ms: delivery.event_ms,
             payload: None,
+            standing: None,
             stage: Stage::Parked,
             saved: true,
             since: now,
@@ -322,13 +328,13 @@ impl Worker {
         self.pace.take(now);
         self.in_flight += 1;
         entry.stage = Stage::InFlight;
-        let payload = entry.payload.clone();
+        let (payload, standing) = (entry.payload.clone(), entry.standing);
         let first_of = entry.replay.filter(|_| !std::mem::replace(&mut entry.sent, true));
         if let (Some(_), Some(replay)) = (first_of, &mut self.replay) {
             replay.state.sent += 1;
             replay.dirty = true;
         }
-        Some(Job { position, payload })
+        Some(Job { position, payload, standing })
     }
 
     /// How long until something here is due, at most.

@@ -122,6 +122,7 @@ impl Worker {
             key: delivery.key,
             event_ms: delivery.event_ms,
             payload: None,
+            standing: None,
             stage: Stage::Parked,
             saved: true,
             since: now,
