@@ -83,7 +83,7 @@ impl WebhookService {
         let fs = Arc::clone(&engine.shared().fs);
         let mut store = store::open(fs, &dir, engine.log().log_id(), Arc::clone(engine.clock()))?;
         if store.is_there() {
-            check_not_ahead(&store, engine.position())?;
+            check_not_ahead(&mut store, engine.position(), engine.settings().log.durability)?;
         } else {
             let ops = begin_store(&registry, options.missing_store, engine.position())?;
             store.commit(&ops)?;
