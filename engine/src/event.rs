@@ -5,8 +5,8 @@
 //! *erasable* part (salt, id, body, changed paths) can be removed and the event still reads, as erased.
 //! Leaves to others: position, time, chain and framing (the log), and what an event means for a view.
 //!
-//! Both parts are MessagePack arrays; `docs/format.md` lists every member. A part may grow new members at its end:
-//! readers ignore what they do not know, so that old logs stay readable.
+//! Both parts are MessagePack arrays; `docs/format.md` lists every member. A part may grow new members at its end,
+//! each with a default, so that old logs stay readable; an older version refuses a log that has them, as a newer format.
 
 use serde::{Deserialize, Serialize};
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::{ClosedSegment, Dropped};
 use crate::view::{Progress, base_position, dump_base, fold};
 
@@ -130,31 +130,37 @@ fn droppable(
 impl Engine {
     /// The position that a reader of the past asks for: not ahead, not before retention.
     pub fn check_at(&self, position: u64) -> Result<u64> {
-        let first = self.log().first_position().max(self.snapshot().base() + 1);
+        let first = self.first_readable();
         if position > self.position() {
-            return Err(Error::invalid(
-                "position_ahead",
-                format!("position {position} is past the end of the log, {}", self.position()),
-            ));
-        }
-        if position + 1 < first {
             let message =
-                format!("position {position} is before retention, which begins at {first}");
-            return Err(
-                Error::new(crate::ErrorKind::Gone, "position_gone", message).with("first", first)
-            );
+                format!("position {position} is past the end of the log, {}", self.position());
+            return Err(Error::invalid("at_in_future", message));
         }
-        Ok(position)
+        if position + 1 < first { Err(before_retention(first)) } else { Ok(position) }
     }
 
     /// The last position at or before a time, UTC ms; a time that is still to come is refused.
     pub fn position_at_time(&self, time_ms: u64) -> Result<u64> {
-        if time_ms > self.clock().now_ms().max(self.snapshot().time_ms()) {
-            return Err(Error::invalid("time_ahead", "the time is in the future"));
+        if time_ms > self.clock().now_ms() {
+            return Err(Error::invalid("at_in_future", "the time is in the future"));
         }
-        let first_after = self.log().position_at(time_ms.saturating_add(1))?;
-        self.check_at((first_after - 1).min(self.position()))
+        let first = self.first_readable();
+        let after = self.log().position_at(time_ms.saturating_add(1))?;
+        if after <= first && first > 1 {
+            return Err(before_retention(first));
+        }
+        Ok((after - 1).min(self.position()))
     }
+
+    /// The first position whose event and state can be read.
+    fn first_readable(&self) -> u64 {
+        self.log().first_position().max(self.snapshot().base() + 1)
+    }
+}
+
+fn before_retention(first: u64) -> Error {
+    let message = format!("that is before retention; the first position kept is {first}");
+    Error::new(ErrorKind::Gone, "position_gone", message).with("first", first)
 }
 
 #[cfg(test)]

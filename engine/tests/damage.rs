@@ -36,6 +36,7 @@ struct Golden {
     bench: Bench,
     files: Files,
     content: Vec<String>,
+    documents: Vec<String>,
     position: u64,
 }
 
@@ -59,16 +60,22 @@ impl Golden {
         fill(&bench, &engine, 250..330).await;
         blocking(|| engine.erase("orders", &id_of(300), "operator")).unwrap();
         let content = read_all(&engine).await.unwrap();
+        let documents = read_one_by_one(&engine).unwrap();
         let position = engine.position();
         bench.stop(engine).await;
         let files = snapshot(bench.data());
-        Self { bench, files, content, position }
+        Self { bench, files, content, documents, position }
     }
 
     /// The same in another folder, for another worker.
     fn twin(&self) -> Self {
-        let (files, content) = (self.files.clone(), self.content.clone());
-        Self { bench: bench(), files, content, position: self.position }
+        Self {
+            bench: bench(),
+            files: self.files.clone(),
+            content: self.content.clone(),
+            documents: self.documents.clone(),
+            position: self.position,
+        }
     }
 
     fn restore(&self) {
@@ -107,6 +114,14 @@ impl Golden {
 
     async fn read_or_heal(&self, engine: &Engine, path: &Path, what: &str) -> &'static str {
         assert_eq!(engine.position(), self.position, "{what}: the log is shorter");
+        // On its own: a scan that meets the damage would hide a look-up that did not.
+        match read_one_by_one(engine) {
+            Ok(documents) => {
+                let differ = difference(&documents, &self.documents);
+                assert!(documents == self.documents, "{what}: {differ}");
+            }
+            Err(error) => named(&error, path, what),
+        }
         let end = Instant::now() + PATIENCE;
         let mut found = "intact";
         loop {
@@ -181,6 +196,19 @@ fn named(error: &Error, path: &Path, what: &str) {
         || message.contains("/log")
         || message.contains("head");
     assert!(names_it, "{what}: the message names no file: {message}");
+}
+
+/// Every document by its id, as lines.
+fn read_one_by_one(engine: &Engine) -> Result<Vec<String>> {
+    let snapshot = engine.snapshot();
+    let mut lines = Vec::new();
+    for name in COLLECTIONS {
+        let number = snapshot.collection(name).map_or(0, |collection| collection.number);
+        for id in 0..340 {
+            lines.push(format!("{:?}", snapshot.get(number, &id_of(id).key)?));
+        }
+    }
+    Ok(lines)
 }
 
 /// Everything that can be read, as lines.

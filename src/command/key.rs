@@ -94,15 +94,15 @@ async fn create(args: &CreateArgs) -> anyhow::Result<()> {
 async fn list(args: &ListArgs) -> anyhow::Result<()> {
     let client = Client::new(&args.server)?;
     let mut cursor: Option<String> = None;
-    if !args.json {
-        output::line(format_args!(
-            "{:<26} {:<6} {:<24} {:<25} GRANT",
-            "ID", "KIND", "EXPIRES", "LABEL"
-        ))?;
-    }
     loop {
         let query: Vec<(&str, &str)> = cursor.iter().map(|at| ("cursor", at.as_str())).collect();
         let page: Value = client.get(&["v1", "credentials"], &query).await?;
+        if !args.json && cursor.is_none() {
+            output::line(format_args!(
+                "{:<26} {:<6} {:<24} {:<25} GRANT",
+                "ID", "KIND", "EXPIRES", "LABEL"
+            ))?;
+        }
         for credential in page["credentials"].as_array().into_iter().flatten() {
             if args.json {
                 output::line(credential)?;

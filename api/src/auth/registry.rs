@@ -128,6 +128,11 @@ impl Known {
             return Vec::new();
         }
         self.newest = position;
+        self.drop_stale()
+    }
+
+    /// Ends a telling: what was not told again is void.
+    fn drop_stale(&mut self) -> Vec<Arc<Credential>> {
         if !std::mem::take(&mut self.told_again) {
             return Vec::new();
         }
@@ -142,8 +147,8 @@ impl SystemFollower for CredentialRegistry {
         &[COLLECTION]
     }
 
-    /// The views are made anew while requests go on: what is known stays in force until it is told again, or until the
-    /// next change shows that it was not.
+    /// The views are made anew while requests go on: what is known stays in force until it is told again, or the telling
+    /// ends without it.
     fn reset(&self) {
         let mut known = self.known.write();
         known.told_again = true;
@@ -173,6 +178,11 @@ impl SystemFollower for CredentialRegistry {
         drop(known);
         // Streams look again only once the new state can be found.
         retired.iter().for_each(|credential| credential.retired.cancel());
+    }
+
+    fn settled(&self) {
+        let stale = self.known.write().drop_stale();
+        stale.iter().for_each(|credential| credential.retired.cancel());
     }
 }
 

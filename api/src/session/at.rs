@@ -2,7 +2,7 @@
 
 use headwater_engine::value::{Raw, date};
 use headwater_engine::view::Snapshot;
-use headwater_engine::{Engine, Error, ErrorKind, Result};
+use headwater_engine::{Engine, Result};
 
 use crate::error::ApiError;
 
@@ -41,27 +41,13 @@ impl At {
 
     /// The position it means in a snapshot; `None` for now. Blocking.
     pub(crate) fn resolve(self, engine: &Engine, snapshot: &Snapshot) -> Result<Option<u64>> {
-        let newest = snapshot.position();
-        let first = engine.log().first_position();
         let position = match self {
             Self::Now => return Ok(None),
-            Self::Position(position) if position > newest => {
-                return Err(in_future(format!("position {position} is past the end, {newest}")));
-            }
-            Self::Position(position) if position + 1 < first => return Err(gone(first)),
-            Self::Position(position) => position,
-            Self::Time(time_ms) if time_ms > engine.clock().now_ms() => {
-                return Err(in_future("the time is in the future".to_owned()));
-            }
-            Self::Time(time_ms) => {
-                let after = engine.log().position_at(time_ms.saturating_add(1))?;
-                if after <= first && first > 1 {
-                    return Err(gone(first));
-                }
-                after.saturating_sub(1).min(newest)
-            }
+            Self::Position(position) => engine.check_at(position)?,
+            Self::Time(time_ms) => engine.position_at_time(time_ms)?,
         };
-        Ok(Some(position))
+        // What came after the snapshot is not seen by it.
+        Ok(Some(position.min(snapshot.position())))
     }
 }
 
@@ -72,15 +58,6 @@ pub(crate) fn parse_time(text: &str) -> Option<u64> {
 
 fn malformed() -> ApiError {
     crate::extract::invalid("at", "a position or a time in RFC 3339")
-}
-
-fn in_future(message: String) -> Error {
-    Error::invalid("at_in_future", message)
-}
-
-fn gone(first: u64) -> Error {
-    let message = format!("that is before retention; the first position kept is {first}");
-    Error::new(ErrorKind::Gone, "position_gone", message).with("first", first)
 }
 
 #[cfg(test)]

@@ -150,12 +150,13 @@ fn list(
     let cursor = query.cursor.as_deref().map(Cursor::decode).transpose()?;
     let asked = query.at.resolve(engine, snapshot)?;
     let at = match &cursor {
-        Some(cursor) if asked.is_some() && asked != cursor.at => return Err(cursor::invalid()),
-        Some(cursor) => {
-            // Retention may have gone past the position since.
-            cursor.at.map_or(At::Now, At::Position).resolve(engine, snapshot)?
+        Some(Cursor { at: Some(at), .. }) if asked.is_some_and(|asked| asked != *at) => {
+            return Err(cursor::invalid());
         }
-        None => asked,
+        // Retention may have gone past the position since.
+        Some(Cursor { at: Some(at), .. }) => At::Position(*at).resolve(engine, snapshot)?,
+        // A list that began with what was newest may be held to its first page's position.
+        Some(Cursor { at: None, .. }) | None => asked,
     };
     let number = match at {
         Some(position) => snapshot.collection_at(collection, position)?,

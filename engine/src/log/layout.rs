@@ -123,7 +123,7 @@ pub(super) fn rewrite(old: &dyn File, new: &dyn File, from: u64, to: u64) -> std
     Ok(())
 }
 
-const REMEDY: &str = "restore from a backup, or run `headwater verify` to see the extent";
+const REMEDY: &str = "nothing was changed; restore from a backup";
 
 /// Damage in `path` at `offset`.
 pub(super) fn damaged_at(code: &'static str, path: &Path, offset: u64, what: &str) -> Error {

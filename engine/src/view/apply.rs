@@ -56,6 +56,8 @@ pub trait SystemFollower: Send + Sync {
     fn reset(&self);
     /// A document of a system collection is now `body`, or gone.
     fn changed(&self, collection: &str, id: Raw<'_>, body: Option<Raw<'_>>, position: u64);
+    /// Everything there is has been told after a [`SystemFollower::reset`].
+    fn settled(&self) {}
 }
 
 /// Applies events to one store.
@@ -349,6 +351,7 @@ impl Applier {
                     }
                 }
             }
+            follower.settled();
         }
         Ok(())
     }

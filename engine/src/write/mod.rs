@@ -6,8 +6,10 @@
 
 mod answer;
 mod command;
+mod draft;
 mod health;
 mod overlay;
+mod repeat;
 mod resolve;
 mod seal;
 mod sequencer;
@@ -19,5 +21,6 @@ pub use health::{Health, WriteFigures};
 pub use resolve::Strictness;
 
 pub(crate) use answer::Answered;
+pub(crate) use repeat::repeat;
 pub(crate) use seal::seal;
-pub(crate) use sequencer::{Control, Parts, Request, Sequencer, repeat};
+pub(crate) use sequencer::{Control, Parts, Request, Sequencer};

@@ -9,28 +9,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::command::{Absent, Change, Command, DocumentId, Effect, Operation, Outcome};
+use super::draft::Draft;
 use super::overlay::{DocumentState, Live, Overlay};
 use super::seal::Sealed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventKind;
-use crate::value::change::{Diff, diff};
+use crate::value::change::diff;
 use crate::value::{self, Raw, Value};
 use crate::view::{CollectionId, keys};
-
-/// An event that is resolved but not encoded.
-pub(super) struct Draft {
-    pub(super) kind: EventKind,
-    pub(super) collection: Arc<str>,
-    pub(super) id: Bytes,
-    pub(super) version: u64,
-    pub(super) previous: u64,
-    pub(super) body: Bytes,
-    pub(super) body_bytes_before: u32,
-    pub(super) origin: Option<(u64, Arc<str>)>,
-    pub(super) diff: Option<Diff>,
-    /// The erasable part, where the caller made it.
-    pub(super) sealed: Option<Sealed>,
-}
 
 /// What a command came to.
 #[derive(Default)]

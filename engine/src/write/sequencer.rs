@@ -11,14 +11,16 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::answer::{Pending, Replies, Reply};
-use super::command::{Command, Committed, Effect, Outcome};
+use super::command::{Command, Committed};
+use super::draft::Draft;
 use super::health::{Health, Stop};
 use super::overlay::Overlay;
-use super::resolve::{Draft, Resolved, Resolver, Strictness};
+use super::repeat::{outcomes, reused_key};
+use super::resolve::{Resolved, Resolver, Strictness};
 use super::seal::Sealed;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventDraft, EventKind, Origin, RequestKey, TouchedPath};
+use crate::event::{Event, EventDraft, RequestKey};
 use crate::limits::Limits;
 use crate::log::{BatchEnd, Block, GroupBuilder, LogReader, LogWriter, Tail};
 use crate::view::{self, Applier, ApplierState, Generation, Maintenance, Tree, Views, keys};
@@ -214,7 +216,7 @@ impl Sequencer {
         );
         let mut resolved = resolver.resolve(command, sealed)?;
         if resolved.drafts.is_empty() && command.request.is_some() {
-            resolved.drafts.push(request_recorded());
+            resolved.drafts.push(Draft::request_recorded());
         }
         if resolved.drafts.is_empty() {
             return Ok(Pending::Commit(Committed {
@@ -252,7 +254,7 @@ impl Sequencer {
                 }),
                 _ => None,
             };
-            let event = event_of(draft, &command.actor, first_position, request);
+            let event = draft.event(&command.actor, first_position, request);
             let end = if index == last { BatchEnd::Last } else { BatchEnd::More };
             self.push(&event, draft.sealed.as_ref(), time_ms, end)?;
         }
@@ -449,134 +451,4 @@ impl Sequencer {
         self.applier.store().rotate();
         Ok((Arc::clone(&self.generation), self.applier.state()))
     }
-}
-
-fn event_of<'a>(
-    draft: &'a Draft,
-    actor: &'a str,
-    batch: u64,
-    request: Option<RequestKey<'a>>,
-) -> EventDraft<'a> {
-    let (changed, removed) = match &draft.diff {
-        Some(diff) => (
-            diff.changed
-                .iter()
-                .map(|(path, before)| TouchedPath {
-                    path,
-                    before: before.as_deref().unwrap_or_default(),
-                })
-                .collect(),
-            diff.removed.iter().map(|(path, before)| TouchedPath { path, before }).collect(),
-        ),
-        None => (Vec::new(), Vec::new()),
-    };
-    EventDraft {
-        kind: draft.kind,
-        collection: &draft.collection,
-        id: &draft.id,
-        version: draft.version,
-        previous: draft.previous,
-        actor,
-        batch,
-        body: &draft.body,
-        body_bytes_before: draft.body_bytes_before,
-        origin: draft
-            .origin
-            .as_ref()
-            .map(|(created_ms, created_by)| Origin { created_ms: *created_ms, created_by }),
-        changed,
-        removed,
-        request,
-    }
-}
-
-fn request_recorded() -> Draft {
-    Draft {
-        kind: EventKind::RequestRecorded,
-        collection: Arc::from(""),
-        id: Default::default(),
-        version: 0,
-        previous: 0,
-        body: Default::default(),
-        body_bytes_before: 0,
-        origin: None,
-        diff: None,
-        sealed: None,
-    }
-}
-
-/// What a retry has to be answered; empty where each event stands for one operation.
-fn outcomes(resolved: &Resolved) -> Vec<(u8, u64)> {
-    let plain = resolved.outcomes.len() == resolved.drafts.len()
-        && resolved.outcomes.iter().all(|outcome| outcome.effect != Effect::Unchanged);
-    if plain {
-        return Vec::new();
-    }
-    resolved.outcomes.iter().map(|outcome| (outcome.effect as u8, outcome.position)).collect()
-}
-
-fn reused_key() -> Error {
-    Error::new(
-        ErrorKind::Unprocessable,
-        "idempotency_key_reused",
-        "this Idempotency-Key was used for another request",
-    )
-}
-
-/// The answer to a repeated request, read from the log.
-pub(crate) fn repeat(reader: &LogReader, first_position: u64) -> Result<Committed> {
-    let first = reader.get(first_position)?;
-    let Some(record) = first.iter().next() else {
-        return Err(Error::internal("the log gave no record for a position"));
-    };
-    let event = Event::decode(&record)?;
-    let recorded =
-        event.request.as_ref().map(|request| request.outcomes.clone()).unwrap_or_default();
-    let last = batch_end(reader, first_position)?;
-    let is_plain = recorded.is_empty() && event.kind != EventKind::RequestRecorded;
-    let outcomes = if is_plain {
-        (first_position..=last).map(|position| outcome_at(reader, position, None)).collect()
-    } else {
-        recorded
-            .into_iter()
-            .map(|(effect, position)| outcome_at(reader, position, Effect::from_number(effect)))
-            .collect::<Result<Vec<_>>>()
-    };
-    Ok(Committed { outcomes: outcomes?, position: last, repeated: true })
-}
-
-fn batch_end(reader: &LogReader, first_position: u64) -> Result<u64> {
-    let mut after = first_position - 1;
-    while let Some(block) = reader.read(after, 1 << 20)? {
-        let end = block.iter().find(|r| r.position() >= first_position && r.is_batch_end());
-        if let Some(end) = end {
-            return Ok(end.position());
-        }
-        after = block.last_position();
-    }
-    Err(Error::internal(format!("the batch at {first_position} has no end")))
-}
-
-fn outcome_at(reader: &LogReader, position: u64, effect: Option<Effect>) -> Result<Outcome> {
-    let block = reader.get(position)?;
-    let Some(record) = block.iter().next() else {
-        return Err(Error::internal("the log gave no record for a position"));
-    };
-    let event = Event::decode(&record)?;
-    let effect = effect.unwrap_or(match event.kind {
-        EventKind::DocumentCreated => Effect::Created,
-        EventKind::DocumentDeleted => Effect::Deleted,
-        EventKind::DocumentUpdated => Effect::Updated,
-        _ => Effect::Published,
-    });
-    let content = event.content.as_ref();
-    Ok(Outcome {
-        id: content.map_or(&[][..], |content| content.id).to_vec().into(),
-        version: event.version,
-        position,
-        body: content
-            .filter(|content| effect != Effect::Deleted && !content.body.is_empty())
-            .map(|content| content.body.to_vec().into()),
-        effect,
-    })
 }

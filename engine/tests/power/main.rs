@@ -29,7 +29,7 @@ fn bench(durability: Durability) -> Bench {
     let mut bench = Bench::new();
     bench.settings.log.segment_bytes = 128 << 10;
     bench.settings.log.durability = durability;
-    bench.settings.maintenance.memtable_bytes = 32 << 10;
+    bench.settings.maintenance.memtable_bytes = 8 << 10;
     bench.settings.store.table_bytes = 32 << 10;
     bench.settings.limits.tail_bytes = 16 << 10;
     bench.settings.retention = Retention { seconds: None, bytes: Some(512 << 10) };

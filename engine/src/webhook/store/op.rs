@@ -1,7 +1,7 @@
 //! The changes that a record of the journal is made of.
 //!
 //! An operation says what is so afterwards, not what is added: applying one twice does no harm. Encoded as MessagePack
-//! arrays; a structure may grow members at its end.
+//! arrays; a structure may grow members at its end, each with a default, under a new format number.
 
 use std::sync::Arc;
 

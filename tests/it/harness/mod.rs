@@ -1,0 +1,38 @@
+//! What every test stands on: a server, its client, its command line, a receiver of webhooks.
+//!
+//! Guarantees: what a test starts is gone when the test ends; nothing waits for ever; nothing sleeps instead of looking.
+
+mod client;
+mod command;
+mod packages;
+mod receiver;
+mod server;
+mod stream;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+pub(crate) use client::{Answer, Client};
+pub(crate) use command::{Ended, headwater};
+pub(crate) use packages::Packages;
+pub(crate) use receiver::{Received, Receiver, Reply};
+pub(crate) use server::{ROOT, Server, ended, signal, text};
+pub(crate) use stream::Stream;
+
+/// Longest wait for anything; generous, since the machine may be busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks again and again until there is an answer; fails after [`PATIENCE`].
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,24 @@
+//! The real binary over HTTP and from its command line: does it do what the contract says?
+//!
+//! One file per resource. A test whose name begins with `r` and a number proves that promise, as far as it is named.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "receivers and readers of these tests are plain threads"
+)]
+
+mod access;
+mod administration;
+mod bad_input;
+mod browser;
+mod collections;
+mod command_line;
+mod documents;
+mod events;
+mod harness;
+mod main_job;
+mod process;
+mod replay;
+mod signatures;
+mod streams;
+mod transactions;
+mod webhooks;

@@ -1,0 +1,128 @@
+//! Replays: the past again, under the same ids.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Client, Received, Receiver, Reply, Server, eventually};
+use crate::webhooks::register;
+
+const ORDERS: &str = "/v1/collections/orders/documents";
+
+/// Waits for a replay's end.
+async fn finished(client: &Client, started: &Value) -> Value {
+    let path = format!("/v1/admin/replay/{}", started["replay"].as_str().unwrap());
+    eventually("the end of the replay", async || {
+        let state = client.get(&path).await.expect(200).body;
+        (state["status"] != "running").then_some(state)
+    })
+    .await
+}
+
+fn ids(received: &[Received]) -> BTreeMap<u64, String> {
+    received.iter().map(|one| (one.position(), one.id().to_owned())).collect()
+}
+
+async fn written(client: &Client, receiver: &Receiver, count: usize) -> Vec<u64> {
+    let mut positions = Vec::new();
+    for _ in 0..count {
+        positions.push(client.post(ORDERS, &json!({})).await.expect(201).position());
+    }
+    receiver.wait(count).await;
+    positions
+}
+
+#[tokio::test]
+async fn r19_a_replay_is_counted_first_and_sends_the_same_events_under_the_same_ids() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::start();
+    let (webhook, answer) = register(&client, &receiver, json!({})).await;
+    let id = &answer.body["id"];
+    let positions = written(&client, &receiver, 6).await;
+    let before = ids(&receiver.received());
+    receiver.clear();
+    let dry = json!({"webhook": id, "from": 0, "dry_run": true});
+    let counted = client.post("/v1/admin/replay", &dry).await.expect(200);
+    assert_eq!(counted.body, json!({"matched": 6, "first": positions[0], "last": positions[5]}));
+    assert!(receiver.received().is_empty(), "a dry run sends nothing");
+    let all = json!({"webhook": id, "from": 0});
+    let started = client.post("/v1/admin/replay", &all).await.expect(202);
+    assert_eq!(started.body["matched"], 6);
+    let end = finished(&client, &started.body).await;
+    assert_eq!((&end["status"], &end["succeeded"]), (&json!("done"), &json!(6)));
+    assert_eq!(ids(&receiver.received()), before);
+    receiver.clear();
+    let range = json!({"from": positions[1], "to": positions[3]});
+    let started = client.post(&format!("{webhook}/replay"), &range).await.expect(202);
+    finished(&client, &started.body).await;
+    let again: Vec<u64> = ids(&receiver.received()).into_keys().collect();
+    assert_eq!(again, positions[2..=3], "after `from`, up to and including `to`");
+}
+
+#[tokio::test]
+async fn r19_a_replay_from_a_time_has_what_happened_at_it_or_after() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::start();
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    let positions = written(&client, &receiver, 1).await;
+    let time = receiver.received()[0].json()["time"].clone();
+    let dry = json!({"from": time, "dry_run": true});
+    let counted = client.post(&format!("{webhook}/replay"), &dry).await.expect(200);
+    assert_eq!(counted.body, json!({"matched": 1, "first": positions[0], "last": positions[0]}));
+}
+
+#[tokio::test]
+async fn r19_a_replay_of_the_dead_sends_those_alone() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver =
+        Receiver::answering(|one| Reply::status(if one.json()["id"] == "bad" { 500 } else { 204 }));
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    client.post(ORDERS, &json!([{"_id": "good"}, {"_id": "bad"}])).await.expect(201);
+    eventually("a dead delivery", async || {
+        let path = format!("{webhook}/deliveries?status=dead");
+        client.get(&path).await.expect(200).list("deliveries").first().cloned()
+    })
+    .await;
+    receiver.answer_status(204);
+    receiver.clear();
+    let dead = json!({"from": 0, "statuses": ["dead"]});
+    let started = client.post(&format!("{webhook}/replay"), &dead).await.expect(202);
+    assert_eq!(started.body["matched"], 1);
+    finished(&client, &started.body).await;
+    let received = receiver.received();
+    assert_eq!(received.iter().map(|one| one.json()["id"].clone()).collect::<Vec<_>>(), ["bad"]);
+}
+
+#[tokio::test]
+async fn a_running_replay_is_cancelled() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::start();
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    written(&client, &receiver, 5).await;
+    let slow = json!({"from": 0, "rate_per_second": 1});
+    let started = client.post(&format!("{webhook}/replay"), &slow).await.expect(202);
+    let second = client.post(&format!("{webhook}/replay"), &slow).await;
+    assert_eq!(second.refused(409), "replay_running");
+    let path = format!("/v1/admin/replay/{}", started.body["replay"].as_str().unwrap());
+    assert_eq!(client.delete(&path).await.expect(200).body["status"], "cancelled");
+    let end = finished(&client, &started.body).await;
+    assert_eq!(end["status"], "cancelled");
+    assert!(end["sent"].as_u64().unwrap() < 5);
+}
+
+#[tokio::test]
+async fn a_replay_of_nothing_known_is_refused() {
+    let server = Server::start();
+    let client = server.client();
+    client.post("/v1/admin/replay", &json!({"webhook": "none", "from": 0})).await.expect(404);
+    client.post("/v1/admin/replay", &json!({"from": 0})).await.expect(400);
+    client.get("/v1/admin/replay/none").await.expect(404);
+    let receiver = Receiver::start();
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    client.post(&format!("{webhook}/replay"), &json!({"from": "x"})).await.expect(400);
+    client.post(&format!("{webhook}/replay"), &json!({"from": 0, "bogus": 1})).await.expect(400);
+}

@@ -1,0 +1,304 @@
+//! Webhooks: registered, delivered, retried, disabled.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Client, Received, Receiver, Reply, Server, eventually};
+
+const ORDERS: &str = "/v1/collections/orders/documents";
+
+/// Registers a webhook; its path, and the answer.
+pub(crate) async fn register(
+    client: &Client,
+    receiver: &Receiver,
+    more: Value,
+) -> (String, Answer) {
+    let mut body = json!({"url": receiver.url("/hook"), "collections": ["orders"]});
+    let members = body.as_object_mut().unwrap();
+    members.extend(more.as_object().unwrap().clone());
+    let answer = client.post("/v1/webhooks", &body).await.expect(201);
+    (format!("/v1/webhooks/{}", answer.body["id"].as_str().unwrap()), answer)
+}
+
+/// Waits until the webhook has nothing left to do.
+async fn settled(client: &Client, webhook: &str) -> Value {
+    eventually("a settled webhook", async || {
+        let read = client.get(webhook).await.expect(200).body;
+        (read["outstanding"] == 0 && read["lag_events"] == 0).then_some(read)
+    })
+    .await
+}
+
+async fn deliveries(client: &Client, webhook: &str, status: &str) -> Vec<Value> {
+    let path = format!("{webhook}/deliveries?status={status}");
+    client.get(&path).await.expect(200).list("deliveries").clone()
+}
+
+#[tokio::test]
+async fn a_webhook_receives_the_event_as_the_stream_has_it() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::start();
+    let (webhook, answer) = register(&client, &receiver, json!({"headers": {"x-mine": "1"}})).await;
+    assert!(answer.body["secret"].as_str().unwrap().starts_with("whsec_"));
+    let read = client.get(&webhook).await.expect(200);
+    assert!(read.body.get("secret").is_none(), "the secret is shown once");
+    assert_eq!((&read.body["state"], &read.body["active"]), (&json!("active"), &json!(true)));
+    client.post(ORDERS, &json!({"_id": "a"})).await.expect(201);
+    client.post("/v1/collections/other/documents", &json!({})).await.expect(201);
+    client.delete(&format!("{ORDERS}/a")).await.expect(200);
+    let received = receiver.wait(2).await;
+    let events = client.get("/v1/events?collections=orders").await.expect(200);
+    for (one, event) in received.iter().zip(events.list("events")) {
+        assert_eq!(&one.json(), event);
+        assert_eq!((one.method.as_str(), one.path.as_str()), ("POST", "/hook"));
+        assert_eq!(one.header("content-type"), "application/json");
+        assert_eq!(one.header("x-mine"), "1");
+    }
+    let read = settled(&client, &webhook).await;
+    assert_eq!(read["attempts"], json!({"succeeded": 2, "failed": 0}));
+    let succeeded = deliveries(&client, &webhook, "succeeded").await;
+    assert_eq!(succeeded.len(), 2);
+    assert_eq!(succeeded[0]["attempts"][0]["status_code"], 204);
+}
+
+#[tokio::test]
+async fn r16_every_attempt_of_an_event_has_its_id_and_bytes() {
+    let server = Server::start();
+    let client = server.client();
+    let mut attempts = 0;
+    let receiver = Receiver::answering(move |_| {
+        attempts += 1;
+        Reply::status(if attempts < 3 { 500 } else { 200 })
+    });
+    register(&client, &receiver, json!({})).await;
+    client.post(ORDERS, &json!({"_id": "a", "text": "ä"})).await.expect(201);
+    let received = receiver.wait(3).await;
+    for one in &received {
+        assert_eq!((one.id(), &one.body), (received[0].id(), &received[0].body));
+        assert!(!one.id().contains('.') && !one.id().is_empty(), "{}", one.id());
+        one.header("webhook-timestamp").parse::<u64>().unwrap();
+        assert!(!one.header("webhook-signature").contains("  "), "one space between signatures");
+    }
+}
+
+#[tokio::test]
+async fn r15_a_delivery_that_never_succeeds_is_dead_visible_and_sent_again_by_hand() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::answering(|_| Reply::status(500));
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    client.post(ORDERS, &json!({"_id": "a"})).await.expect(201);
+    let dead =
+        eventually("a dead delivery", async || deliveries(&client, &webhook, "dead").await.pop())
+            .await;
+    let attempts = dead["attempts"].as_array().unwrap();
+    assert_eq!(attempts.len(), 3, "as many as the schedule has: {dead}");
+    assert!(attempts.iter().all(|attempt| attempt["status_code"] == 500));
+    assert_eq!(dead["next_attempt"], Value::Null);
+    receiver.answer_status(204);
+    receiver.clear();
+    let retry = format!("{webhook}/deliveries/{}/retry", dead["id"].as_str().unwrap());
+    client.send(client.request("POST", &retry)).await.expect(202);
+    assert_eq!(receiver.wait(1).await[0].position(), dead["position"].as_u64().unwrap());
+    eventually("no dead delivery", async || {
+        deliveries(&client, &webhook, "dead").await.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r15_what_is_outstanding_survives_a_kill_and_is_delivered_under_its_id() {
+    let mut server = Server::with(&[(
+        "HEADWATER_WEBHOOKS__RETRY_SCHEDULE",
+        "0s,200ms,200ms,200ms,1s,1s,1s,1s,1s,1s,1s",
+    )]);
+    let client = server.client();
+    let receiver = Receiver::answering(|_| Reply::status(503));
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    let mut expected = Vec::new();
+    for n in 0..20 {
+        expected.push(client.post(ORDERS, &json!({"n": n})).await.expect(201).position());
+    }
+    let failed = receiver.wait(5).await;
+    server.kill();
+    receiver.answer_status(204);
+    server.restart();
+    let taken = eventually("all deliveries", async || {
+        let taken = receiver.taken();
+        (taken.len() >= 20).then_some(taken)
+    })
+    .await;
+    let mut positions: Vec<u64> = taken.iter().map(Received::position).collect();
+    positions.sort_unstable();
+    assert_eq!(positions, expected, "everything, and once where the answer was seen");
+    for one in &failed {
+        let again = taken.iter().find(|other| other.position() == one.position()).unwrap();
+        assert_eq!((again.id(), &again.body), (one.id(), &one.body));
+    }
+    settled(&client, &webhook).await;
+}
+
+#[tokio::test]
+async fn r17_redirects_are_failures_and_not_followed() {
+    let server = Server::start();
+    let client = server.client();
+    let target = Receiver::start();
+    let location = target.url("/elsewhere");
+    let receiver = Receiver::answering(move |_| Reply {
+        status: 307,
+        headers: vec![("location", location.clone())],
+        body: String::new(),
+    });
+    register(&client, &receiver, json!({})).await;
+    client.post(ORDERS, &json!({})).await.expect(201);
+    receiver.wait(3).await;
+    assert!(target.received().is_empty());
+}
+
+#[tokio::test]
+async fn r17_410_disables_the_webhook_and_leaves_an_event() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::answering(|_| Reply::status(410));
+    let (webhook, answer) = register(&client, &receiver, json!({})).await;
+    client.post(ORDERS, &json!({})).await.expect(201);
+    eventually("a disabled webhook", async || {
+        let read = client.get(&webhook).await.expect(200).body;
+        (read["state"] == "disabled" && read["active"] == false).then_some(())
+    })
+    .await;
+    let event = eventually("the event", async || {
+        let page = client.get("/v1/events?kinds=webhook.disabled").await.expect(200);
+        page.list("events").first().cloned()
+    })
+    .await;
+    assert_eq!(event["data"]["webhook"], answer.body["id"]);
+    receiver.answer_status(204);
+    receiver.clear();
+    client.patch(&webhook, &json!({"active": true, "backlog": "keep"})).await.expect(200);
+    receiver.wait(1).await;
+}
+
+#[tokio::test]
+async fn r18_a_document_that_fails_holds_up_its_own_events_alone() {
+    let server = Server::with(&[("HEADWATER_WEBHOOKS__RETRY_SCHEDULE", "0s,300ms,300ms")]);
+    let client = server.client();
+    let receiver =
+        Receiver::answering(|one| Reply::status(if one.json()["id"] == "bad" { 500 } else { 204 }));
+    register(&client, &receiver, json!({})).await;
+    client.post(ORDERS, &json!({"_id": "bad", "n": 1})).await.expect(201);
+    client.patch(&format!("{ORDERS}/bad"), &json!({"n": 2})).await.expect(200);
+    for n in 0..5 {
+        client.post(ORDERS, &json!({"_id": n})).await.expect(201);
+    }
+    eventually("the others", async || (receiver.taken().len() == 5).then_some(())).await;
+    let first_of_bad = receiver.received().into_iter().filter(|one| one.json()["id"] == "bad");
+    let versions: Vec<Value> = first_of_bad.map(|one| one.json()["version"].clone()).collect();
+    assert!(versions.is_sorted_by_key(|version| version.as_u64()), "in order: {versions:?}");
+    eventually("the second event of the bad document, after the first is dead", async || {
+        receiver.received().iter().any(|one| one.json()["version"] == 2).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_paused_webhook_keeps_or_skips_its_backlog_as_it_is_told() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::start();
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    for (backlog, expected) in [("keep", vec!["kept"]), ("skip", vec![])] {
+        client.patch(&webhook, &json!({"active": false})).await.expect(200);
+        let missed = json!({"_id": if backlog == "keep" { "kept" } else { "skipped" }});
+        client.post(ORDERS, &missed).await.expect(201);
+        client.patch(&webhook, &json!({"active": true, "backlog": backlog})).await.expect(200);
+        let marker = format!("after-{backlog}");
+        client.post(ORDERS, &json!({"_id": marker})).await.expect(201);
+        let mut ids = eventually("the marker", async || {
+            let received = receiver.received();
+            let ids: Vec<Value> = received.iter().map(|one| one.json()["id"].clone()).collect();
+            (ids.contains(&json!(marker)) && ids.len() > expected.len()).then_some(ids)
+        })
+        .await;
+        ids.retain(|id| *id != json!(marker));
+        assert_eq!(ids, expected, "{backlog}");
+        settled(&client, &webhook).await;
+        receiver.clear();
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_begins_where_from_says() {
+    let server = Server::start();
+    let client = server.client();
+    client.post(ORDERS, &json!([{"_id": 1}, {"_id": 2}])).await.expect(201);
+    let all = Receiver::start();
+    let some = Receiver::start();
+    register(&client, &all, json!({"from": "earliest"})).await;
+    register(&client, &some, json!({"from": 2, "kinds": ["document.created"]})).await;
+    assert_eq!(all.wait(2).await.iter().map(Received::position).sum::<u64>(), 2 + 3);
+    assert_eq!(some.wait(1).await[0].position(), 3);
+}
+
+#[tokio::test]
+async fn a_test_attempt_says_how_the_receiver_answered() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::answering(|_| Reply::status(418));
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    let test = client.send(client.request("POST", &format!("{webhook}/test"))).await.expect(200);
+    assert_eq!((&test.body["status_code"], &test.body["error"]), (&json!(418), &Value::Null));
+    assert!(test.body["duration_ms"].is_number());
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn receivers_on_this_machine_are_refused_unless_allowed() {
+    let server = Server::with(&[("HEADWATER_WEBHOOKS__ALLOW_NETWORKS", "")]);
+    let client = server.client();
+    let receiver = Receiver::start();
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    let test = client.send(client.request("POST", &format!("{webhook}/test"))).await.expect(200);
+    assert_eq!(test.body["status_code"], Value::Null);
+    assert!(test.body["error"].is_string(), "{}", test.text);
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_malformed_registration_is_refused_by_the_name_of_its_member() {
+    let server = Server::start();
+    let client = server.client();
+    let good = json!({"url": "http://127.0.0.1:1/", "collections": ["orders"]});
+    for (member, value) in [
+        ("url", json!("ftp://127.0.0.1/")),
+        ("url", json!("not a url")),
+        ("url", Value::Null),
+        ("collections", json!([])),
+        ("collections", json!(["a b"])),
+        ("kinds", json!(["document.eaten"])),
+        ("secret", json!("whsec_short")),
+        ("order", json!("any")),
+        ("bogus", json!(1)),
+    ] {
+        let mut body = good.clone();
+        body[member] = value;
+        let refused = client.post("/v1/webhooks", &body).await.expect(400);
+        assert!(refused.text.contains(member), "{member}: {}", refused.text);
+    }
+    client.get("/v1/webhooks/none").await.expect(404);
+    client.post("/v1/webhooks/none/test", &json!({})).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_deleted_webhook_is_gone() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::start();
+    let (webhook, answer) = register(&client, &receiver, json!({})).await;
+    let list = client.get("/v1/webhooks").await.expect(200);
+    assert_eq!(list.list("webhooks")[0]["id"], answer.body["id"]);
+    client.delete(&webhook).await.expect(200);
+    client.get(&webhook).await.expect(404);
+    client.delete(&webhook).await.expect(404);
+    assert_eq!(client.get("/v1/webhooks").await.expect(200).list("webhooks").len(), 0);
+}
