@@ -18,6 +18,7 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use headwater_engine::limits::Limits;
+use headwater_engine::vault::OperatorKey;
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -43,6 +44,10 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     /// How collections come into being.
     pub(crate) collections: Collections,
+    /// What is materialized from the log.
+    pub(crate) views: Views,
+    /// Secrets at rest.
+    pub(crate) security: Security,
     /// Deliveries to receivers.
     pub(crate) webhooks: Webhooks,
 }
@@ -63,6 +68,10 @@ pub(crate) struct Server {
     /// Networks whose forwarded client address is believed.
     #[serde(deserialize_with = "field::networks")]
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Longest silence of a stream, milliseconds.
+    pub(crate) heartbeat_ms: u64,
+    /// Most streams (HTTP/2) open at once on one connection.
+    pub(crate) http2_streams: u32,
 }
 
 /// The section `log`.
@@ -118,6 +127,34 @@ pub(crate) struct Collections {
     pub(crate) strict: bool,
 }
 
+/// The section `views`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Views {
+    /// Blocks kept in memory, bytes.
+    pub(crate) cache_bytes: u64,
+    /// Memtables are written out when they hold this much together, bytes.
+    pub(crate) memtable_bytes: u64,
+    /// Size of one table, bytes.
+    pub(crate) table_bytes: u64,
+}
+
+/// The section `security`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Security {
+    /// The key that secrets at rest are encrypted under; `None`: the file `operator-key` in the data directory.
+    #[serde(deserialize_with = "field::optional_secret")]
+    pub(crate) operator_key: Option<Secret>,
+}
+
+impl Security {
+    /// The configured key, which `Config::validate` has seen to be one.
+    pub(crate) fn key(&self) -> Option<OperatorKey> {
+        self.operator_key.as_ref().and_then(|key| OperatorKey::parse(key.expose()))
+    }
+}
+
 /// The section `webhooks`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +167,28 @@ pub(crate) struct Webhooks {
     pub(crate) retry_schedule: Vec<Duration>,
     /// Time for a receiver to answer, milliseconds.
     pub(crate) timeout_ms: u64,
+    /// Attempts at a time for one webhook, where it does not say.
+    pub(crate) concurrency: u32,
+    /// Attempts at a time, of all webhooks together.
+    pub(crate) concurrency_total: u32,
+    /// How long the outcome of attempts may be unsaved, milliseconds.
+    pub(crate) commit_interval_ms: u64,
+    /// How long attempts under way are waited for at the stop, milliseconds.
+    pub(crate) drain_ms: u64,
+    /// What to do when webhooks are registered but the store of deliveries is missing.
+    pub(crate) missing_store: MissingStore,
+}
+
+/// What to do about a store of deliveries that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MissingStore {
+    /// Refuse to start.
+    Refuse,
+    /// Deliver everything since each webhook's start again.
+    FromStart,
+    /// Deliver what comes from now on.
+    FromEnd,
 }
 
 /// What was given on the command line; wins over everything.
@@ -193,7 +252,9 @@ fn describe(error: figment::Error) -> anyhow::Error {
                 })
                 .unwrap_or_default();
             let what = match &error.kind {
-                _ if key.ends_with("root_key") => "can't be read".to_owned(),
+                _ if key.ends_with("root_key") || key.ends_with("operator_key") => {
+                    "can't be read".to_owned()
+                }
                 figment::error::Kind::UnknownField(_, known) => {
                     format!("there is no such key; there are {}", known.join(", "))
                 }

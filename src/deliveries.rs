@@ -6,13 +6,21 @@ use std::time::Duration;
 use anyhow::Context;
 use headwater_api::WebhookTransport;
 use headwater_engine::Engine;
-use headwater_engine::webhook::{Options, Registry, Schedule, Sight, WebhookService};
+use headwater_engine::clock::SharedClock;
+use headwater_engine::fs::SharedFileSystem;
+use headwater_engine::vault::Vault;
+use headwater_engine::webhook::{MissingStore, Options, Registry, Schedule, Sight, WebhookService};
 
-use crate::config;
+use crate::config::{self, Config};
 
-/// Hears of webhooks as the log tells of them.
-pub(crate) fn registry() -> Arc<Registry> {
-    Registry::shared()
+/// Hears of webhooks as the log tells of them; opens their secrets with the operator's key.
+pub(crate) fn registry(
+    config: &Config,
+    fs: SharedFileSystem,
+    clock: SharedClock,
+) -> anyhow::Result<Arc<Registry>> {
+    let vault = Vault::open(&config.server.data, config.security.key(), fs, clock)?;
+    Ok(Registry::shared(vault))
 }
 
 /// Opens the deliveries of an engine.
@@ -27,8 +35,16 @@ pub(crate) async fn open(
     let options = Options {
         retry_schedule: Schedule::new(config.retry_schedule.clone()),
         timeout: Duration::from_millis(config.timeout_ms),
+        concurrency: config.concurrency,
+        concurrency_total: config.concurrency_total,
+        commit_interval: Duration::from_millis(config.commit_interval_ms),
+        drain: Duration::from_millis(config.drain_ms),
+        missing_store: match config.missing_store {
+            config::MissingStore::Refuse => MissingStore::Refuse,
+            config::MissingStore::FromStart => MissingStore::FromStart,
+            config::MissingStore::FromEnd => MissingStore::FromEnd,
+        },
         sight,
-        ..Options::default()
     };
     let opening = engine.clone();
     let opened = engine

@@ -30,6 +30,9 @@ const STOP_REQUESTS: Duration = Duration::from_secs(3);
 /// The part of it that attempts under way get.
 const STOP_DELIVERIES: Duration = Duration::from_secs(4);
 
+/// A root key shorter than this is warned of.
+const ROOT_KEY_SHORT: usize = 16;
+
 /// Everything that runs.
 struct Running {
     engine: Engine,
@@ -73,8 +76,14 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
     };
     let clock = SystemClock::shared();
     let root_key = config.server.root_key.as_ref().map(|key| key.expose());
+    if root_key.is_some_and(|key| key.len() < ROOT_KEY_SHORT) {
+        tracing::warn!(
+            "server.root_key is shorter than {ROOT_KEY_SHORT} characters; it can be guessed"
+        );
+    }
     let access = Access::new(root_key, Arc::clone(&clock));
-    let webhooks = crate::deliveries::registry();
+    let fs = SystemFileSystem::shared();
+    let webhooks = crate::deliveries::registry(config, Arc::clone(&fs), Arc::clone(&clock))?;
     let mut followers = access.followers();
     followers.push(Arc::clone(&webhooks) as _);
     if config.log.durability == Durability::Relaxed {
@@ -83,18 +92,19 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
         );
     }
     let settings = settings(config);
-    let fs = SystemFileSystem::shared();
     let components = Components { fs, clock, tasks: tasks.clone(), followers };
     let opened = tasks.blocking(move || Engine::open(settings, components)).await;
     let engine = opened.context("opening the data directory panicked")??;
-    let service = crate::deliveries::open(&engine, webhooks, access.sight(), &config.webhooks).await?;
+    let service =
+        crate::deliveries::open(&engine, webhooks, access.sight(), &config.webhooks).await?;
     if let Some(key) = access.bootstrap(&engine).await? {
         println!("root key: {key}");
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
     let options = ApiOptions {
         relaxed_durability: config.log.durability == Durability::Relaxed,
-        ..ApiOptions::default()
+        heartbeat: Duration::from_millis(config.server.heartbeat_ms),
+        http2_streams: config.server.http2_streams,
     };
     let api = Api::new(engine.clone(), access, service.clone(), options);
     service.start()?;
@@ -121,8 +131,11 @@ fn settings(config: &Config) -> Settings {
         } else {
             Strictness::Implicit
         },
-        store: StoreOptions::default(),
-        maintenance: MaintenanceOptions::default(),
+        store: StoreOptions {
+            cache_bytes: config.views.cache_bytes,
+            table_bytes: config.views.table_bytes,
+        },
+        maintenance: MaintenanceOptions { memtable_bytes: config.views.memtable_bytes },
         retention: Retention {
             seconds: config.log.retention_seconds,
             bytes: config.log.retention_bytes,

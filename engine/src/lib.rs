@@ -23,6 +23,7 @@ mod rebuild;
 mod retention;
 pub mod subscribe;
 pub mod value;
+pub mod vault;
 pub mod view;
 pub mod webhook;
 pub mod write;

@@ -12,6 +12,8 @@ use super::{Flags, quantity};
 
 /// The prefix of every variable.
 const PREFIX: &str = "HEADWATER_";
+/// Keys whose values are text, whatever they look like.
+const SECRETS: [&str; 2] = ["root_key", "operator_key"];
 
 /// Settings named `HEADWATER_<SECTION>__<KEY>` among `variables`.
 pub(super) struct Environment<'a> {
@@ -35,7 +37,11 @@ impl Provider for Environment<'_> {
             else {
                 continue;
             };
-            let value = text.parse::<Value>().unwrap_or_else(|never| match never {});
+            // A key of digits is a text, too.
+            let value = match SECRETS.contains(&&*key.to_lowercase()) {
+                true => Value::from(text.as_str()),
+                false => text.parse::<Value>().unwrap_or_else(|never| match never {}),
+            };
             let entry =
                 settings.entry(section.to_lowercase()).or_insert_with(|| Value::from(Dict::new()));
             if let Value::Dict(_, members) = entry {

@@ -29,6 +29,21 @@ fn the_default_file_states_the_defaults_of_the_engine_and_every_key() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7117");
     assert_eq!(config.webhooks.retry_schedule.len(), 10);
     assert_eq!(config.log.retention_bytes, None);
+    let webhooks = headwater_engine::webhook::Options::default();
+    assert_eq!(config.webhooks.concurrency, webhooks.concurrency);
+    assert_eq!(config.webhooks.concurrency_total, webhooks.concurrency_total);
+    let commit_ms = u128::from(config.webhooks.commit_interval_ms);
+    assert_eq!(commit_ms, webhooks.commit_interval.as_millis());
+    assert_eq!(u128::from(config.webhooks.drain_ms), webhooks.drain.as_millis());
+    let api = headwater_api::ApiOptions::default();
+    assert_eq!(u128::from(config.server.heartbeat_ms), api.heartbeat.as_millis());
+    assert_eq!(config.server.http2_streams, api.http2_streams);
+    let store = headwater_engine::view::StoreOptions::default();
+    let sizes = (config.views.cache_bytes, config.views.table_bytes);
+    assert_eq!(sizes, (store.cache_bytes, store.table_bytes));
+    let maintenance = headwater_engine::view::MaintenanceOptions::default();
+    assert_eq!(config.views.memtable_bytes, maintenance.memtable_bytes);
+    assert_eq!(config.security.key(), None);
     let written: Dict = Figment::from(Toml::string(DEFAULT)).extract_inner("limits").unwrap();
     let known = Value::serialize(Limits::default()).unwrap().into_dict().unwrap();
     let written: Vec<&String> = written.keys().collect();
@@ -126,7 +141,17 @@ fn nonsense_is_refused_by_key() {
         ("HEADWATER_TLS__CERT", "cert.pem", "tls.key"),
         ("HEADWATER_LISTEN", "0.0.0.0:80", "server.allow_plain_http"),
         ("HEADWATER_LISTEN", "nowhere", "server.listen"),
-        ("HEADWATER_ROOT_KEY", "short", "server.root_key"),
+        ("HEADWATER_ROOT_KEY", "two words", "server.root_key"),
+        ("HEADWATER_SECURITY__OPERATOR_KEY", "0123", "security.operator_key"),
+        ("HEADWATER_LIMITS__ID_BYTES", "32769", "limits.id_bytes"),
+        ("HEADWATER_LIMITS__GROUP_BYTES", "1GiB", "limits.group_bytes"),
+        ("HEADWATER_LIMITS__DOCUMENT_BYTES", "257MiB", "limits.document_bytes"),
+        ("HEADWATER_LIMITS__BODY_BYTES", "2GiB", "limits.body_bytes"),
+        ("HEADWATER_SERVER__HEARTBEAT_MS", "20s", "server.heartbeat_ms"),
+        ("HEADWATER_VIEWS__TABLE_BYTES", "0", "views.table_bytes"),
+        ("HEADWATER_WEBHOOKS__CONCURRENCY", "0", "webhooks.concurrency"),
+        ("HEADWATER_WEBHOOKS__DRAIN_MS", "1min", "webhooks.drain_ms"),
+        ("HEADWATER_WEBHOOKS__MISSING_STORE", "guess", "webhooks.missing_store"),
         ("HEADWATER_WEBHOOKS__RETRY_SCHEDULE", "", "webhooks.retry_schedule"),
         ("HEADWATER_WEBHOOKS__TIMEOUT_MS", "0", "webhooks.timeout_ms"),
     ];
@@ -141,6 +166,12 @@ fn a_root_key_of_digits_stays_text_and_is_never_shown() {
     let config = load(&Flags::default(), &[("HEADWATER_ROOT_KEY", "00123456789")]).unwrap();
     assert_eq!(config.server.root_key, Some(Secret::new("00123456789")));
     assert!(!format!("{config:?}").contains("00123456789"));
+    let digits = "1".repeat(64);
+    let variable = ("HEADWATER_SECURITY__OPERATOR_KEY", &*digits);
+    let config = load(&Flags::default(), &[variable]).unwrap();
+    assert!(config.security.key().is_some());
+    assert!(!format!("{config:?}").contains(&digits));
+    assert!(load(&Flags::default(), &[("HEADWATER_ROOT_KEY", "k")]).is_ok());
 }
 
 #[test]

@@ -21,8 +21,14 @@ impl Config {
         );
         if let Some(key) = &self.server.root_key {
             anyhow::ensure!(
-                key.expose().len() >= 8 && key.expose().chars().all(|c| c.is_ascii_graphic()),
-                "server.root_key must be at least 8 visible ASCII characters without spaces"
+                !key.expose().is_empty() && key.expose().chars().all(|c| c.is_ascii_graphic()),
+                "server.root_key must be visible ASCII characters without spaces"
+            );
+        }
+        if self.security.operator_key.is_some() {
+            anyhow::ensure!(
+                self.security.key().is_some(),
+                "security.operator_key must be 64 hex digits or the base64 of 32 bytes"
             );
         }
         self.validate_sizes()?;
@@ -57,7 +63,24 @@ impl Config {
         for (key, value) in least_one {
             anyhow::ensure!(value > 0, "limits.{key} is 0; it must be at least 1");
         }
-        Ok(())
+        self.validate_bounds()
+    }
+
+    /// What would be refused, or fail, further down.
+    fn validate_bounds(&self) -> anyhow::Result<()> {
+        let (limits, views, server) = (&self.limits, &self.views, &self.server);
+        let bounds: [(&str, u64, u64, u64); 9] = [
+            ("limits.id_bytes", limits.id_bytes.into(), 1, 32 << 10),
+            ("limits.group_bytes", limits.group_bytes, 1, 512 << 20),
+            ("limits.document_bytes", limits.document_bytes, 1, 256 << 20),
+            ("limits.body_bytes", limits.body_bytes, 1, 1 << 30),
+            ("server.heartbeat_ms", server.heartbeat_ms, 100, 15_000),
+            ("server.http2_streams", server.http2_streams.into(), 1, 10_000),
+            ("views.cache_bytes", views.cache_bytes, 1 << 20, 1 << 40),
+            ("views.memtable_bytes", views.memtable_bytes, 1 << 20, 1 << 30),
+            ("views.table_bytes", views.table_bytes, 1 << 20, 1 << 30),
+        ];
+        bounds.into_iter().try_for_each(within)
     }
 
     fn validate_webhooks(&self) -> anyhow::Result<()> {
@@ -65,11 +88,23 @@ impl Config {
             !self.webhooks.retry_schedule.is_empty(),
             "webhooks.retry_schedule is empty; it needs at least one attempt, for instance \"0s\""
         );
-        anyhow::ensure!(
-            (1..=600_000).contains(&self.webhooks.timeout_ms),
-            "webhooks.timeout_ms is {}; it must be from 1 to 600000",
-            self.webhooks.timeout_ms
-        );
-        Ok(())
+        let webhooks = &self.webhooks;
+        let bounds: [(&str, u64, u64, u64); 5] = [
+            ("webhooks.timeout_ms", webhooks.timeout_ms, 1, 600_000),
+            ("webhooks.concurrency", webhooks.concurrency.into(), 1, 256),
+            ("webhooks.concurrency_total", webhooks.concurrency_total.into(), 2, 65_536),
+            ("webhooks.commit_interval_ms", webhooks.commit_interval_ms, 0, 60_000),
+            ("webhooks.drain_ms", webhooks.drain_ms, 0, 6000),
+        ];
+        bounds.into_iter().try_for_each(within)
     }
+}
+
+/// Refuses a value that is not from a least to a most one.
+fn within((key, value, least, most): (&str, u64, u64, u64)) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        (least..=most).contains(&value),
+        "{key} is {value}; it must be from {least} to {most}"
+    );
+    Ok(())
 }

@@ -37,7 +37,7 @@ struct Known {
     owners: HashMap<String, Owner>,
     /// The position of the newest change heard of.
     newest: u64,
-    /// Those who were not told again since the views were made anew; gone with the next change.
+    /// Those who were not told again since the views were made anew; gone when the telling ends.
     stale: HashSet<String>,
 }
 
@@ -125,6 +125,13 @@ impl SystemFollower for Owners {
                 known.owners.insert(id, Owner { grant, expires_ms, position });
             }
             None => drop(known.owners.remove(&id)),
+        }
+    }
+
+    fn settled(&self) {
+        let mut known = self.known.write();
+        for gone in std::mem::take(&mut known.stale) {
+            known.owners.remove(&gone);
         }
     }
 }
@@ -226,7 +233,9 @@ mod tests {
         owners.changed(COLLECTION, Raw::trusted(&other), Some(Raw::trusted(&body)), 2);
         assert_eq!(seen(&owners, OWNER), [true; 4]);
         owners.reset();
-        owners.changed(COLLECTION, Raw::trusted(&other), Some(Raw::trusted(&body)), 3);
+        owners.changed(COLLECTION, Raw::trusted(&other), Some(Raw::trusted(&body)), 2);
+        assert_eq!(seen(&owners, OWNER), [true; 4]);
+        owners.settled();
         assert_eq!(seen(&owners, OWNER), [false; 4], "it was not told again");
     }
 }

@@ -30,9 +30,11 @@ impl Session {
     /// Registers a webhook.
     pub(crate) async fn register(
         &self,
+        service: &WebhookService,
         given: &[u8],
         request: Option<RequestKey>,
     ) -> Result<Registered, ApiError> {
+        let vault = service.registry().vault();
         let owner = &self.credential.id;
         let registration = Registration::create(&self.engine, Raw::trusted(given), owner)?;
         self.check_scope(&registration, Action::Settings)?;
@@ -45,14 +47,14 @@ impl Session {
         let operation = Operation::Create {
             collection: Arc::from(COLLECTION),
             id: registration.document_id(),
-            body: registration.to_bytes().into(),
+            body: registration.to_bytes(vault).into(),
         };
         let committed = self.commit(vec![operation], request).await?;
         let body = committed.outcomes.first().and_then(|outcome| outcome.body.as_ref());
         let body = body.ok_or_else(|| Error::internal("a webhook was written without a body"))?;
         let body = Raw::trusted(body);
         let id = body.get("_id").ok_or_else(|| Error::internal("a webhook has no id"))?;
-        let written = Registration::decode(id, body)?;
+        let written = Registration::decode(id, body, vault)?;
         let mut shown = describe(&written);
         if !committed.repeated {
             shown["secret"] = json!(written.secret.reveal());
@@ -112,7 +114,7 @@ impl Session {
             let operation = Operation::Replace {
                 collection: Arc::from(COLLECTION),
                 id: changed.document_id(),
-                body: changed.to_bytes().into(),
+                body: changed.to_bytes(service.registry().vault()).into(),
                 if_version: Some(version),
                 absent: Absent::Refuse,
             };
@@ -138,7 +140,8 @@ impl Session {
         let missing = || Error::not_found("webhook_not_found", format!("there is no webhook {id}"));
         let row = snapshot.get(number, &document.key)?.ok_or_else(missing)?;
         let id = row.body().get("_id").ok_or_else(missing)?;
-        Ok((Registration::decode(id, row.body())?, row.version()))
+        let registration = Registration::decode(id, row.body(), service.registry().vault())?;
+        Ok((registration, row.version()))
     }
 
     /// Removes a webhook with what it has outstanding.

@@ -11,6 +11,7 @@ use headwater_engine::fs::SystemFileSystem;
 use headwater_engine::limits::Limits;
 use headwater_engine::log::LogOptions;
 use headwater_engine::tasks::Tasks;
+use headwater_engine::vault::Vault;
 use headwater_engine::view::{MaintenanceOptions, StoreOptions};
 use headwater_engine::webhook::{
     BoxFuture, DeliveryRequest, DeliveryResult, Options, Registry, Transport, WebhookService,
@@ -67,7 +68,9 @@ fn open(dir: &std::path::Path, limits: &Limits) -> (Api, Engine) {
         tasks: Tasks::new(tokio::runtime::Handle::current()),
         followers: access.followers(),
     };
-    let webhooks = Registry::shared();
+    let (fs, clock) = (components.fs.clone(), components.clock.clone());
+    let vault = Vault::open(&settings.data, None, fs, clock).unwrap();
+    let webhooks = Registry::shared(vault);
     let mut components = components;
     components.followers.push(webhooks.clone());
     let engine = tokio::task::block_in_place(|| Engine::open(settings, components)).unwrap();

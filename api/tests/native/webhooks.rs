@@ -11,6 +11,7 @@ use headwater_engine::fs::SystemFileSystem;
 use headwater_engine::limits::Limits;
 use headwater_engine::log::LogOptions;
 use headwater_engine::tasks::Tasks;
+use headwater_engine::vault::Vault;
 use headwater_engine::view::{MaintenanceOptions, StoreOptions};
 use headwater_engine::webhook::{
     BoxFuture, DeliveryRequest, DeliveryResult, Options, Registry, Transport, WebhookService,
@@ -70,7 +71,8 @@ impl Stack {
     fn open_blocking(data: &Path) -> Result<Self> {
         let (clock, fs) = (SystemClock::shared(), SystemFileSystem::shared());
         let access = Access::new(Some(ROOT), clock.clone());
-        let registry = Registry::shared();
+        let vault = Vault::open(data, None, fs.clone(), clock.clone())?;
+        let registry = Registry::shared(vault);
         let mut followers = access.followers();
         followers.push(Arc::clone(&registry) as _);
         let settings = Settings {
@@ -208,5 +210,55 @@ async fn deliveries_obey_the_grant_as_it_stands() {
     };
     tokio::time::timeout(DEADLINE, settled).await.unwrap();
     assert_eq!(stack.receiver.wait(4).await.len(), 4);
+    stack.stop();
+}
+
+/// Every file under a folder.
+fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_nowhere_in_clear() {
+    const PLANTED: &str = "cGxhbnRlZC1zZWNyZXQtcGxhbnRlZC1zZWNyZXQ=";
+    let dir = tempfile::tempdir().unwrap();
+    let stack = Stack::open(dir.path()).unwrap();
+    let hook = json!({"url": "http://receiver.test/", "collections": ["orders"],
+        "secret": format!("whsec_{PLANTED}")});
+    let made = stack.root("POST", "/v1/webhooks", &hook.to_string()).await;
+    assert_eq!(made["secret"], hook["secret"], "it is shown this once");
+    let path = format!("/v1/webhooks/{}", made["id"].as_str().unwrap());
+    let rotated = stack.root("POST", &format!("{path}/rotate-secret"), "").await;
+    let second = rotated["secret"].as_str().unwrap().trim_start_matches("whsec_").to_owned();
+    stack.root("PATCH", &path, r#"{"active":false}"#).await;
+    stack.root("POST", ORDERS, "{}").await;
+    let document = format!("/v1/collections/_webhooks/documents/{}", made["id"].as_str().unwrap());
+    let history = format!("{document}/history");
+    for read in [
+        &path,
+        &document,
+        &history,
+        "/v1/webhooks",
+        "/v1/collections/_webhooks/documents",
+        "/v1/events?from=0&kinds=document.created,document.updated",
+    ] {
+        let shown = stack.root("GET", read, "").await.to_string();
+        assert!(shown.contains("receiver.test"), "{read}: {shown}");
+        assert!(!shown.contains(PLANTED) && !shown.contains(&second), "{read}: {shown}");
+    }
+    stack.stop();
+    let all = files(&dir.path().join("data"));
+    assert!(all.iter().any(|path| path.ends_with("operator-key")));
+    let mut found = false;
+    for path in all {
+        let bytes = std::fs::read(&path).unwrap();
+        let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+        found |= holds("enc:v1:");
+        assert!(!holds(PLANTED) && !holds(&second), "{}", path.display());
+    }
+    assert!(found, "the log holds the sealed secrets");
+    let stack = Stack::open(dir.path()).unwrap();
+    assert_eq!(stack.root("GET", &path, "").await["state"], "inactive");
     stack.stop();
 }

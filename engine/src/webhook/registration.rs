@@ -1,8 +1,8 @@
 //! A webhook's registration: what a document of `_webhooks` says.
 //!
 //! Guarantees: what a user gives is refused by the name of the wrong member, or accepted as a whole; the start is
-//! resolved to a position and stored, so that it never moves. Secrets are only in [`Registration::to_bytes`], never in
-//! [`Registration::describe`].
+//! resolved to a position and stored, so that it never moves. Secrets are only in [`Registration::to_bytes`], sealed, never
+//! in [`Registration::describe`].
 //! Leaves to others: who may register (the access layer), writing the document (the session), addresses that the url
 //! leads to (the transport, at every attempt).
 
@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::event::{Event, EventKind};
 use crate::value::{self, Object, Raw, Value, object_id};
+use crate::vault::Vault;
 use crate::write::DocumentId;
 
 /// The system collection of registrations.
@@ -109,8 +110,8 @@ impl Registration {
     }
 
     /// The registration that a document of `_webhooks` holds.
-    pub fn decode(id: Raw<'_>, body: Raw<'_>) -> Result<Self> {
-        read::stored(id, body)
+    pub fn decode(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Self> {
+        read::stored(id, body, vault)
     }
 
     /// The registration disabled, for a reason in a few words.
@@ -195,14 +196,14 @@ impl Registration {
         }
     }
 
-    /// The whole document of `_webhooks`, secrets included.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// The whole document of `_webhooks`, its secrets sealed.
+    pub fn to_bytes(&self, vault: &Vault) -> Vec<u8> {
         let mut object = Object::new();
         object.insert("_id", self.id_value());
         self.describe_into(&mut object);
-        object.insert("secret", self.secret.reveal());
+        object.insert("secret", self.secret.seal(vault, &self.id));
         if let Some(old) = &self.retiring {
-            object.insert("retiring_secret", old.secret.reveal());
+            object.insert("retiring_secret", old.secret.seal(vault, &self.id));
             object.insert("retiring_until", Value::Int64(signed(old.until_ms)));
         }
         if let Some(position) = self.skip_to {

@@ -11,7 +11,9 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use super::registration::{COLLECTION, Registration};
+use crate::error::Error;
 use crate::value::{Raw, object_id};
+use crate::vault::{self, Vault};
 use crate::view::SystemFollower;
 
 /// A webhook as the registry knows it.
@@ -31,6 +33,7 @@ pub type Webhooks = BTreeMap<Arc<str>, Registered>;
 /// The registry.
 #[derive(Debug)]
 pub struct Registry {
+    vault: Arc<Vault>,
     state: RwLock<State>,
     changes: watch::Sender<u64>,
 }
@@ -39,13 +42,25 @@ pub struct Registry {
 struct State {
     webhooks: Arc<Webhooks>,
     change: u64,
+    /// The first registration whose secret could not be opened.
+    locked: Option<Error>,
 }
 
 impl Registry {
     /// An empty registry, to be given to the engine as a follower before it opens.
-    pub fn shared() -> Arc<Self> {
+    pub fn shared(vault: Arc<Vault>) -> Arc<Self> {
         let (changes, _) = watch::channel(0);
-        Arc::new(Self { state: RwLock::default(), changes })
+        Arc::new(Self { vault, state: RwLock::default(), changes })
+    }
+
+    /// What the secrets of webhooks are sealed with.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// Why a webhook cannot be known: its secret is sealed under another key.
+    pub(super) fn locked(&self) -> Option<Error> {
+        self.state.read().locked.clone()
     }
 
     /// A webhook by its id.
@@ -99,13 +114,16 @@ impl SystemFollower for Registry {
             self.change(|webhooks, _| drop(webhooks.remove(&*text)));
             return;
         };
-        match Registration::decode(id, body) {
+        match Registration::decode(id, body, &self.vault) {
             Ok(registration) => self.change(|webhooks, change| {
                 let registration = Arc::new(registration);
                 let key = Arc::clone(&registration.id);
                 webhooks.insert(key, Registered { registration, change, position });
             }),
             Err(error) => {
+                if vault::is_locked(&error) {
+                    self.state.write().locked.get_or_insert_with(|| error.clone());
+                }
                 tracing::error!(?id, %error, "a document of `_webhooks` is not a webhook; it is left out");
             }
         }

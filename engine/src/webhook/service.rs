@@ -32,6 +32,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::subscribe::Start;
 use crate::value::Raw;
+use crate::vault::Vault;
 use crate::write::{Change, Command, Operation};
 
 /// Steps of the shared pass that may wait for the dispatcher.
@@ -79,11 +80,15 @@ impl WebhookService {
         transport: Arc<dyn Transport>,
         options: Options,
     ) -> Result<Self> {
+        if let Some(error) = registry.locked() {
+            return Err(error);
+        }
+        registry.vault().keep()?;
         let dir = engine.data().join(FOLDER);
         let fs = Arc::clone(&engine.shared().fs);
         let mut store = store::open(fs, &dir, engine.log().log_id(), Arc::clone(engine.clock()))?;
         if store.is_there() {
-            check_not_ahead(&store, engine.position())?;
+            check_not_ahead(&mut store, engine.position(), engine.settings().log.durability)?;
         } else {
             let ops = begin_store(&registry, options.missing_store, engine.position())?;
             store.commit(&ops)?;
@@ -339,7 +344,8 @@ impl WebhookService {
         let registration = self.get(webhook)?;
         let clock = self.inner.engine.clock();
         let secret = Secret::generate(&**clock);
-        let change = Rotation { secret: secret.clone(), now_ms: clock.now_ms() };
+        let vault = Arc::clone(self.inner.registry.vault());
+        let change = Rotation { vault, secret: secret.clone(), now_ms: clock.now_ms() };
         let command = Command {
             operations: vec![Operation::Change {
                 collection: Arc::from(COLLECTION),
@@ -368,6 +374,7 @@ impl WebhookService {
 }
 
 struct Rotation {
+    vault: Arc<Vault>,
     secret: Secret,
     now_ms: u64,
 }
@@ -375,8 +382,8 @@ struct Rotation {
 impl Change for Rotation {
     fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
         let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
-        let registration = Registration::decode(id, current)?;
-        Ok(registration.rotated(self.secret.clone(), self.now_ms).to_bytes())
+        let registration = Registration::decode(id, current, &self.vault)?;
+        Ok(registration.rotated(self.secret.clone(), self.now_ms).to_bytes(&self.vault))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Guarantees: a secret is `whsec_` and the padded base64 of 24 to 64 bytes; a signature covers id, timestamp and body;
 //! several secrets give several signatures with exactly one space between them. A secret's `Debug` does not show it.
+//! It is stored sealed (`vault`), bound to its webhook.
 //! Leaves to others: which secrets are in force.
 
 use std::fmt;
@@ -13,6 +14,7 @@ use sha2::Sha256;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::vault::Vault;
 
 const PREFIX: &str = "whsec_";
 const BYTES_MIN: usize = 24;
@@ -20,11 +22,21 @@ const BYTES_MAX: usize = 64;
 const GENERATED_BYTES: usize = 32;
 
 /// A webhook's secret.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret {
     text: String,
     key: Vec<u8>,
+    /// As it is stored, if it is: storing it again unchanged makes the same document.
+    sealed: Option<String>,
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// A secret as a user gives it.
@@ -43,14 +55,25 @@ impl Secret {
         if !(BYTES_MIN..=BYTES_MAX).contains(&key.len()) {
             return Err(invalid());
         }
-        Ok(Self { text: text.to_owned(), key })
+        Ok(Self { text: text.to_owned(), key, sealed: None })
     }
 
     /// A new secret of 32 random bytes.
     pub fn generate(clock: &dyn Clock) -> Self {
         let mut key = vec![0; GENERATED_BYTES];
         clock.fill_random(&mut key);
-        Self { text: format!("{PREFIX}{}", BASE64.encode(&key)), key }
+        Self { text: format!("{PREFIX}{}", BASE64.encode(&key)), key, sealed: None }
+    }
+
+    /// A secret as it is stored for a webhook.
+    pub(crate) fn unseal(sealed: &str, vault: &Vault, webhook: &str) -> Result<Self> {
+        let secret = Self::parse(&vault.unseal(sealed, webhook)?)?;
+        Ok(Self { sealed: Some(sealed.to_owned()), ..secret })
+    }
+
+    /// How it is stored for a webhook.
+    pub(crate) fn seal(&self, vault: &Vault, webhook: &str) -> String {
+        self.sealed.clone().unwrap_or_else(|| vault.seal(&self.text, webhook))
     }
 
     /// The secret itself; shown once, at registration and rotation.

@@ -62,7 +62,7 @@ async fn register(
     Submission { payload, key }: Submission,
 ) -> ApiResult {
     let given = payload.document(&app.engine).await?;
-    let registered = session.register(&given, key).await?;
+    let registered = session.register(&app.webhooks, &given, key).await?;
     let position = registered.committed.position;
     let response = reply::value(StatusCode::CREATED, position, &registered.shown);
     Ok(mark_repeated(response, &registered.committed))

@@ -9,6 +9,7 @@ use super::Dispatcher;
 use crate::engine::Engine;
 use crate::error::{ErrorKind, Result};
 use crate::value::{Object, Raw};
+use crate::vault::Vault;
 use crate::webhook::registration::{COLLECTION, Registration};
 use crate::webhook::registry::Registered;
 use crate::webhook::store::{Op, ReplayStatus};
@@ -127,12 +128,13 @@ impl Dispatcher {
     pub(super) fn disable(&self, webhook: &Arc<str>, reason: &'static str) {
         let Some(worker) = self.workers.get(webhook) else { return };
         let registration = Arc::clone(&worker.registration);
-        let engine = self.engine.clone();
+        let (engine, vault) = (self.engine.clone(), Arc::clone(self.registry.vault()));
         tracing::warn!(webhook = &**webhook, reason, "webhook disabled");
         self.engine.tasks().spawn("webhook-disable", async move {
             let token = engine.tasks().token();
             loop {
-                let written = engine.write(disabling(&registration, reason)).await;
+                let written =
+                    engine.write(disabling(&registration, reason, Arc::clone(&vault))).await;
                 match written {
                     Ok(_) => return,
                     Err(error) if error.kind() == ErrorKind::NotFound => return,
@@ -155,17 +157,20 @@ fn is_stored(engine: &Engine, registration: &Registration) -> Result<bool> {
 }
 
 struct Disabling {
+    vault: Arc<Vault>,
     reason: &'static str,
 }
 
 impl Change for Disabling {
     fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
         let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
-        Ok(Registration::decode(id, current)?.disabled(self.reason).to_bytes())
+        Ok(Registration::decode(id, current, &self.vault)?
+            .disabled(self.reason)
+            .to_bytes(&self.vault))
     }
 }
 
-fn disabling(registration: &Registration, reason: &'static str) -> Command {
+fn disabling(registration: &Registration, reason: &'static str, vault: Arc<Vault>) -> Command {
     let mut body = Object::new();
     body.insert("webhook", &*registration.id);
     body.insert("reason", reason);
@@ -174,7 +179,7 @@ fn disabling(registration: &Registration, reason: &'static str) -> Command {
             Operation::Change {
                 collection: Arc::from(COLLECTION),
                 id: registration.document_id(),
-                change: Arc::new(Disabling { reason }),
+                change: Arc::new(Disabling { vault, reason }),
                 if_version: None,
             },
             Operation::WebhookDisabled { body: Bytes::from(body.to_bytes()) },

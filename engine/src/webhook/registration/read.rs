@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::subscribe::Start;
 use crate::value::{Raw, date, object_id};
+use crate::vault::Vault;
 use crate::webhook::signature::Secret;
 
 /// Fills in what a user gives for a new webhook.
@@ -60,7 +61,7 @@ pub(super) fn patch(into: &mut Registration, given: Raw<'_>, position: u64) -> R
 }
 
 /// Reads a document of `_webhooks`.
-pub(super) fn stored(id: Raw<'_>, body: Raw<'_>) -> Result<Registration> {
+pub(super) fn stored(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Registration> {
     let id: Arc<str> = match (id.as_object_id(), id.as_str()) {
         (Some(id), _) => object_id::format(&id).into(),
         (None, Some(text)) => text.into(),
@@ -69,7 +70,7 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>) -> Result<Registration> {
     let text = |name: &str| body.get(name).and_then(Raw::as_str);
     let number =
         |name: &str| body.get(name).and_then(Raw::as_i64).and_then(|n| u64::try_from(n).ok());
-    let secret = Secret::parse(text("secret").unwrap_or_default())?;
+    let secret = Secret::unseal(text("secret").unwrap_or_default(), vault, &id)?;
     let mut registration = Registration::blank(id, secret);
     for (name, value) in body.object_iter() {
         match name {
@@ -84,7 +85,8 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>) -> Result<Registration> {
     registration.owner = text("owner").unwrap_or_default().to_owned();
     registration.disabled = text("disabled").map(str::to_owned);
     if let (Some(old), Some(until_ms)) = (text("retiring_secret"), number("retiring_until")) {
-        registration.retiring = Some(RetiringSecret { secret: Secret::parse(old)?, until_ms });
+        let secret = Secret::unseal(old, vault, &registration.id)?;
+        registration.retiring = Some(RetiringSecret { secret, until_ms });
     }
     Ok(registration)
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::error::Detail;
+use crate::fs::SystemFileSystem;
 use crate::limits::Limits;
 use crate::value::json;
 
@@ -27,10 +28,15 @@ fn stored_and_read_back() {
     registration.owner = "me".to_owned();
     let secret = Secret::generate(&*ManualClock::new(0, 2));
     let registration = registration.rotated(secret, 5).disabled("410");
-    let bytes = registration.to_bytes();
+    let dir = tempfile::tempdir().unwrap();
+    let (fs, clock) = (SystemFileSystem::shared(), ManualClock::new(0, 3));
+    let vault = Vault::open(dir.path(), None, fs, clock).unwrap();
+    let bytes = registration.to_bytes(&vault);
     let body = Raw::trusted(&bytes);
-    let read = Registration::decode(body.get("_id").unwrap(), body).unwrap();
+    assert!(!format!("{body:?}").contains("whsec_"), "{body:?}");
+    let read = Registration::decode(body.get("_id").unwrap(), body, &vault).unwrap();
     assert_eq!(read, registration);
+    assert_eq!(read.to_bytes(&vault), bytes, "what did not change is stored as it was");
     assert_eq!(read.secrets(5 + ROTATION_MS - 1).count(), 2);
     assert_eq!(read.secrets(5 + ROTATION_MS).count(), 1);
     let shown = format!("{:?}", Raw::trusted(&registration.describe().to_bytes()));

@@ -26,7 +26,7 @@ mod writer;
 
 pub use op::Attempt;
 pub(crate) use op::{Op, Outstanding, ReplayState, ReplayStatus};
-pub(crate) use state::SavedWebhook;
+pub(crate) use state::{SavedWebhook, State};
 pub(crate) use writer::{StoreWriter, open};
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::support::{Bench, copy, put};
+use crate::vault::OperatorKey;
 use crate::webhook::MissingStore;
 
 const ALL: &str = r#"{"url":"http://a.test/","collections":["*"]}"#;
@@ -162,4 +163,27 @@ async fn r15_random_failures_with_restarts_end_in_everything_delivered() {
         let last = newest.insert(delivery.document(), delivery.position());
         assert!(last.unwrap_or(0) <= delivery.position(), "seed {seed}: out of order");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_or_missing_operator_key_is_refused_by_name() {
+    let mut bench = Bench::new(&[0]);
+    let open = bench.open();
+    open.register(ALL).await;
+    open.stop().await;
+    let file = bench.dir.path().join("operator-key");
+    let key = std::fs::read_to_string(&file).unwrap();
+    bench.operator_key = OperatorKey::parse(&"ab".repeat(32));
+    assert_eq!(bench.open_at(bench.dir.path()).err().unwrap().code(), "operator_key_wrong");
+    bench.operator_key = None;
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(bench.open_at(bench.dir.path()).err().unwrap().code(), "operator_key_missing");
+    assert!(!file.exists(), "no key was made over secrets that need another");
+    // The key does as well from the configuration.
+    bench.operator_key = OperatorKey::parse(&key);
+    let open = bench.open();
+    open.put("orders", 1, "\"n\":1").await;
+    open.receiver.wait(1).await;
+    open.stop().await;
+    assert!(!file.exists());
 }

@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::log::LogOptions;
 use crate::tasks::Tasks;
 use crate::value::{self, Raw};
+use crate::vault::{OperatorKey, Vault};
 use crate::view::{MaintenanceOptions, StoreOptions, SystemFollower};
 use crate::webhook::{
     BoxFuture, DeliveryRequest, DeliveryResult, Options, Registration, Registry, Schedule,
@@ -118,6 +119,7 @@ pub(super) struct Bench {
     pub(super) dir: tempfile::TempDir,
     pub(super) clock: Arc<ManualClock>,
     pub(super) options: Options,
+    pub(super) operator_key: Option<OperatorKey>,
 }
 
 /// An open engine with its webhooks.
@@ -137,7 +139,7 @@ impl Bench {
             ..Options::default()
         };
         let clock = ManualClock::new(1_700_000_000_000, 11);
-        Self { dir: tempfile::tempdir().unwrap(), clock, options }
+        Self { dir: tempfile::tempdir().unwrap(), clock, options, operator_key: None }
     }
 
     pub(super) fn open(&self) -> Open {
@@ -154,7 +156,9 @@ impl Bench {
             maintenance: MaintenanceOptions::default(),
             retention: Retention::default(),
         };
-        let registry = Registry::shared();
+        let (fs, clock) = (SystemFileSystem::shared(), Arc::clone(&self.clock) as SharedClock);
+        let vault = Vault::open(data, self.operator_key, fs, clock)?;
+        let registry = Registry::shared(vault);
         let components = Components {
             fs: SystemFileSystem::shared(),
             clock: Arc::clone(&self.clock) as SharedClock,
@@ -200,7 +204,7 @@ impl Open {
         let operation = Operation::Create {
             collection: "_webhooks".into(),
             id: registration.document_id(),
-            body: registration.to_bytes().into(),
+            body: registration.to_bytes(self.service.registry().vault()).into(),
         };
         self.write(vec![operation]).await;
         registration
@@ -214,7 +218,7 @@ impl Open {
         let operation = Operation::Replace {
             collection: "_webhooks".into(),
             id: changed.document_id(),
-            body: changed.to_bytes().into(),
+            body: changed.to_bytes(self.service.registry().vault()).into(),
             if_version: None,
             absent: Absent::Refuse,
         };
