@@ -1,6 +1,7 @@
 //! The power goes in the middle of writing: whatever of the unsynced bytes is found afterwards, everything acknowledged
 //! is there, whole and once (R1, R2, R3, R4, R8). The same harness finds the loss that relaxed durability allows.
 
+#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
 #![allow(unreachable_pub, reason = "a test binary's modules are its own")]
 
 mod check;
