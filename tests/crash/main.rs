@@ -1,7 +1,11 @@
 //! Crash tests of the real binary: killed under load again and again, nothing acknowledged is lost, nothing happens
 //! twice, no subscriber misses anything (R1 to R4, R8, R9, R12).
 
-#![allow(unreachable_pub, reason = "a test binary's modules are its own")]
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test binary fails by panicking, and is its own crate"
+)]
 
 mod load;
 mod server;
