@@ -1,8 +1,11 @@
 //! Failing disks (R7) and a clock that jumps (R4): after an error nothing more is acknowledged, reads go on, the reason
 //! is said; a full disk is recovered from without help; what was acknowledged is there after another start.
 
-#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
-#![allow(unreachable_pub, reason = "a test binary's modules are its own")]
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test binary fails by panicking, and is its own crate"
+)]
 
 mod support;
 

@@ -1,8 +1,11 @@
 //! The power goes in the middle of writing: whatever of the unsynced bytes is found afterwards, everything acknowledged
 //! is there, whole and once (R1, R2, R3, R4, R8). The same harness finds the loss that relaxed durability allows.
 
-#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
-#![allow(unreachable_pub, reason = "a test binary's modules are its own")]
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test binary fails by panicking, and is its own crate"
+)]
 
 mod check;
 mod load;
