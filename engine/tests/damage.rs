@@ -1,6 +1,7 @@
 //! Damage on disk (R6): whatever byte is wrong, cut off or gone, opening and reading everything gives intact data or a
 //! refusal that names the file, and a refusal changes nothing. Damaged views heal from the log.
 
+#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
 #![allow(unreachable_pub, reason = "a test binary's modules are its own")]
 
 mod support;

@@ -1,5 +1,7 @@
 //! The engine as its users hold it: written, read, stopped and opened again on real files.
 
+#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
+
 mod support;
 
 use headwater_engine::subscribe::Start;

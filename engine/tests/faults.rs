@@ -1,6 +1,7 @@
 //! Failing disks (R7) and a clock that jumps (R4): after an error nothing more is acknowledged, reads go on, the reason
 //! is said; a full disk is recovered from without help; what was acknowledged is there after another start.
 
+#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
 #![allow(unreachable_pub, reason = "a test binary's modules are its own")]
 
 mod support;

@@ -1,6 +1,7 @@
 //! Documents are linearizable (R5): recorded concurrent histories of conditional writes and reads, with restarts
 //! between the phases, have no lost update, no stale read and no write that happened twice.
 
+#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
 #![allow(unreachable_pub, reason = "a test binary's modules are its own")]
 
 mod support;

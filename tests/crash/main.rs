@@ -1,7 +1,11 @@
 //! Crash tests of the real binary: killed under load again and again, nothing acknowledged is lost, nothing happens
 //! twice, no subscriber misses anything (R1 to R4, R8, R9, R12).
 
-#![allow(unreachable_pub, reason = "a test binary's modules are its own")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "a test binary's modules are its own, and tests unwrap"
+)]
 
 mod load;
 mod server;

@@ -1,10 +1,8 @@
 //! The real binary over HTTP and from its command line: does it do what the contract says?
 //!
 //! One file per resource. A test whose name begins with `r` and a number proves that promise, as far as it is named.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "receivers and readers of these tests are plain threads"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+#![allow(clippy::disallowed_methods, reason = "what these tests start are plain threads and tasks")]
 
 mod access;
 mod administration;

@@ -15,7 +15,7 @@ use headwater_engine::value::document::IdRule;
 use headwater_engine::value::json::Parsed;
 use headwater_engine::value::{Raw, ejson, json};
 use headwater_engine::{Engine, Event, Result};
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use http_body::Body as _;
@@ -26,6 +26,11 @@ use crate::state::App;
 
 /// Bodies from this size on are parsed off the async threads.
 const BLOCKING_BYTES: usize = 256 << 10;
+
+/// Of a refused body as many times the largest body are read, so that the client comes to read the refusal.
+const REFUSED_BODIES_READ: u64 = 4;
+/// And no longer than this.
+const REFUSED_BODY_TIME: Duration = Duration::from_secs(10);
 
 /// The dialect of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,19 +171,45 @@ impl FromRequest<App> for Payload {
         }
         let empty = request.body().is_end_stream();
         let format = if empty { Format::Plain } else { Format::of_body(headers)? };
-        let bytes = read(request.into_body(), app.engine.limits()).await?;
+        let waits = headers.contains_key(EXPECT);
+        let limits = app.engine.limits();
+        let mut body = request.into_body();
+        let bytes = match read(&mut body, limits).await {
+            Err(refusal) if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE && !waits => {
+                pass_over(body, limits).await;
+                return Err(refusal);
+            }
+            read => read?,
+        };
         Ok(Self { format, bytes })
     }
 }
 
-async fn read(mut body: Body, limits: &Limits) -> Result<Bytes, ApiError> {
+/// Reads the rest of a refused body, within bounds. A client that is still sending when the connection closes sees a
+/// broken pipe, and not why.
+async fn pass_over(mut body: Body, limits: &Limits) {
+    let mut left = limits.body_bytes.saturating_mul(REFUSED_BODIES_READ);
+    let reading = async {
+        while let Ok(Some(frame)) = next_frame(&mut body, limits).await {
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    // Whoever is slower than that gets the answer now, whether it can read it or not.
+    drop(tokio::time::timeout(REFUSED_BODY_TIME, reading).await);
+}
+
+async fn read(body: &mut Body, limits: &Limits) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::too_large(limits.body_bytes);
     if body.size_hint().lower() > limits.body_bytes {
         return Err(too_large());
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = next_frame(&mut body, limits).await? {
+    while let Some(frame) = next_frame(body, limits).await? {
         let Ok(data) = frame.into_data() else { continue };
         let held = first.len() + rest.len();
         if (held + data.len()) as u64 > limits.body_bytes {
@@ -242,10 +273,10 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_bounded() {
         let limits = Limits { body_bytes: 10, ..Limits::default() };
-        assert_eq!(read(Body::from("0123456789"), &limits).await.unwrap(), "0123456789");
-        assert!(read(Body::from("0123456789a"), &limits).await.is_err());
+        assert_eq!(read(&mut Body::from("0123456789"), &limits).await.unwrap(), "0123456789");
+        assert!(read(&mut Body::from("0123456789a"), &limits).await.is_err());
         let chunks = ["0123", "4567", "89a"].map(Ok::<_, std::io::Error>);
-        let body = Body::from_stream(futures_util::stream::iter(chunks));
-        assert_eq!(read(body, &limits).await.unwrap_err().status(), 413);
+        let mut body = Body::from_stream(futures_util::stream::iter(chunks));
+        assert_eq!(read(&mut body, &limits).await.unwrap_err().status(), 413);
     }
 }

@@ -177,9 +177,7 @@ impl Shared {
     pub(super) fn write_head(&self) -> Result<bool> {
         let mut head = self.head.lock();
         let end = self.end();
-        let behind = head
-            .as_ref()
-            .is_some_and(|head| head.state().position != end.position);
+        let behind = head.as_ref().is_some_and(|head| head.state().position != end.position);
         if !behind {
             return Ok(false);
         }

@@ -73,6 +73,8 @@ pub struct Applier {
     id_key: Vec<u8>,
     /// Whether dropped collections may have rows left.
     sweeping: bool,
+    /// Whether an event was applied whose content had been erased before.
+    met_erased: bool,
 }
 
 /// What an applier needs to go on from a position.
@@ -108,6 +110,7 @@ impl Applier {
             time_ms: state.time_ms,
             id_key: Vec::new(),
             sweeping: true,
+            met_erased: false,
         };
         applier.publish();
         applier
@@ -121,6 +124,11 @@ impl Applier {
     /// The position of the base that the history begins with, or 0.
     pub fn base(&self) -> u64 {
         self.base
+    }
+
+    /// Whether an event was applied whose content had been erased before: only a fold from the base can do without it.
+    pub(super) fn met_erased(&self) -> bool {
+        self.met_erased
     }
 
     /// The store that it writes.
@@ -162,6 +170,7 @@ impl Applier {
                 continue;
             }
             let event = Event::decode(&record)?;
+            self.met_erased |= event.erased();
             self.apply_event(&event, sequence)?;
             self.position = event.position;
             self.time_ms = event.time_ms;

@@ -107,7 +107,8 @@ pub(crate) fn base_position(log: &LogReader) -> Result<Option<u64>> {
 /// Fills empty trees from the log's base, if it has one.
 fn load_base(log: &LogReader, store: &Store) -> Result<ApplierState> {
     let mut state = ApplierState::default();
-    let Some(base) = base_position(log)?.map(|position| log.open_base(position)).transpose()? else {
+    let Some(base) = base_position(log)?.map(|position| log.open_base(position)).transpose()?
+    else {
         return Ok(state);
     };
     state.position = base.header().position;

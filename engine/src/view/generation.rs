@@ -65,7 +65,8 @@ impl Views {
             Ok((generation, applier))
         };
         let opened = open_current(dir, &fs, &log, options, &notice)
-            .and_then(|opened| opened.map(start).transpose());
+            .and_then(|opened| opened.map(start).transpose())
+            .and_then(|opened| opened.map(not_before_erasure).transpose());
         let (generation, applier) = match opened {
             Ok(Some(opened)) => opened,
             Ok(None) => start((fresh(dir, &fs, options, &notice)?, ApplierState::default()))?,
@@ -180,6 +181,15 @@ impl Views {
         drop(generation);
         remove_folder(&dir);
     }
+}
+
+/// An erasure blanks events only after a checkpoint past them. Views that still have such events before them are older
+/// (a copy that was put back): they may hold the erased document, and nothing says which one it is.
+fn not_before_erasure(opened: (Generation, Applier)) -> Result<(Generation, Applier)> {
+    if opened.1.met_erased() {
+        return Err(Error::damaged("view_damaged", "the views are from before an erasure"));
+    }
+    Ok(opened)
 }
 
 /// What ties a checkpoint to a log: its id, and the chain digest at the position.

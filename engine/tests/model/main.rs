@@ -1,6 +1,7 @@
 //! Random histories against a simple model: whatever is asked, the engine answers as the model does, through flushes,
 //! restarts, kills, rebuilds, erasure, retention and a clock that jumps (R2 to R4, R8).
 
+#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
 #![allow(unreachable_pub, reason = "a test binary's modules are its own")]
 
 mod check;

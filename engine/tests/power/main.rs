@@ -1,6 +1,7 @@
 //! The power goes in the middle of writing: whatever of the unsynced bytes is found afterwards, everything acknowledged
 //! is there, whole and once (R1, R2, R3, R4, R8). The same harness finds the loss that relaxed durability allows.
 
+#![allow(clippy::unwrap_used, reason = "a test unwraps what it needs")]
 #![allow(unreachable_pub, reason = "a test binary's modules are its own")]
 
 mod check;
@@ -114,5 +115,13 @@ async fn nothing_acknowledged_is_lost_when_the_power_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn relaxed_durability_loses_writes_in_the_same_harness_but_nothing_else_breaks() {
-    assert!(rounds(Durability::Relaxed, count(3, 30)).await > 0, "the harness must see loss");
+    // One run may happen to lose nothing.
+    let mut states_with_loss = 0;
+    for tries in 0.. {
+        states_with_loss += rounds(Durability::Relaxed, count(3, 30)).await;
+        if states_with_loss > 0 {
+            break;
+        }
+        assert!(tries < 10, "the harness must see loss");
+    }
 }
