@@ -77,11 +77,12 @@ fn open(dir: &std::path::Path, limits: &Limits) -> (Api, Engine) {
     let opening =
         || WebhookService::open(engine.clone(), webhooks, Arc::new(Nowhere), Options::default());
     let service = tokio::task::block_in_place(opening).unwrap();
+    service.start().unwrap();
     let options = ApiOptions { heartbeat: Duration::from_millis(200), ..ApiOptions::default() };
     (Api::new(engine.clone(), access, service, options), engine)
 }
 
-/// Nothing is delivered here: the service is not started.
+/// Nothing is delivered here: no test registers a webhook.
 struct Nowhere;
 
 impl Transport for Nowhere {
