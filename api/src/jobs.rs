@@ -78,7 +78,8 @@ impl Jobs {
         let mut random = [0; 8];
         engine.clock().fill_random(&mut random);
         let id = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let (progress, state) = (Progress::default(), Mutex::new(State::Running));
+        let (progress, state) =
+            (Progress::until(engine.tasks().token()), Mutex::new(State::Running));
         let job = Arc::new(Job { id, kind, progress, state });
         let mut known = self.known.lock();
         known.push_back(Arc::clone(&job));

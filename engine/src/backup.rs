@@ -16,7 +16,7 @@ use crate::clock::SystemClock;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::fs::SystemFileSystem;
-use crate::log::{self, LogOptions, LogReader, SnapshotFile};
+use crate::log::{self, LogOptions, LogSnapshot, SnapshotFile};
 use crate::view::Progress;
 
 /// The folder of the webhooks' state.
@@ -34,13 +34,18 @@ pub struct BackedUp {
 impl Engine {
     /// Writes a backup to `output`, which must not exist yet. Blocking; writes go on.
     pub fn backup(&self, output: &Path, progress: &Progress) -> Result<BackedUp> {
-        write_backup(self.log(), self.data(), output, progress)
+        // An erasure under way must be in the backup as a whole or not at all.
+        let take = || {
+            let _one = self.shared().rewriting.lock();
+            self.log().snapshot()
+        };
+        write_backup(take, self.data(), output, progress)
     }
 }
 
 /// Writes a backup of the log in `data` to `output`, by way of a temporary file beside it.
 pub(crate) fn write_backup(
-    log: &LogReader,
+    take: impl FnOnce() -> Result<LogSnapshot>,
     data: &Path,
     output: &Path,
     progress: &Progress,
@@ -61,7 +66,7 @@ pub(crate) fn write_backup(
         .mode(0o600)
         .open(&temporary)
         .map_err(failed)?;
-    let written = pack(log, data, &file, progress).and_then(|backed_up| {
+    let written = pack(take, data, &file, progress).and_then(|backed_up| {
         file.sync_all().map_err(failed)?;
         fs::rename(&temporary, output).map_err(failed)?;
         sync_parent(output).map_err(failed)?;
@@ -80,15 +85,20 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn pack(log: &LogReader, data: &Path, file: &fs::File, progress: &Progress) -> Result<BackedUp> {
+fn pack(
+    take: impl FnOnce() -> Result<LogSnapshot>,
+    data: &Path,
+    file: &fs::File,
+    progress: &Progress,
+) -> Result<BackedUp> {
     let failed = |error: io::Error| Error::io("write the backup of", data, &error);
     let mut archive = tar::Builder::new(io::BufWriter::with_capacity(1 << 20, file));
     let mut bytes = 0;
-    for (name, content) in deliveries(data)? {
+    for (name, content) in settled_deliveries(data)? {
         append(&mut archive, &name, content.len() as u64, &content[..]).map_err(failed)?;
         bytes += content.len() as u64;
     }
-    let snapshot = log.snapshot()?;
+    let snapshot = take()?;
     let mut total = 0;
     snapshot.for_each_file(|file| {
         total += file.bytes;
@@ -96,6 +106,7 @@ fn pack(log: &LogReader, data: &Path, file: &fs::File, progress: &Progress) -> R
     })?;
     progress.expect(total);
     snapshot.for_each_file(|file| {
+        progress.check()?;
         append(&mut archive, &file.name, file.bytes, Source { file, offset: 0 }).map_err(failed)?;
         bytes += file.bytes;
         progress.reached(bytes);
@@ -103,6 +114,18 @@ fn pack(log: &LogReader, data: &Path, file: &fs::File, progress: &Progress) -> R
     })?;
     archive.into_inner().and_then(|mut writer| writer.flush()).map_err(failed)?;
     Ok(BackedUp { position: snapshot.position(), bytes })
+}
+
+/// The webhooks' files; their store replaces one by another now and then, so a missing one is looked for again.
+fn settled_deliveries(data: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    const TRIES: usize = 10;
+    for _ in 1..TRIES {
+        let read = deliveries(data);
+        if read.is_ok() {
+            return read;
+        }
+    }
+    deliveries(data)
 }
 
 /// The webhooks' files, read whole before the log is looked at.
@@ -157,14 +180,29 @@ pub fn restore(data: &Path, input: &Path, options: LogOptions) -> Result<BackedU
         return Err(Error::invalid("directory_not_empty", message));
     }
     create_dir(data)?;
-    let restored = unpack(data, input).and_then(|bytes| {
-        let position = verify_restored(data, options)?;
+    // Nothing is where a server would take it for data before it is proved and has its new epoch.
+    let scratch = data.join("restoring");
+    let restored = unpack(&scratch, input).and_then(|bytes| {
+        let position = verify_restored(&scratch, options)?;
+        put_in_place(&scratch, data).map_err(failed)?;
         Ok(BackedUp { position, bytes })
     });
     if restored.is_err() {
         clear(data);
     }
     restored
+}
+
+/// Moves what was restored to its place; the head comes last, since a directory without it is refused.
+fn put_in_place(scratch: &Path, data: &Path) -> io::Result<()> {
+    for name in [DELIVERIES, "log", "head"] {
+        if scratch.join(name).exists() {
+            fs::rename(scratch.join(name), data.join(name))?;
+            fs::File::open(data)?.sync_all()?;
+        }
+    }
+    fs::remove_dir_all(scratch)?;
+    fs::File::open(data)?.sync_all()
 }
 
 /// Takes back what a failed restore left.

@@ -142,6 +142,7 @@ impl Engine {
                 rewriting: parking_lot::Mutex::new(()),
             }),
         };
+        engine.control(|sequencer| sequencer.log.drop_unreachable_bases())??;
         engine.finish_erasure()?;
         engine.start_retention()?;
         engine.start_healing();

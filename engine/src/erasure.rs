@@ -5,6 +5,7 @@
 //! Guarantees: a crash at any step is finished at the next open; the chain still verifies; the events keep their places.
 //! Leaves to others: backups made before (the operator's).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,13 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind};
 use crate::fs::OpenMode;
-use crate::view::{CollectionId, erase_from_bases, keys, replace_file};
+use crate::view::{
+    CollectionId, NUMBER, Progress, erase_from_bases, key_of_name, keys, replace_file,
+};
 use crate::write::{Command, DocumentId, Operation, Sequencer};
 
-const NOTE: &str = "erasing";
+/// The file that notes an erasure under way.
+pub(crate) const NOTE: &str = "erasing";
 
 /// What an erasure did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,55 +37,97 @@ struct Note {
     /// The position of the mark `document.erased`; the note is void if there is none.
     mark: u64,
     positions: Vec<u64>,
-    collection: CollectionId,
-    #[serde(with = "serde_bytes")]
-    key: Vec<u8>,
+    /// The document's keys in the views, one for each collection that had the name.
+    keys: Vec<serde_bytes::ByteBuf>,
 }
 
 impl Engine {
     /// Deletes a document if it is there and erases its content from the log. Blocking.
     pub fn erase(&self, collection: &str, id: &DocumentId, actor: &str) -> Result<Erased> {
         let _one = self.only_rewrite()?;
+        if let Some(error) = self.unready() {
+            return Err(error);
+        }
         // One that failed half-way has its note in the only place that there is for one.
         self.finish_erasure()?;
-        let missing = || {
-            let message = format!("there is no collection `{collection}`");
-            Error::not_found("collection_not_found", message)
-        };
-        let number = self.snapshot().collection(collection).ok_or_else(missing)?.number;
-        if number < keys::FIRST_USER {
+        if collection.starts_with('_') {
             return Err(Error::new(
                 crate::ErrorKind::Forbidden,
                 "system_collection",
                 format!("documents of `{collection}` cannot be erased"),
             ));
         }
+        let numbers = self.numbers_of(collection)?;
+        if numbers.is_empty() {
+            let message = format!("there is no collection `{collection}`");
+            return Err(Error::not_found("collection_not_found", message));
+        }
+        let Some(note) = self.mark(collection, id, actor, &numbers)? else {
+            return Ok(Erased { events: 0, position: self.position() });
+        };
+        let blanked = self.finish(&note)?;
+        self.remove_note(&self.data().join(NOTE))?;
+        if numbers.len() > 1 {
+            // The history of dropped collections still names the id; the log does not any more.
+            self.rebuild_alone(&Progress::default())?;
+        }
+        Ok(Erased { events: blanked.saturating_sub(1), position: note.mark })
+    }
+
+    /// Commits the deletion and the mark, with a note of all that is to be blanked; `None` if nothing is known of the id.
+    fn mark(
+        &self,
+        collection: &str,
+        id: &DocumentId,
+        actor: &str,
+        numbers: &BTreeSet<CollectionId>,
+    ) -> Result<Option<Note>> {
         let command = Command {
             operations: vec![Operation::Erase { collection: collection.into(), id: id.clone() }],
             actor: actor.into(),
             request: None,
         };
-        let path = self.data().join(NOTE);
-        let key = keys::document(number, &id.key);
-        let id_key = id.key.clone();
-        let engine = self.clone();
-        let note = self.control(move |sequencer| {
+        let (engine, id_key, numbers) = (self.clone(), id.key.clone(), numbers.clone());
+        self.control(move |sequencer| {
             let snapshot = engine.snapshot();
-            let mut positions = Vec::new();
-            for entry in snapshot.history(number, &id_key, u64::MAX) {
-                positions.push(entry?.position);
+            let (mut positions, mut keys) = (Vec::new(), Vec::new());
+            for number in numbers {
+                keys.push(serde_bytes::ByteBuf::from(keys::document(number, &id_key)));
+                for entry in snapshot.history(number, &id_key, u64::MAX) {
+                    positions.push(entry?.position);
+                }
             }
             drop(snapshot);
-            sequencer.commit_noted(&command, |new: std::ops::Range<u64>| {
+            if positions.is_empty() {
+                return Ok(None);
+            }
+            let noted = sequencer.commit_noted(&command, |new: std::ops::Range<u64>| {
                 positions.extend(new.clone());
-                let note = Note { mark: new.end - 1, positions, collection: number, key };
+                let note = Note { mark: new.end - 1, positions, keys };
                 engine.write_note(&note)?;
                 Ok(note)
-            })
-        })??;
-        let events = self.finish(&note)?;
-        self.remove_note(&path)?;
-        Ok(Erased { events, position: note.mark })
+            });
+            noted.map(Some)
+        })?
+    }
+
+    /// The numbers of every collection that has or had a name, as far as history reaches.
+    fn numbers_of(&self, collection: &str) -> Result<BTreeSet<CollectionId>> {
+        let snapshot = self.snapshot();
+        let mut numbers = BTreeSet::new();
+        numbers.extend(snapshot.collections().number(collection));
+        let first = self.log().first_position();
+        for entry in snapshot.history(keys::COLLECTIONS, &key_of_name(collection), u64::MAX) {
+            let position = entry?.position;
+            if position < first {
+                continue;
+            }
+            let block = self.log().get(position)?;
+            let Some(record) = block.iter().next() else { continue };
+            let number = Event::decode(&record)?.body().and_then(|body| body.get(NUMBER)?.as_i64());
+            numbers.extend(number.and_then(|number| CollectionId::try_from(number).ok()));
+        }
+        Ok(numbers)
     }
 
     /// Finishes an erasure that a crash interrupted.
@@ -131,7 +177,9 @@ impl Engine {
             sequencer.tail.clear();
             Ok::<_, Error>(erased)
         })??;
-        erase_from_bases(self.log(), &note.key)?;
+        for key in &note.keys {
+            erase_from_bases(self.log(), key)?;
+        }
         self.shared().views.current().store.compact_fully()?;
         Ok(events)
     }

@@ -65,7 +65,11 @@ pub fn rebuild(data: &Path, progress: &Progress) -> Result<u64> {
 /// Writes a backup of a stopped directory.
 pub fn backup(data: &Path, output: &Path, progress: &Progress) -> Result<BackedUp> {
     let stopped = inspect(data)?;
-    write_backup(&stopped.opened.reader, data, output, progress)
+    if data.join(crate::erasure::NOTE).exists() {
+        let message = "an erasure is unfinished; start the server once, it finishes it";
+        return Err(Error::invalid("erasure_unfinished", message));
+    }
+    write_backup(|| stopped.opened.reader.snapshot(), data, output, progress)
 }
 
 impl Stopped {

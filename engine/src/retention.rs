@@ -64,19 +64,26 @@ impl Engine {
     pub fn retain(&self) -> Result<Dropped> {
         self.finish_retention()?;
         let closed = self.log().closed_segments();
-        let floor = self.shared().floors.lock().iter().map(|floor| floor()).min();
-        let floor = floor.unwrap_or(u64::MAX);
+        let floor = self.floor();
         let now_ms = self.clock().now_ms();
         let Some(position) = droppable(&closed, self.settings().retention, now_ms, floor) else {
             return Ok(Dropped::default());
         };
         let _one = self.only_rewrite()?;
         self.write_base(position)?;
+        // Asked again: a webhook may have been promised more while the base was made.
+        let floor = self.floor();
+        let position = position.min(floor.saturating_sub(1));
         let dropped = self.control(move |sequencer| sequencer.log.drop_before(position))??;
         // History below the base lives in the base alone now.
         self.rebuild_alone(&Progress::default())?;
         self.control(|sequencer| sequencer.log.drop_old_bases())??;
         Ok(dropped)
+    }
+
+    fn floor(&self) -> u64 {
+        let floors = self.shared().floors.lock();
+        floors.iter().map(|floor| floor()).min().unwrap_or(u64::MAX)
     }
 
     /// Goes on with a retention that an error or the end of the process interrupted after its drop.

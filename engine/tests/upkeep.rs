@@ -58,7 +58,7 @@ async fn an_erased_document_leaves_no_content_in_any_file() {
     let engine = bench.open();
     fill(&bench, &engine, 100..130).await;
     let erased = blocking(|| engine.erase("people", &id_of(117), "operator")).unwrap();
-    assert_eq!(erased.events, 3, "created, deleted, and the mark itself");
+    assert_eq!(erased.events, 2, "created and deleted");
     let mut subscription = engine.subscribe(Start::Earliest).unwrap();
     let batch = subscription.next().await.unwrap();
     let blank: Vec<u64> = batch
@@ -95,6 +95,28 @@ fn files_below(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
         if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
     }
     files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_reaches_collections_of_the_name_that_were_dropped() {
+    let bench = Bench::new();
+    let engine = bench.open();
+    let drop_people = || Operation::Drop { collection: "people".into() };
+    fill(&bench, &engine, 7..9).await;
+    engine.write(bench.command(vec![drop_people()])).await.unwrap();
+    fill(&bench, &engine, 7..9).await;
+    engine.write(bench.command(vec![drop_people()])).await.unwrap();
+    let erased = blocking(|| engine.erase("people", &id_of(7), "operator")).unwrap();
+    assert_eq!(erased.events, 2, "one creation in each");
+    let again = blocking(|| engine.erase("people", &id_of(7), "operator")).unwrap();
+    assert_eq!(again.events, 0, "nothing is known of it any more");
+    blocking(|| engine.verify(&Progress::default())).unwrap();
+    bench.stop(engine).await;
+    for file in files_below(&bench.data().join("log")) {
+        let bytes = std::fs::read(&file).unwrap();
+        let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+        assert!(!holds(b"secret-7"), "{} still holds the content", file.display());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

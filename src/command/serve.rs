@@ -50,7 +50,12 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
         Ok((config, runtime))
     });
     match started {
-        Ok((config, runtime)) => runtime.block_on(crate::serve::serve(config)),
+        Ok((config, runtime)) => {
+            let code = runtime.block_on(crate::serve::serve(config));
+            // Blocking work that does not look at the stop must not hold up the end; the log is closed.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -148,6 +148,19 @@ impl LogWriter {
         Ok(dropped)
     }
 
+    /// Removes bases that the log's first segment left behind, which an interrupted retention may leave.
+    pub fn drop_unreachable_bases(&mut self) -> Result<()> {
+        let reader = LogReader::new(Arc::clone(&self.shared));
+        let before = reader.first_position() - 1;
+        let failed = |path: &std::path::Path, error| Error::io("drop", path, &error);
+        for position in reader.bases()?.into_iter().filter(|position| *position < before) {
+            let path = self.shared.log_dir.join(base_name(position));
+            self.shared.fs.remove(&path).map_err(|error| failed(&path, error))?;
+        }
+        let dir = &self.shared.log_dir;
+        self.shared.fs.sync_dir(dir).map_err(|error| failed(dir, error))
+    }
+
     /// Refuses positions that are not in the log.
     pub(super) fn check_range(&self, positions: &[u64]) -> Result<()> {
         let reader = LogReader::new(Arc::clone(&self.shared));

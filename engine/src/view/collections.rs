@@ -15,6 +15,8 @@ use crate::value::Raw;
 
 /// The name of the member of a `_collections` document that holds its number.
 pub const NUMBER: &str = "number";
+/// The name of the member that holds a collection's [`Collection::version_floor`], where it is not 0.
+pub const VERSION_FLOOR: &str = "version_floor";
 
 /// One collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Collection {
     pub number: CollectionId,
     /// Its `_collections` document, encoded; empty for system collections.
     pub definition: Bytes,
+    /// Versions of its documents begin above this: no earlier collection of the name had higher ones.
+    pub version_floor: u64,
 }
 
 /// All collections at one position.
@@ -51,6 +55,7 @@ impl Collections {
             name: Arc::from(*name),
             number: *number,
             definition: Bytes::new(),
+            version_floor: 0,
         }))
     }
 
@@ -60,6 +65,11 @@ impl Collections {
             return Some(found.number);
         }
         keys::SYSTEM.iter().find(|(system, _)| *system == name).map(|(_, number)| *number)
+    }
+
+    /// What the versions of a collection's documents begin above.
+    pub fn version_floor(&self, name: &str) -> u64 {
+        self.by_name.get(name).map_or(0, |collection| collection.version_floor)
     }
 
     /// The users' collections in the order of their names.
@@ -82,7 +92,10 @@ impl Collections {
         let (name, number) = describe(Raw::trusted(&definition))?;
         self.highest = self.highest.max(number);
         let name: Arc<str> = Arc::from(name);
-        let collection = Arc::new(Collection { name: Arc::clone(&name), number, definition });
+        let version_floor = Raw::trusted(&definition).get(VERSION_FLOOR).and_then(|n| n.as_i64());
+        let version_floor = version_floor.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let collection =
+            Arc::new(Collection { name: Arc::clone(&name), number, definition, version_floor });
         self.by_name.insert(name, collection);
         Ok(())
     }

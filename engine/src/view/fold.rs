@@ -17,6 +17,8 @@ use super::keys;
 use super::row::Row;
 use super::snapshot::Snapshot;
 use super::store::{Store, Tree};
+use tokio_util::sync::CancellationToken;
+
 use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::log::{BaseWriter, LogReader};
@@ -30,9 +32,23 @@ const FOLD_MEMTABLE_BYTES: u64 = 32 << 20;
 pub struct Progress {
     done: Arc<AtomicU64>,
     total: Arc<AtomicU64>,
+    stop: CancellationToken,
 }
 
 impl Progress {
+    /// A progress whose work gives up once `stop` is cancelled.
+    pub fn until(stop: CancellationToken) -> Self {
+        Self { stop, ..Self::default() }
+    }
+
+    /// Fails once the work should give up.
+    pub fn check(&self) -> Result<()> {
+        if self.stop.is_cancelled() {
+            return Err(Error::unavailable("stopping", "the server is stopping"));
+        }
+        Ok(())
+    }
+
     /// Sets how many positions there are to go through.
     pub fn expect(&self, total: u64) {
         self.total.store(total, Ordering::Relaxed);
@@ -77,6 +93,7 @@ pub(crate) fn catch_up(
     }
     progress.expect(to);
     while applier.position() < to {
+        progress.check()?;
         let Some(block) = log.read(applier.position(), READ_BYTES)? else {
             return Err(Error::internal(format!(
                 "the log ends at {} where {to} was expected",
@@ -215,7 +232,10 @@ pub(crate) fn forgotten(key: &[u8], value: &[u8], since_ms: u64) -> bool {
 
 /// Takes the entries of an erased document out of the log's bases that hold them.
 pub(crate) fn erase_from_bases(log: &LogReader, key: &[u8]) -> Result<()> {
-    log.bases()?.into_iter().try_for_each(|position| erase_from_base(log, position, key))
+    // Older bases are leftovers of an interrupted retention, which removes them.
+    let before = log.first_position() - 1;
+    let reachable = log.bases()?.into_iter().filter(|position| *position >= before);
+    reachable.into_iter().try_for_each(|position| erase_from_base(log, position, key))
 }
 
 fn erase_from_base(log: &LogReader, position: u64, key: &[u8]) -> Result<()> {

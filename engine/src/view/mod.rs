@@ -18,7 +18,7 @@ mod snapshot;
 mod store;
 
 pub use apply::{Applier, ApplierState, Counters, SystemFollower};
-pub use collections::{Collection, Collections, NUMBER};
+pub use collections::{Collection, Collections, NUMBER, VERSION_FLOOR};
 pub use compare::{Comparison, compare};
 pub use fold::{Progress, dump_base, fold};
 pub use generation::{Generation, Views};

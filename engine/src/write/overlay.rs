@@ -44,6 +44,8 @@ pub(super) struct Overlay {
     collections: Arc<Collections>,
     documents: HashMap<DocumentKey, DocumentState>,
     names: HashMap<Arc<str>, Option<CollectionId>>,
+    /// Version floors of collections made in this group.
+    floors: HashMap<Arc<str>, u64>,
     highest: CollectionId,
     undo: Vec<Undo>,
 }
@@ -57,6 +59,7 @@ impl Overlay {
             collections,
             documents: HashMap::new(),
             names: HashMap::new(),
+            floors: HashMap::new(),
             highest,
             undo: Vec::new(),
         }
@@ -69,6 +72,7 @@ impl Overlay {
         self.highest = self.collections.highest();
         self.documents.clear();
         self.names.clear();
+        self.floors.clear();
         self.undo.clear();
     }
 
@@ -111,6 +115,16 @@ impl Overlay {
         self.undo.push(Undo::Highest(self.highest));
         self.highest += 1;
         self.highest
+    }
+
+    /// What the versions of a collection's documents begin above.
+    pub(super) fn version_floor(&self, name: &str) -> u64 {
+        self.floors.get(name).copied().unwrap_or_else(|| self.collections.version_floor(name))
+    }
+
+    /// Sets it for a collection that is made.
+    pub(super) fn set_version_floor(&mut self, name: &Arc<str>, floor: u64) {
+        self.floors.insert(Arc::clone(name), floor);
     }
 
     /// Says what a name stands for from now on.

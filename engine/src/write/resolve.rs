@@ -128,6 +128,8 @@ impl<'a> Resolver<'a> {
     }
 
     fn created(&mut self, target: Target<'_>, state: &DocumentState, body: &Bytes) -> Outcome {
+        let floor = if state.version == 0 { self.overlay.version_floor(target.name) } else { 0 };
+        let version = state.version.max(floor) + 1;
         let live = Live {
             body: body.clone(),
             created_ms: self.time_ms,
@@ -137,7 +139,7 @@ impl<'a> Resolver<'a> {
             kind: EventKind::DocumentCreated,
             collection: Arc::clone(target.name),
             id: target.id.raw.clone(),
-            version: state.version + 1,
+            version,
             previous: state.position,
             body: body.clone(),
             body_bytes_before: 0,
@@ -257,7 +259,8 @@ impl<'a> Resolver<'a> {
 
     /// Deletes the document if it is there, and marks the place from which on it is forgotten.
     fn erase(&mut self, name: &Arc<str>, id: &DocumentId) -> Result<Outcome> {
-        let number = self.overlay.number(name).ok_or_else(|| no_collection(name))?;
+        // The documents of a dropped collection are gone already; their events are not.
+        let number = self.overlay.number(name).unwrap_or(0);
         if self.overlay.document(number, &id.key)?.live.is_some() {
             self.delete(name, id, None)?;
         }
@@ -347,10 +350,16 @@ impl<'a> Resolver<'a> {
             Some(number) => number,
             None => self.overlay.allot_number(),
         };
-        let body = describe(name, number, Raw::trusted(definition));
         let id = collection_document(name);
         let collections: Arc<str> = Arc::from(keys::SYSTEM[0].0);
         let state = self.overlay.document(keys::COLLECTIONS, &id.key)?;
+        // No version is higher than the position of the event that has it.
+        let floor = match known {
+            Some(_) => self.overlay.version_floor(name),
+            None if state.version > 0 => self.next_position(),
+            None => 0,
+        };
+        let body = describe(name, number, floor, Raw::trusted(definition));
         let target = Target { name: &collections, number: keys::COLLECTIONS, id: &id };
         let outcome = match state.live.clone() {
             Some(live) => self.updated(target, &state, &live, body),
@@ -358,6 +367,7 @@ impl<'a> Resolver<'a> {
         };
         if known.is_none() {
             self.overlay.set_number(name, Some(number));
+            self.overlay.set_version_floor(name, floor);
         }
         Ok(outcome)
     }
@@ -381,12 +391,16 @@ fn collection_document(name: &str) -> DocumentId {
     DocumentId { raw: raw.into(), key: key.into() }
 }
 
-fn describe(name: &str, number: CollectionId, definition: Raw<'_>) -> Bytes {
+fn describe(name: &str, number: CollectionId, floor: u64, definition: Raw<'_>) -> Bytes {
     let mut object = value::Object::new();
     object.insert("_id", Value::String(name.to_owned()));
     object.insert(crate::view::NUMBER, Value::Int64(i64::from(number)));
+    if floor > 0 {
+        let floor = i64::try_from(floor).unwrap_or(i64::MAX);
+        object.insert(crate::view::VERSION_FLOOR, Value::Int64(floor));
+    }
     for (member, value) in definition.object_iter() {
-        if member != "_id" && member != crate::view::NUMBER {
+        if !["_id", crate::view::NUMBER, crate::view::VERSION_FLOOR].contains(&member) {
             object.insert(member, value.to_value());
         }
     }

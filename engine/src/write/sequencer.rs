@@ -435,7 +435,11 @@ impl Sequencer {
     ) -> Result<Arc<Generation>> {
         view::finish_fold(&self.reader, &mut applier, self.log.next_position() - 1)?;
         applier.take_followers(&mut self.applier);
-        applier.tell_followers()?;
+        if let Err(error) = applier.tell_followers() {
+            self.applier.take_followers(&mut applier);
+            self.applier.tell_followers()?;
+            return Err(error);
+        }
         let generation = Arc::new(generation);
         let before = self.views.swap(Arc::clone(&generation));
         self.applier = applier;
