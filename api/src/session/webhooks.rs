@@ -6,12 +6,12 @@ use std::sync::Arc;
 use headwater_engine::value::{Raw, Value};
 use headwater_engine::webhook::registration::{COLLECTION, Scope};
 use headwater_engine::webhook::{Registration, WebhookService};
-use headwater_engine::write::{Absent, Committed, Operation};
+use headwater_engine::write::{Absent, Committed, DocumentId, Operation};
 use headwater_engine::{Error, ErrorKind, EventKind};
 use serde_json::{Value as Json, json};
 
 use super::collections::to_json;
-use super::{RequestKey, Session};
+use super::{RequestKey, Session, target};
 use crate::auth::Action;
 use crate::error::ApiError;
 
@@ -151,10 +151,15 @@ impl Session {
         id: &str,
         request: Option<RequestKey>,
     ) -> Result<Committed, ApiError> {
-        let registration = self.webhook(service, id)?;
+        let document = match self.webhook(service, id) {
+            Ok(registration) => registration.document_id(),
+            // A repeated request finds it gone; its key tells what the answer was.
+            Err(_) if request.is_some() && service.get(id).is_err() => self.gone_webhook(id)?,
+            Err(error) => return Err(error),
+        };
         let operation = Operation::Delete {
             collection: Arc::from(COLLECTION),
-            id: registration.document_id(),
+            id: document,
             if_version: None,
         };
         Ok(self.commit(vec![operation], request).await?)
@@ -170,6 +175,11 @@ impl Session {
             self.full_access()?;
         }
         Ok(())
+    }
+
+    fn gone_webhook(&self, id: &str) -> Result<DocumentId, ApiError> {
+        let candidates = target::candidates(id, self.engine.limits())?;
+        Ok(target::choose(&self.engine.snapshot(), COLLECTION, candidates)?)
     }
 
     fn check_scope(&self, registration: &Registration, action: Action) -> Result<(), ApiError> {
