@@ -5,4 +5,3 @@ mod recovery;
 mod replays;
 mod sight;
 mod support;
-mod throughput;

@@ -9,7 +9,6 @@ mod follow;
 mod power;
 mod reading;
 mod retention;
-mod speed;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
