@@ -77,16 +77,6 @@ impl Receiver {
         self.received.lock().clone()
     }
 
-    /// How many arrived.
-    pub(super) fn count(&self) -> usize {
-        *self.count.borrow()
-    }
-
-    /// Waits until so many arrived, as long as it takes.
-    pub(super) async fn wait_long(&self, count: usize) {
-        drop(self.count.subscribe().wait_for(|now| *now >= count).await);
-    }
-
     /// Waits until so many arrived, and gives them.
     pub(super) async fn wait(&self, count: usize) -> Vec<Received> {
         let mut counted = self.count.subscribe();
