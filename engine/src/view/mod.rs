@@ -13,6 +13,7 @@ mod fold;
 mod generation;
 pub mod keys;
 mod maintenance;
+mod manifest;
 mod row;
 mod snapshot;
 mod store;

@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::collections::Collections;
+use super::manifest;
 use crate::error::{Error, Result};
 
 /// One of the trees.
@@ -132,15 +133,15 @@ impl Store {
         presence: Presence,
         notice: &Arc<Notify>,
     ) -> Result<Arc<Self>> {
-        // A tree whose `current` file is gone would open as an empty one.
-        let missing = |tree: &&Tree| !dir.join(tree.folder()).join("current").exists();
-        if presence == Presence::Required
-            && let Some(tree) = Tree::ALL.iter().find(missing)
-        {
-            return Err(Error::damaged(
-                "view_damaged",
-                format!("the view `{}` is missing; it can be rebuilt from the log", tree.folder()),
-            ));
+        if presence == Presence::Required {
+            for tree in Tree::ALL {
+                let Some(flaw) = manifest::flaw(&dir.join(tree.folder())) else { continue };
+                let name = tree.folder();
+                return Err(Error::damaged(
+                    "view_damaged",
+                    format!("the view `{name}` {flaw}; it can be rebuilt from the log"),
+                ));
+            }
         }
         let sequence = SequenceNumberCounter::default();
         let visible = SequenceNumberCounter::default();
