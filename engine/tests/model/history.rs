@@ -1,6 +1,6 @@
 //! The model: a list of events and a map of documents, with the rules of the sequencer written down once more, simply.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use headwater_engine::value::{Object, Raw, Value};
@@ -73,6 +73,8 @@ struct Remembered {
 #[derive(Clone, Default)]
 pub struct Present {
     pub collections: BTreeMap<String, u32>,
+    /// What the versions of a collection's documents begin above.
+    pub floors: BTreeMap<String, u64>,
     pub highest: u32,
     pub documents: BTreeMap<(u32, Bytes), State>,
 }
@@ -177,17 +179,29 @@ impl Model {
 
     /// What an erasure does; the number of events that lose their content.
     pub fn erase(&mut self, name: &str, id: &DocumentId, now_ms: u64) -> Result<u64, Refusal> {
-        let missing = (ErrorKind::NotFound, "collection_not_found");
-        let number = *self.present.collections.get(name).ok_or(missing)?;
-        let mut blank = self.history(number, &id.key);
+        let numbers = self.numbers_of(name);
+        if numbers.is_empty() {
+            return Err((ErrorKind::NotFound, "collection_not_found"));
+        }
+        let present = self.present.collections.get(name).copied();
+        let mut blank = Vec::new();
+        for number in &numbers {
+            let history = self.history(*number, &id.key);
+            // Of a dropped collection nothing is left before the base.
+            let kept = |position: &u64| Some(*number) == present || *position >= self.first;
+            blank.extend(history.into_iter().filter(kept));
+        }
+        if blank.is_empty() {
+            return Ok(0);
+        }
+        let number = present.unwrap_or(0);
         let mut batch = Batch {
             present: self.present.clone(),
             first: self.last() + 1,
             time_ms: self.time(now_ms),
             events: Vec::new(),
         };
-        let state = batch.state(number, id);
-        if state.body.is_some() {
+        if batch.state(number, id).body.is_some() {
             batch.delete(name, id, None)?;
         }
         let previous = batch.state(number, id).position;
@@ -202,8 +216,21 @@ impl Model {
         for position in &blank {
             self.events[*position as usize - 1].erased = true;
         }
-        self.forgotten.insert((number, id.key.clone()), mark);
-        Ok(blank.len() as u64)
+        for number in numbers {
+            self.forgotten.insert((number, id.key.clone()), mark);
+        }
+        Ok(blank.len() as u64 - 1)
+    }
+
+    /// The numbers of every collection that has or had a name, as far as the log reaches.
+    fn numbers_of(&self, name: &str) -> BTreeSet<u32> {
+        let id = id_from(&Value::String(name.to_owned()));
+        let told = self.events.iter().filter(|event| {
+            event.position >= self.first && event.number == COLLECTIONS && event.id.key == id.key
+        });
+        let number = |event: &Recorded| Raw::trusted(&event.body).get("number")?.as_i64();
+        let told = told.filter_map(number).filter_map(|number| u32::try_from(number).ok());
+        told.chain(self.present.collections.get(name).copied()).collect()
     }
 
     /// The positions of a document's events that are known, ascending.
@@ -417,7 +444,11 @@ impl Batch {
         effect: Effect,
     ) -> Expected {
         let before = self.state(number, id);
-        let version = before.version + 1;
+        let floor = match before.version {
+            0 => self.present.floors.get(name).copied().unwrap_or(0),
+            _ => 0,
+        };
+        let version = before.version.max(floor) + 1;
         let numbers = (version, before.position);
         let position = self.record(kind, name, number, id, numbers, body.clone());
         let live = (kind != EventKind::DocumentDeleted).then(|| body.clone());
@@ -445,11 +476,20 @@ impl Batch {
         let mut object = Object::new();
         object.insert("_id", Value::String(name.to_owned()));
         object.insert("number", Value::Int64(i64::from(number)));
+        let id = id_from(&Value::String(name.to_owned()));
+        if self.number(name).is_none() {
+            let again = self.state(COLLECTIONS, &id).version > 0;
+            let floor = if again { self.first + self.events.len() as u64 } else { 0 };
+            self.present.floors.insert(name.to_owned(), floor);
+        }
+        let floor = self.present.floors.get(name).copied().unwrap_or(0);
+        if floor > 0 {
+            object.insert("version_floor", Value::Int64(i64::try_from(floor).unwrap()));
+        }
         for (member, value) in Raw::trusted(definition).object_iter() {
             object.insert(member, value.to_value());
         }
         let body = Bytes::from(object.to_bytes());
-        let id = id_from(&Value::String(name.to_owned()));
         self.present.highest = self.present.highest.max(number);
         self.present.collections.insert(name.to_owned(), number);
         if self.state(COLLECTIONS, &id).body.is_some() {
