@@ -44,8 +44,8 @@ pub(super) struct Overlay {
     collections: Arc<Collections>,
     documents: HashMap<DocumentKey, DocumentState>,
     names: HashMap<Arc<str>, Option<CollectionId>>,
-    /// Version floors of collections made in this group.
-    floors: HashMap<Arc<str>, u64>,
+    /// Version floors of collections made in this group; a number that is taken back is set anew when it is given again.
+    floors: HashMap<CollectionId, u64>,
     highest: CollectionId,
     undo: Vec<Undo>,
 }
@@ -119,12 +119,13 @@ impl Overlay {
 
     /// What the versions of a collection's documents begin above.
     pub(super) fn version_floor(&self, name: &str) -> u64 {
-        self.floors.get(name).copied().unwrap_or_else(|| self.collections.version_floor(name))
+        let made = self.number(name).and_then(|number| self.floors.get(&number).copied());
+        made.unwrap_or_else(|| self.collections.version_floor(name))
     }
 
     /// Sets it for a collection that is made.
-    pub(super) fn set_version_floor(&mut self, name: &Arc<str>, floor: u64) {
-        self.floors.insert(Arc::clone(name), floor);
+    pub(super) fn set_version_floor(&mut self, number: CollectionId, floor: u64) {
+        self.floors.insert(number, floor);
     }
 
     /// Says what a name stands for from now on.

@@ -367,7 +367,7 @@ impl<'a> Resolver<'a> {
         };
         if known.is_none() {
             self.overlay.set_number(name, Some(number));
-            self.overlay.set_version_floor(name, floor);
+            self.overlay.set_version_floor(number, floor);
         }
         Ok(outcome)
     }
