@@ -19,6 +19,7 @@ mod event;
 pub mod event_json;
 pub mod log;
 pub mod offline;
+pub mod query;
 mod rebuild;
 mod retention;
 pub mod subscribe;

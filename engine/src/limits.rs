@@ -32,6 +32,20 @@ pub struct Limits {
     pub idempotency_seconds: u64,
     /// Longest wait for `Headwater-After`, milliseconds.
     pub read_wait_ms: u64,
+    /// Deepest nesting of operators in a filter, update, projection or pipeline.
+    pub query_depth: u32,
+    /// Most conditions in one filter, and most stages in one pipeline, nested ones included.
+    pub query_clauses: u32,
+    /// Most values in one `$in`, `$nin` or `$all`.
+    pub query_in_values: u32,
+    /// Largest compiled regular expression, bytes.
+    pub query_regex_bytes: u32,
+    /// Longest run of one query, milliseconds; looked at between documents.
+    pub query_deadline_ms: u64,
+    /// Largest result of one query, bytes of encoded documents.
+    pub query_result_bytes: u64,
+    /// Most memory of one query's stages, bytes; sorts and groups of pipelines go to disk beyond it.
+    pub query_memory_bytes: u64,
     /// Open connections.
     pub connections: u32,
     /// Open connections from one address (loopback excepted).
@@ -64,6 +78,13 @@ impl Default for Limits {
             tail_bytes: 16 << 20,
             idempotency_seconds: 24 * 3600,
             read_wait_ms: 5000,
+            query_depth: 32,
+            query_clauses: 100,
+            query_in_values: 1000,
+            query_regex_bytes: 128 << 10,
+            query_deadline_ms: 5000,
+            query_result_bytes: 16 << 20,
+            query_memory_bytes: 100 << 20,
             connections: 20_000,
             connections_per_address: 1000,
             connections_per_key: 10_000,

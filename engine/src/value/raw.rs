@@ -18,6 +18,9 @@ use crate::Result;
 pub struct Raw<'a>(&'a [u8]);
 
 impl<'a> Raw<'a> {
+    /// Null.
+    pub const NULL: Raw<'static> = Raw(&[0xc0]);
+
     /// A value that this program encoded, or that was validated before.
     pub fn trusted(bytes: &'a [u8]) -> Self {
         Self(bytes)

@@ -1,0 +1,1 @@
+//! Arithmetic over the four types of numbers.

@@ -1,0 +1,134 @@
+//! What one query may still use: time, memory, bytes of its result.
+//!
+//! Guarantees: [`Budget::check`] fails within 64 calls after the deadline, or after the caller went away; every failure names
+//! its limit.
+//! Leaves to others: calling it, between documents and inside long loops.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
+
+/// How many calls pass between two looks at the clock.
+const CALLS_PER_LOOK: u32 = 64;
+
+/// The remaining means of one query; used by one thread.
+#[derive(Debug)]
+pub struct Budget {
+    clock: Option<SharedClock>,
+    end: Duration,
+    deadline_ms: u64,
+    cancelled: Arc<AtomicBool>,
+    calls: Cell<u32>,
+    memory: Cell<u64>,
+    memory_max: u64,
+    result: Cell<u64>,
+    result_max: u64,
+}
+
+impl Budget {
+    /// A budget that begins now.
+    pub fn new(clock: &SharedClock, limits: &Limits) -> Self {
+        Self {
+            end: clock.monotonic() + Duration::from_millis(limits.query_deadline_ms),
+            clock: Some(Arc::clone(clock)),
+            deadline_ms: limits.query_deadline_ms,
+            memory_max: limits.query_memory_bytes,
+            result_max: limits.query_result_bytes,
+            ..Self::unlimited()
+        }
+    }
+
+    /// No limits.
+    pub fn unlimited() -> Self {
+        Self {
+            clock: None,
+            end: Duration::MAX,
+            deadline_ms: 0,
+            cancelled: Arc::default(),
+            calls: Cell::new(0),
+            memory: Cell::new(0),
+            memory_max: u64::MAX,
+            result: Cell::new(0),
+            result_max: u64::MAX,
+        }
+    }
+
+    /// The flag that ends the query when it is set.
+    pub fn cancel_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.cancelled)
+    }
+
+    /// Fails when the time is over or the caller is gone. Cheap: call it for every document.
+    pub fn check(&self) -> Result<()> {
+        let calls = self.calls.get().wrapping_add(1);
+        self.calls.set(calls);
+        if !calls.is_multiple_of(CALLS_PER_LOOK) {
+            return Ok(());
+        }
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::unavailable("query_cancelled", "the caller of this query is gone"));
+        }
+        match &self.clock {
+            Some(clock) if clock.monotonic() > self.end => Err(Error::limit(
+                "limits.query_deadline_ms",
+                self.deadline_ms,
+                format!(
+                    "the query ran longer than {} ms (limits.query_deadline_ms)",
+                    self.deadline_ms
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes memory; fails where there is not enough of it.
+    pub fn take_memory(&self, bytes: usize) -> Result<()> {
+        let taken = self.memory.get().saturating_add(bytes as u64);
+        if taken > self.memory_max {
+            return Err(Error::limit(
+                "limits.query_memory_bytes",
+                self.memory_max,
+                format!(
+                    "the query needs more than {} bytes of memory (limits.query_memory_bytes)",
+                    self.memory_max
+                ),
+            ));
+        }
+        self.memory.set(taken);
+        Ok(())
+    }
+
+    /// Gives memory back.
+    pub fn give_memory(&self, bytes: usize) {
+        self.memory.set(self.memory.get().saturating_sub(bytes as u64));
+    }
+
+    /// Whether so much memory could be taken.
+    pub fn has_memory(&self, bytes: usize) -> bool {
+        self.memory.get().saturating_add(bytes as u64) <= self.memory_max
+    }
+
+    /// Counts bytes of the result.
+    pub fn take_result(&self, bytes: usize) -> Result<()> {
+        let taken = self.result.get().saturating_add(bytes as u64);
+        self.result.set(taken);
+        if taken <= self.result_max {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::LimitExceeded,
+            "limit_exceeded",
+            format!(
+                "the result is larger than {} bytes (limits.query_result_bytes)",
+                self.result_max
+            ),
+        )
+        .with("limit", "limits.query_result_bytes")
+        .with("value", self.result_max))
+    }
+}
