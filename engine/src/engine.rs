@@ -146,6 +146,7 @@ impl Engine {
         engine.finish_erasure()?;
         engine.start_retention()?;
         engine.start_healing();
+        engine.start_expiry();
         Ok(engine)
     }
 

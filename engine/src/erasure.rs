@@ -63,6 +63,10 @@ impl Engine {
             return Err(Error::not_found("collection_not_found", message));
         }
         let Some(note) = self.mark(collection, id, actor, &numbers)? else {
+            if numbers.len() > 1 {
+                // What retention took of dropped collections may still be named in their history.
+                self.rebuild_alone(&Progress::default())?;
+            }
             return Ok(Erased { events: 0, position: self.position() });
         };
         let blanked = self.finish(&note)?;
@@ -88,13 +92,20 @@ impl Engine {
             request: None,
         };
         let (engine, id_key, numbers) = (self.clone(), id.key.clone(), numbers.clone());
+        let name = collection.to_owned();
         self.control(move |sequencer| {
             let snapshot = engine.snapshot();
+            let present = snapshot.collections().number(&name);
+            let first = engine.log().first_position();
             let (mut positions, mut keys) = (Vec::new(), Vec::new());
             for number in numbers {
                 keys.push(serde_bytes::ByteBuf::from(keys::document(number, &id_key)));
                 for entry in snapshot.history(number, &id_key, u64::MAX) {
-                    positions.push(entry?.position);
+                    let position = entry?.position;
+                    // Of a dropped collection nothing is left before the base.
+                    if present == Some(number) || position >= first {
+                        positions.push(position);
+                    }
                 }
             }
             drop(snapshot);

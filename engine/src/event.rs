@@ -8,11 +8,14 @@
 //! Both parts are MessagePack arrays; `docs/format.md` lists every member. A part may grow new members at its end,
 //! each with a default, so that old logs stay readable; an older version refuses a log that has them, as a newer format.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::log::RecordView;
 use crate::value::Raw;
+use crate::value::change::revert;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -134,6 +137,8 @@ struct Erasable<'a> {
     changed: Vec<TouchedPath<'a>>,
     #[serde(borrow)]
     removed: Vec<TouchedPath<'a>>,
+    #[serde(with = "serde_bytes", borrow, default, skip_serializing_if = "<[u8]>::is_empty")]
+    before: &'a [u8],
 }
 
 /// An event about to be appended.
@@ -163,6 +168,8 @@ pub struct EventDraft<'a> {
     pub changed: Vec<TouchedPath<'a>>,
     /// Paths removed by an update, with their old values.
     pub removed: Vec<TouchedPath<'a>>,
+    /// The body before an update, where the paths alone do not give it back byte for byte; else empty.
+    pub before: &'a [u8],
     /// On the first event of a batch made under an idempotency key.
     pub request: Option<RequestKey<'a>>,
 }
@@ -194,6 +201,7 @@ impl EventDraft<'_> {
             body: self.body,
             changed: self.changed.clone(),
             removed: self.removed.clone(),
+            before: self.before,
         };
         rmp_serde::encode::write(out, &erasable)
             .map_err(|e| Error::internal(format!("encode event: {e}")))
@@ -207,7 +215,8 @@ pub(crate) fn encode_erasable(
     body: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<()> {
-    let erasable = Erasable { salt, id, body, changed: Vec::new(), removed: Vec::new() };
+    let erasable =
+        Erasable { salt, id, body, changed: Vec::new(), removed: Vec::new(), before: &[] };
     rmp_serde::encode::write(out, &erasable)
         .map_err(|error| Error::internal(format!("encode event: {error}")))
 }
@@ -258,6 +267,8 @@ pub struct Content<'a> {
     pub changed: Vec<TouchedPath<'a>>,
     /// Paths removed by an update, with their old values.
     pub removed: Vec<TouchedPath<'a>>,
+    /// The body before an update, where the paths alone do not give it back byte for byte; else empty.
+    pub before: &'a [u8],
 }
 
 impl<'a> Event<'a> {
@@ -305,6 +316,24 @@ impl<'a> Event<'a> {
         self.content.as_ref().and_then(|content| raw(content.body))
     }
 
+    /// The body before an update or a deletion, unless it was erased.
+    pub fn body_before(&self) -> Option<Cow<'a, [u8]>> {
+        let content = self.content.as_ref()?;
+        match self.kind {
+            EventKind::DocumentDeleted => Some(Cow::Borrowed(content.body)),
+            EventKind::DocumentUpdated if !content.before.is_empty() => {
+                Some(Cow::Borrowed(content.before))
+            }
+            EventKind::DocumentUpdated => {
+                let touched = |path: &TouchedPath<'a>| (path.path, path.before);
+                let changed = content.changed.iter().map(touched);
+                let removed = content.removed.iter().map(touched);
+                Some(Cow::Owned(revert(Raw::trusted(content.body), changed, removed)))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether its content was erased.
     pub fn erased(&self) -> bool {
         self.content.is_none()
@@ -326,6 +355,7 @@ impl<'a> Content<'a> {
             body: erasable.body,
             changed: erasable.changed,
             removed: erasable.removed,
+            before: erasable.before,
         })
     }
 }

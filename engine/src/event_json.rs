@@ -157,7 +157,7 @@ mod tests {
 
     fn content<'a>(id: &'a [u8], body: &'a [u8]) -> Content<'a> {
         let changed = vec![TouchedPath { path: "total", before: &[] }];
-        Content { id, body, changed, removed: Vec::new() }
+        Content { id, body, changed, removed: Vec::new(), before: &[] }
     }
 
     const HEAD: &str = r#"{"position":42,"time":"2023-11-14T22:13:20.123Z","kind":"#;

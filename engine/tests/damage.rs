@@ -183,7 +183,12 @@ async fn fill(bench: &Bench, engine: &Engine, ids: std::ops::Range<i32>) {
         engine.write(bench.create(name, id, &members)).await.unwrap();
         if id % 7 == 0 {
             let id = id_of(id);
-            let delete = Operation::Delete { collection: "orders".into(), id, if_version: None };
+            let delete = Operation::Delete {
+                collection: "orders".into(),
+                id,
+                if_version: None,
+                only_if: None,
+            };
             engine.write(bench.command(vec![delete])).await.unwrap();
         }
     }

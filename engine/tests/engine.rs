@@ -29,8 +29,12 @@ async fn a_document_lives_through_its_versions_and_a_restart() {
     assert_eq!(replaced.outcomes[0].version, 2);
     let stale = engine.write(bench.command(vec![replace])).await.unwrap_err();
     assert_eq!(stale.kind(), ErrorKind::VersionMismatch);
-    let delete =
-        Operation::Delete { collection: "orders".into(), id: id.clone(), if_version: None };
+    let delete = Operation::Delete {
+        collection: "orders".into(),
+        id: id.clone(),
+        if_version: None,
+        only_if: None,
+    };
     engine.write(bench.command(vec![delete])).await.unwrap();
     let again = engine.write(bench.create("orders", 7, r#"{"total":9}"#)).await.unwrap();
     assert_eq!(again.outcomes[0].version, 4, "a version never repeats");

@@ -21,7 +21,12 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
 }
 
 fn delete(id: i32) -> Operation {
-    Operation::Delete { collection: "people".into(), id: id_of(id), if_version: None }
+    Operation::Delete {
+        collection: "people".into(),
+        id: id_of(id),
+        if_version: None,
+        only_if: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

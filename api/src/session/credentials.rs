@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_engine::value::{Object, Raw, Value, date};
 use headwater_engine::view::{Row, Window};
-use headwater_engine::write::{Change, Command, Committed, DocumentId, Operation};
+use headwater_engine::write::{Absent, Change, Command, Committed, DocumentId, Operation};
 use headwater_engine::{Engine, Error, Result};
 use serde_json::json;
 
@@ -139,14 +139,14 @@ impl Session {
         self.full_access()?;
         let id = self.credential_target(id)?;
         let collection = Arc::from(COLLECTION);
-        let operation = Operation::Delete { collection, id, if_version: None };
+        let operation = Operation::Delete { collection, id, if_version: None, only_if: None };
         Ok(self.commit(vec![operation], request).await?)
     }
 
     fn changing(&self, id: &str, change: impl Change + 'static) -> Result<Operation> {
         let id = self.credential_target(id)?;
         let (collection, change) = (Arc::from(COLLECTION), Arc::new(change));
-        Ok(Operation::Change { collection, id, change, if_version: None })
+        Ok(Operation::Change { collection, id, change, if_version: None, absent: Absent::Refuse })
     }
 
     fn credential_target(&self, id: &str) -> Result<DocumentId> {
@@ -226,7 +226,7 @@ fn no_credential(id: &str) -> Error {
 struct By<F>(F);
 
 impl<F: Fn(Raw<'_>) -> Result<Vec<u8>> + Send + Sync> Change for By<F> {
-    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
-        (self.0)(current)
+    fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
+        (self.0)(current).map(Some)
     }
 }

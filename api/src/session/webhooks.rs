@@ -157,8 +157,12 @@ impl Session {
             Err(_) if request.is_some() && service.get(id).is_err() => self.gone_webhook(id)?,
             Err(error) => return Err(error),
         };
-        let operation =
-            Operation::Delete { collection: Arc::from(COLLECTION), id: document, if_version: None };
+        let operation = Operation::Delete {
+            collection: Arc::from(COLLECTION),
+            id: document,
+            if_version: None,
+            only_if: None,
+        };
         Ok(self.commit(vec![operation], request).await?)
     }
 

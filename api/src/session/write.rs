@@ -117,7 +117,8 @@ impl Session {
         let id = self.path_target(collection, id)?;
         let if_version = condition.version();
         let collection = Arc::from(collection);
-        let operation = Operation::Change { collection, id, change, if_version };
+        let operation =
+            Operation::Change { collection, id, change, if_version, absent: Absent::Refuse };
         Ok(self.commit(vec![operation], key).await?)
     }
 
@@ -147,7 +148,8 @@ impl Session {
         self.check(collection, Action::Delete)?;
         let id = self.path_target(collection, id)?;
         let if_version = condition.version();
-        let operation = Operation::Delete { collection: Arc::from(collection), id, if_version };
+        let operation =
+            Operation::Delete { collection: Arc::from(collection), id, if_version, only_if: None };
         Ok(self.commit(vec![operation], key).await?)
     }
 
@@ -224,9 +226,9 @@ struct Merge {
 }
 
 impl Change for Merge {
-    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
+    fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         let merged = merge(current, Raw::trusted(&self.patch), self.rule)?;
         check_size(&merged, self.bytes_max)?;
-        Ok(merged)
+        Ok(Some(merged))
     }
 }

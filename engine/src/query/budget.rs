@@ -4,9 +4,8 @@
 //! its limit.
 //! Leaves to others: calling it, between documents and inside long loops.
 
-use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::SharedClock;
@@ -16,17 +15,22 @@ use crate::limits::Limits;
 /// How many calls pass between two looks at the clock.
 const CALLS_PER_LOOK: u32 = 64;
 
-/// The remaining means of one query; used by one thread.
+/// The code of the failure of a query that was to be small and is not.
+pub const NOT_SMALL: &str = "not_small";
+
+/// The remaining means of one query. Meant for one thread at a time; counts made by several at once may be too low.
 #[derive(Debug)]
 pub struct Budget {
     clock: Option<SharedClock>,
     end: Duration,
     deadline_ms: u64,
     cancelled: Arc<AtomicBool>,
-    calls: Cell<u32>,
-    memory: Cell<u64>,
+    calls: AtomicU32,
+    /// Documents that may be looked at, where the query must be a small one.
+    looks_max: u32,
+    memory: AtomicU64,
     memory_max: u64,
-    result: Cell<u64>,
+    result: AtomicU64,
     result_max: u64,
 }
 
@@ -43,6 +47,13 @@ impl Budget {
         }
     }
 
+    /// The same for a query that is only run if it is small: [`Budget::check`] fails with [`NOT_SMALL`] after `looks` calls.
+    #[must_use]
+    pub fn small(mut self, looks: u32) -> Self {
+        self.looks_max = looks;
+        self
+    }
+
     /// No limits.
     pub fn unlimited() -> Self {
         Self {
@@ -50,10 +61,11 @@ impl Budget {
             end: Duration::MAX,
             deadline_ms: 0,
             cancelled: Arc::default(),
-            calls: Cell::new(0),
-            memory: Cell::new(0),
+            calls: Default::default(),
+            looks_max: u32::MAX,
+            memory: Default::default(),
             memory_max: u64::MAX,
-            result: Cell::new(0),
+            result: Default::default(),
             result_max: u64::MAX,
         }
     }
@@ -65,8 +77,11 @@ impl Budget {
 
     /// Fails when the time is over or the caller is gone. Cheap: call it for every document.
     pub fn check(&self) -> Result<()> {
-        let calls = self.calls.get().wrapping_add(1);
-        self.calls.set(calls);
+        let calls = self.calls.load(Ordering::Relaxed).wrapping_add(1);
+        self.calls.store(calls, Ordering::Relaxed);
+        if calls > self.looks_max {
+            return Err(Error::new(ErrorKind::Internal, NOT_SMALL, "the query is not a small one"));
+        }
         if !calls.is_multiple_of(CALLS_PER_LOOK) {
             return Ok(());
         }
@@ -88,7 +103,7 @@ impl Budget {
 
     /// Takes memory; fails where there is not enough of it.
     pub fn take_memory(&self, bytes: usize) -> Result<()> {
-        let taken = self.memory.get().saturating_add(bytes as u64);
+        let taken = self.memory.load(Ordering::Relaxed).saturating_add(bytes as u64);
         if taken > self.memory_max {
             return Err(Error::limit(
                 "limits.query_memory_bytes",
@@ -99,24 +114,25 @@ impl Budget {
                 ),
             ));
         }
-        self.memory.set(taken);
+        self.memory.store(taken, Ordering::Relaxed);
         Ok(())
     }
 
     /// Gives memory back.
     pub fn give_memory(&self, bytes: usize) {
-        self.memory.set(self.memory.get().saturating_sub(bytes as u64));
+        let taken = self.memory.load(Ordering::Relaxed);
+        self.memory.store(taken.saturating_sub(bytes as u64), Ordering::Relaxed);
     }
 
     /// Whether so much memory could be taken.
     pub fn has_memory(&self, bytes: usize) -> bool {
-        self.memory.get().saturating_add(bytes as u64) <= self.memory_max
+        self.memory.load(Ordering::Relaxed).saturating_add(bytes as u64) <= self.memory_max
     }
 
     /// Counts bytes of the result.
     pub fn take_result(&self, bytes: usize) -> Result<()> {
-        let taken = self.result.get().saturating_add(bytes as u64);
-        self.result.set(taken);
+        let taken = self.result.load(Ordering::Relaxed).saturating_add(bytes as u64);
+        self.result.store(taken, Ordering::Relaxed);
         if taken <= self.result_max {
             return Ok(());
         }

@@ -10,13 +10,16 @@ mod arithmetic;
 mod budget;
 pub mod expression;
 pub mod filter;
+pub mod find;
 mod item;
+pub mod over;
+pub mod plain;
 pub mod projection;
 mod regex;
 pub mod sort;
 pub mod update;
 
-pub use budget::Budget;
+pub use budget::{Budget, NOT_SMALL};
 pub use filter::Filter;
 pub use item::{Encoded, Item};
 pub use projection::Projection;

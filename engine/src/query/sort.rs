@@ -81,6 +81,14 @@ impl Sort {
         self.fields.is_empty()
     }
 
+    /// Whether it is the order of the documents themselves: by `_id`, ascending.
+    pub fn is_by_id(&self) -> bool {
+        let first = self.fields.first();
+        first.is_some_and(|first| {
+            first.path.as_str() == "_id" && first.direction == Direction::Ascending
+        })
+    }
+
     /// Writes the key of a document, which decides its place.
     pub fn write_key(&self, document: Raw<'_>, out: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
@@ -140,7 +148,7 @@ fn direction_of(raw: Raw<'_>) -> Option<Direction> {
 }
 
 /// Refuses paths with empty parts or a part that begins with `$`.
-pub(super) fn check_path(path: &str) -> Result<()> {
+pub(crate) fn check_path(path: &str) -> Result<()> {
     if path.split('.').any(|part| part.is_empty() || part.starts_with('$')) {
         return Err(invalid(&format!("`{path}` is not the path of a field"), path));
     }

@@ -1,4 +1,4 @@
-//! What changed between two states of a document, and merging plain fields into one.
+//! What changed between two states of a document, taking that back, and merging plain fields into one.
 //!
 //! Guarantees: [`diff`] names a path exactly where the encoded bytes under it differ; objects are compared member by
 //! member, arrays and scalars as wholes. Members that only moved are no change. Work grows with the size of the
@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use super::compare;
 use super::document::{self, IdRule};
 use super::encode;
+use super::owned::{Object, Value};
 use super::raw::{Raw, text};
 use crate::{Error, Result};
 
@@ -20,6 +21,8 @@ pub struct Diff {
     pub changed: Vec<(String, Option<Vec<u8>>)>,
     /// Paths that are gone, in the old state's order, with the old value, encoded.
     pub removed: Vec<(String, Vec<u8>)>,
+    /// The old state, encoded, where the paths do not give it back byte for byte.
+    pub before: Option<Vec<u8>>,
 }
 
 impl Diff {
@@ -32,16 +35,22 @@ impl Diff {
 /// Compares two objects.
 pub fn diff(old: Raw<'_>, new: Raw<'_>) -> Diff {
     let mut diff = Diff::default();
-    diff_objects(old, new, &mut String::new(), &mut diff);
+    let exact = diff_objects(old, new, &mut String::new(), &mut diff);
+    if !exact {
+        diff.before = Some(old.as_bytes().to_vec());
+    }
     diff
 }
 
-fn diff_objects(old: Raw<'_>, new: Raw<'_>, path: &mut String, diff: &mut Diff) {
+/// Whether [`revert`] gives the old object back byte for byte: the members that stay keep their order, those that go stood
+/// behind them, and no name holds what a path cannot say.
+fn diff_objects(old: Raw<'_>, new: Raw<'_>, path: &mut String, diff: &mut Diff) -> bool {
     if old.as_bytes() == new.as_bytes() {
-        return;
+        return true;
     }
     let mut before = Members::new(old);
     let mut kept = vec![false; before.list.len()];
+    let (mut exact, mut last_kept) = (true, None);
     let len = path.len();
     let mut new_members = new.object_iter();
     while let Some((name, value)) = new_members.next_bytes() {
@@ -49,22 +58,34 @@ fn diff_objects(old: Raw<'_>, new: Raw<'_>, path: &mut String, diff: &mut Diff) 
         let old_value = found.map(|index| before.list[index].1);
         if let Some(index) = found {
             kept[index] = true;
+            exact &= last_kept.is_none_or(|last| last < index);
+            last_kept = last_kept.max(found);
         }
         push(path, name);
         match old_value {
             Some(old_value) if old_value.as_bytes() == value.as_bytes() => {}
             Some(old_value) if old_value.as_object().is_some() && value.as_object().is_some() => {
-                diff_objects(old_value, value, path, diff);
+                exact &= diff_objects(old_value, value, path, diff) && is_plain(name);
             }
-            _ => diff.changed.push((path.clone(), old_value.map(|old| old.as_bytes().to_vec()))),
+            _ => {
+                exact &= is_plain(name);
+                diff.changed.push((path.clone(), old_value.map(|old| old.as_bytes().to_vec())));
+            }
         }
         path.truncate(len);
     }
-    for ((name, value), _) in before.list.iter().zip(kept).filter(|(_, kept)| !kept) {
+    for (index, (name, value)) in before.list.iter().enumerate().filter(|(i, _)| !kept[*i]) {
+        exact &= last_kept.is_none_or(|last| last < index) && is_plain(name);
         push(path, name);
         diff.removed.push((path.clone(), value.as_bytes().to_vec()));
         path.truncate(len);
     }
+    exact
+}
+
+/// Whether a name can be a part of a path.
+fn is_plain(name: &[u8]) -> bool {
+    !name.is_empty() && !name.contains(&b'.')
 }
 
 fn push(path: &mut String, name: &[u8]) {
@@ -72,6 +93,42 @@ fn push(path: &mut String, name: &[u8]) {
         path.push('.');
     }
     path.push_str(text(name));
+}
+
+/// The state before a diff, as far as the diff tells it: members that were removed come at the end, so their order may be
+/// another one.
+pub fn revert<'a>(
+    new: Raw<'_>,
+    changed: impl Iterator<Item = (&'a str, &'a [u8])>,
+    removed: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Vec<u8> {
+    let mut document = new.to_value();
+    for (path, before) in changed {
+        let value = (!before.is_empty()).then(|| Raw::trusted(before).to_value());
+        put_back(&mut document, path, value);
+    }
+    for (path, before) in removed {
+        put_back(&mut document, path, Some(Raw::trusted(before).to_value()));
+    }
+    document.to_bytes()
+}
+
+fn put_back(document: &mut Value, path: &str, value: Option<Value>) {
+    let mut at = document;
+    let (parents, name) = path.rsplit_once('.').unwrap_or(("", path));
+    for part in parents.split('.').filter(|part| !part.is_empty()) {
+        let Some(object) = at.as_object_mut() else { return };
+        if object.get(part).is_none() {
+            object.insert(part, Value::Object(Object::new()));
+        }
+        let Some(next) = object.get_mut(part) else { return };
+        at = next;
+    }
+    let Some(object) = at.as_object_mut() else { return };
+    match value {
+        Some(value) => drop(object.insert(name, value)),
+        None => drop(object.remove(name)),
+    }
 }
 
 /// Puts the members of `patch` into `old`: in the place of those with the same name, the others at the end. `rule` says

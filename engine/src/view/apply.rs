@@ -12,11 +12,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::collections::Collections;
+use super::indexer::{INDEXES, Indexer};
 use super::keys::{self, CollectionId};
 use super::row::RowParts;
 use super::store::{Published, Store, Tree};
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind};
+use crate::index::{Entries, Index};
 use crate::log::Block;
 use crate::value::{self, Raw};
 
@@ -66,6 +68,7 @@ pub struct Applier {
     collections: Arc<Collections>,
     counters: HashMap<CollectionId, Counters>,
     touched: Vec<CollectionId>,
+    indexer: Indexer,
     followers: Vec<Arc<dyn SystemFollower>>,
     position: u64,
     base: u64,
@@ -99,11 +102,13 @@ impl Applier {
         state: ApplierState,
         followers: Vec<Arc<dyn SystemFollower>>,
     ) -> Self {
+        let indexer = Indexer::load(&store, &state.collections);
         let applier = Self {
             store,
             collections: Arc::new(state.collections),
             counters: state.counters,
             touched: Vec::new(),
+            indexer,
             followers,
             position: state.position,
             base: state.base,
@@ -149,6 +154,7 @@ impl Applier {
 
     /// Goes on from another state, which the trees hold already (a loaded base).
     pub(super) fn restart(&mut self, state: ApplierState) {
+        self.indexer = Indexer::load(&self.store, &state.collections);
         self.collections = Arc::new(state.collections);
         self.counters = state.counters;
         self.position = state.position;
@@ -187,7 +193,41 @@ impl Applier {
             base: self.base,
             time_ms: self.time_ms,
             collections: Arc::clone(&self.collections),
+            indexes: self.indexer.indexes(),
         });
+    }
+
+    /// The indexes that do not hold every document yet, and could.
+    pub fn unbuilt(&self) -> Vec<Arc<Index>> {
+        self.indexer.unbuilt()
+    }
+
+    /// Builds every index that is not built yet. For who holds off everything else: a start, a fold.
+    pub fn build_indexes(&mut self) -> Result<()> {
+        for index in self.indexer.unbuilt() {
+            let Some(number) = self.collections.number(&index.collection) else { continue };
+            self.indexer.build(&self.store, number, &index)?;
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// Puts entries into an index that is being built. `finish` says that there are no more: it holds all from now on, or
+    /// has failed.
+    pub(crate) fn add_entries(
+        &mut self,
+        index: &Index,
+        entries: &[(Entries, Bytes)],
+        finish: Option<Result<(), String>>,
+    ) {
+        let sequence = self.store.next_sequence();
+        for (entries, id_key) in entries {
+            self.indexer.insert(&self.store, index, entries, id_key, sequence);
+        }
+        if let Some(outcome) = finish {
+            self.indexer.finish(&self.store, index, outcome, sequence);
+        }
+        self.publish();
     }
 
     fn write_counters(&mut self, sequence: u64) {
@@ -240,6 +280,7 @@ impl Applier {
         self.id_key.clear();
         value::key::write(id, &mut self.id_key);
         self.write_document(event, number, content.body, sequence);
+        self.indexer.apply(&self.store, event, number, &self.id_key, sequence)?;
         if number < keys::FIRST_USER {
             self.apply_system(event, number, id, sequence)?;
         }
@@ -318,6 +359,14 @@ impl Applier {
                 }
             }
         }
+        if event.collection == INDEXES {
+            let dropped = self.indexer.define(&self.collections, id, body, event.position)?;
+            if let Some(dropped) = dropped {
+                let key = keys::sweep_index(dropped.number);
+                self.store.insert(Tree::Meta, &key, &[], sequence);
+                self.sweeping = true;
+            }
+        }
         for follower in &self.followers {
             if follower.collections().contains(&event.collection) {
                 follower.changed(event.collection, id, body, event.position);
@@ -374,8 +423,7 @@ impl Applier {
         let (from, to) = (keys::sweep(0), keys::sweep(CollectionId::MAX));
         let dropped = self.store.newest_keys(Tree::Meta, from, to, 1)?;
         let Some(number) = dropped.first().and_then(|key| keys::swept(key)) else {
-            self.sweeping = false;
-            return Ok(false);
+            return self.sweep_index(most);
         };
         let sequence = self.store.next_sequence();
         let mut left = most;
@@ -389,6 +437,21 @@ impl Applier {
         }
         if left > 0 {
             self.store.remove(Tree::Meta, &keys::sweep(number), sequence);
+        }
+        self.publish();
+        Ok(true)
+    }
+
+    fn sweep_index(&mut self, most: usize) -> Result<bool> {
+        let (from, to) = (keys::sweep_index(0), keys::sweep_index(u64::MAX));
+        let dropped = self.store.newest_keys(Tree::Meta, from, to, 1)?;
+        let Some(number) = dropped.first().and_then(|key| keys::swept_index(key)) else {
+            self.sweeping = false;
+            return Ok(false);
+        };
+        let sequence = self.store.next_sequence();
+        if self.indexer.sweep(&self.store, number, most, sequence)? {
+            self.store.remove(Tree::Meta, &keys::sweep_index(number), sequence);
         }
         self.publish();
         Ok(true)

@@ -1,7 +1,7 @@
 //! Comparing two sets of views at the same position: the proof that views equal the fold of the log.
 //!
-//! Compared are the live documents, the deleted ones, the history and the counters of every collection there is, and the
-//! remembered requests that have not expired. What a drop left behind for compaction is not part of the views.
+//! Compared are the live documents, the deleted ones, the history and the counters of every collection there is, the entries
+//! of its indexes that are built, and the remembered requests that have not expired. What a drop left behind for compaction is not part of the views.
 
 use std::ops::Bound;
 
@@ -10,6 +10,7 @@ use super::keys::{self, CollectionId};
 use super::snapshot::Snapshot;
 use super::store::{Entry, Tree};
 use crate::error::{Error, Result};
+use crate::index::keys as index_keys;
 
 /// What a comparison found equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,11 +48,19 @@ pub fn compare(views: &Snapshot, fold: &Snapshot, requests_since_ms: u64) -> Res
             return Err(differ(format!("the counters of collection {number} differ")));
         }
     }
+    for (_, index) in views.indexes().iter().filter(|(_, index)| views.can_use(index)) {
+        let range = || (index_keys::prefix(index.number), index_keys::end(index.number));
+        let ((from, to), (from_too, to_too)) = (range(), range());
+        let (ours, theirs) = (views.entries(from, to), fold.entries(from_too, to_too));
+        entries += equal_runs(Tree::Indexes, ours, theirs, &mut hasher)?;
+    }
     let remembered = |snapshot: &Snapshot| {
         snapshot.store().range(Tree::Meta, Bound::Included(vec![b'r']), Bound::Unbounded).filter(
             move |entry| {
                 entry.as_ref().map_or(true, |(key, value)| {
-                    keys::swept(key).is_none() && !forgotten(key, value, requests_since_ms)
+                    keys::swept(key).is_none()
+                        && keys::swept_index(key).is_none()
+                        && !forgotten(key, value, requests_since_ms)
                 })
             },
         )

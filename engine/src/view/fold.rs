@@ -72,12 +72,14 @@ pub fn fold(views: &Views, to: u64, progress: &Progress) -> Result<(Generation, 
     let store = Arc::clone(&generation.store);
     let mut applier = Applier::new(store, ApplierState::default(), Vec::new());
     catch_up(views.log(), &mut applier, to, progress)?;
+    applier.build_indexes()?;
     Ok((generation, applier))
 }
 
 /// Applies what a fold still lacks.
 pub(crate) fn finish_fold(log: &LogReader, applier: &mut Applier, to: u64) -> Result<()> {
-    catch_up(log, applier, to, &Progress::default())
+    catch_up(log, applier, to, &Progress::default())?;
+    applier.build_indexes()
 }
 
 /// Applies the log's events up to `to`, flushing as it goes.
@@ -201,7 +203,9 @@ pub fn dump_base(snapshot: &Snapshot, base: &mut BaseWriter, requests_since_ms: 
             let (key, value) = entry?;
             let left_out = match tree {
                 Tree::Meta => {
-                    keys::swept(&key).is_some() || forgotten(&key, &value, requests_since_ms)
+                    keys::swept(&key).is_some()
+                        || keys::swept_index(&key).is_some()
+                        || forgotten(&key, &value, requests_since_ms)
                 }
                 _ => !is_kept(snapshot, &key),
             };

@@ -61,6 +61,7 @@ impl Views {
             let store = Arc::clone(&generation.store);
             let mut applier = Applier::new(store, state, followers.clone());
             fold::catch_up(&log, &mut applier, log.durable_position(), &Progress::default())?;
+            applier.build_indexes()?;
             applier.tell_followers()?;
             Ok((generation, applier))
         };

@@ -93,6 +93,19 @@ pub fn swept(key: &[u8]) -> Option<CollectionId> {
     Some(u32::from_be_bytes(number))
 }
 
+/// The key that says that a dropped index may have entries left.
+pub fn sweep_index(index: u64) -> Vec<u8> {
+    let mut key = vec![b'x'];
+    key.extend_from_slice(&index.to_be_bytes());
+    key
+}
+
+/// The index of a [`sweep_index`] key.
+pub fn swept_index(key: &[u8]) -> Option<u64> {
+    let number = key.strip_prefix(b"x")?.try_into().ok()?;
+    Some(u64::from_be_bytes(number))
+}
+
 /// The key under which a request is remembered.
 pub fn request(key: &str) -> Vec<u8> {
     let mut bytes = vec![b'r'];

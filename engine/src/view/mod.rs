@@ -11,6 +11,7 @@ mod collections;
 mod compare;
 mod fold;
 mod generation;
+mod indexer;
 pub mod keys;
 mod maintenance;
 mod manifest;
@@ -31,4 +32,5 @@ pub use store::{Published, Store, StoreOptions, StoreSnapshot, Tree};
 
 pub(crate) use checkpoint::replace as replace_file;
 pub(crate) use fold::{base_position, erase_from_bases, finish_fold};
+pub(crate) use indexer::{INDEXES, find_double};
 pub(crate) use snapshot::decode_request;

@@ -111,6 +111,11 @@ impl Row {
         Raw::trusted(&self.bytes[self.body_start..])
     }
 
+    /// Bytes of the whole row.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The body's bytes, shared.
     pub fn body_bytes(&self) -> Bytes {
         self.bytes.slice(self.body_start..)

@@ -15,6 +15,7 @@ use super::row::{Row, RowParts};
 use super::store::{StoreSnapshot, Tree};
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind};
+use crate::index::{Index, Indexes};
 use crate::log::{Block, LogReader};
 use crate::value::{self, Raw};
 
@@ -83,6 +84,26 @@ impl Snapshot {
         self.collections().get(name)
     }
 
+    /// The indexes there are.
+    pub fn indexes(&self) -> &Arc<Indexes> {
+        &self.store.published().indexes
+    }
+
+    /// Whether an index holds every document that this snapshot sees.
+    pub fn can_use(&self, index: &Index) -> bool {
+        index.state.is_ready_at(self.store.published().sequence)
+    }
+
+    /// The entries of an index from one key on and before another (`index::keys`), in order or (from the back) against
+    /// it: key and value.
+    pub fn entries(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+    ) -> impl DoubleEndedIterator<Item = Result<(Bytes, Bytes)>> + Send + use<> {
+        self.store.range(Tree::Indexes, Bound::Included(from), Bound::Excluded(to))
+    }
+
     /// A live document.
     pub fn get(&self, number: CollectionId, id_key: &[u8]) -> Result<Option<Row>> {
         let key = keys::document(number, id_key);
@@ -106,6 +127,28 @@ impl Snapshot {
             None => Bound::Included(keys::collection_start(number)),
         };
         let to = Bound::Excluded(keys::collection_end(number));
+        self.store.range(Tree::Documents, from, to).map(|entry| {
+            let (key, value) = entry?;
+            Ok((key.slice(4..), Row::decode(value)?))
+        })
+    }
+
+    /// The live documents of a collection whose id keys lie in a range, in `_id` order or (from the back) against it.
+    pub fn rows(
+        &self,
+        number: CollectionId,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+    ) -> impl DoubleEndedIterator<Item = Result<(Bytes, Row)>> + Send + use<> {
+        let key = |id_key: &[u8]| keys::document(number, id_key);
+        let from = match from {
+            Bound::Unbounded => Bound::Included(keys::collection_start(number)),
+            bound => bound.map(key),
+        };
+        let to = match to {
+            Bound::Unbounded => Bound::Excluded(keys::collection_end(number)),
+            bound => bound.map(key),
+        };
         self.store.range(Tree::Documents, from, to).map(|entry| {
             let (key, value) = entry?;
             Ok((key.slice(4..), Row::decode(value)?))

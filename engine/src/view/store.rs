@@ -27,6 +27,7 @@ use tokio::sync::Notify;
 use super::collections::Collections;
 use super::manifest;
 use crate::error::{Error, Result};
+use crate::index::Indexes;
 
 /// One of the trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +40,14 @@ pub enum Tree {
     Deleted = 2,
     /// Counters and remembered requests.
     Meta = 3,
+    /// The entries of indexes, and what is known of each index.
+    Indexes = 4,
 }
 
 impl Tree {
     /// Every tree, in the order of its number.
-    pub const ALL: [Self; 4] = [Self::Documents, Self::History, Self::Deleted, Self::Meta];
+    pub const ALL: [Self; 5] =
+        [Self::Documents, Self::History, Self::Deleted, Self::Meta, Self::Indexes];
 
     fn folder(self) -> &'static str {
         match self {
@@ -51,6 +55,7 @@ impl Tree {
             Self::History => "history",
             Self::Deleted => "deleted",
             Self::Meta => "meta",
+            Self::Indexes => "indexes",
         }
     }
 }
@@ -84,7 +89,7 @@ pub enum Presence {
 
 /// The trees of one generation of views.
 pub struct Store {
-    trees: [AnyTree; 4],
+    trees: [AnyTree; 5],
     sequence: SequenceNumberCounter,
     table_bytes: u64,
     readers: Mutex<Readers>,
@@ -114,11 +119,15 @@ pub struct Published {
     pub time_ms: u64,
     /// The collections at that position.
     pub collections: Arc<Collections>,
+    /// The indexes at that position.
+    pub indexes: Arc<Indexes>,
 }
 
 /// A point in time of a store; what it sees stays until it is dropped.
 pub struct StoreSnapshot {
     store: Arc<Store>,
+    /// What it reads: everything written under numbers below this one.
+    reads: SeqNo,
     published: Published,
 }
 
@@ -161,8 +170,13 @@ impl Store {
                 .open()
                 .map_err(|error| tree_error(tree, &error))
         };
-        let trees =
-            [open(Tree::Documents)?, open(Tree::History)?, open(Tree::Deleted)?, open(Tree::Meta)?];
+        let trees = [
+            open(Tree::Documents)?,
+            open(Tree::History)?,
+            open(Tree::Deleted)?,
+            open(Tree::Meta)?,
+            open(Tree::Indexes)?,
+        ];
         let highest = trees.iter().filter_map(AbstractTree::get_highest_seqno).max();
         sequence.set(highest.map_or(1, |highest| highest + 1));
         Ok(Arc::new(Self {
@@ -177,6 +191,7 @@ impl Store {
                     base: 0,
                     time_ms: 0,
                     collections: Arc::default(),
+                    indexes: Arc::default(),
                 },
             }),
             compacting: Mutex::new(()),
@@ -265,7 +280,14 @@ impl Store {
         let mut readers = self.readers.lock();
         let published = readers.published.clone();
         *readers.open.entry(published.sequence).or_insert(0) += 1;
-        StoreSnapshot { store: Arc::clone(self), published }
+        StoreSnapshot { store: Arc::clone(self), reads: published.sequence, published }
+    }
+
+    /// A snapshot of everything, whether published or not; for the writer alone.
+    pub fn newest_snapshot(self: &Arc<Self>) -> StoreSnapshot {
+        let mut snapshot = self.snapshot();
+        snapshot.reads = NEWEST;
+        snapshot
     }
 
     /// The number below which old versions may be dropped.
@@ -358,7 +380,7 @@ impl Store {
 impl StoreSnapshot {
     /// The value of a key.
     pub fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Bytes>> {
-        self.store.get_at(tree, key, self.published.sequence)
+        self.store.get_at(tree, key, self.reads)
     }
 
     /// What this snapshot sees.
@@ -374,13 +396,11 @@ impl StoreSnapshot {
         to: Bound<Vec<u8>>,
     ) -> impl DoubleEndedIterator<Item = Result<Entry>> + Send + use<> {
         let store = Arc::clone(&self.store);
-        self.store.tree(tree).range::<Vec<u8>, _>((from, to), self.published.sequence, None).map(
-            move |guard| {
-                let entry = guard.into_inner();
-                let (key, value) = entry.map_err(|error| store.failed(tree, &error))?;
-                Ok((Bytes::from(key), Bytes::from(value)))
-            },
-        )
+        self.store.tree(tree).range::<Vec<u8>, _>((from, to), self.reads, None).map(move |guard| {
+            let entry = guard.into_inner();
+            let (key, value) = entry.map_err(|error| store.failed(tree, &error))?;
+            Ok((Bytes::from(key), Bytes::from(value)))
+        })
     }
 }
 

@@ -31,6 +31,12 @@ pub(super) fn sample(registration: &Registration, now_ms: u64) -> Payload {
         origin: None,
         request: None,
         digest: [0; 32],
-        content: Some(Content { id: &id, body: &body, changed: Vec::new(), removed: Vec::new() }),
+        content: Some(Content {
+            id: &id,
+            body: &body,
+            changed: Vec::new(),
+            removed: Vec::new(),
+            before: &[],
+        }),
     })
 }

@@ -33,7 +33,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::subscribe::Start;
 use crate::value::Raw;
 use crate::vault::Vault;
-use crate::write::{Change, Command, Operation};
+use crate::write::{Absent, Change, Command, Operation};
 
 /// Steps of the shared pass that may wait for the dispatcher.
 const ROUTED_MAX: usize = 4;
@@ -352,6 +352,7 @@ impl WebhookService {
                 id: registration.document_id(),
                 change: Arc::new(change),
                 if_version: None,
+                absent: Absent::Refuse,
             }],
             actor: Arc::from(actor),
             request: None,
@@ -380,10 +381,10 @@ struct Rotation {
 }
 
 impl Change for Rotation {
-    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
+    fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
         let registration = Registration::decode(id, current, &self.vault)?;
-        Ok(registration.rotated(self.secret.clone(), self.now_ms).to_bytes(&self.vault))
+        Ok(Some(registration.rotated(self.secret.clone(), self.now_ms).to_bytes(&self.vault)))
     }
 }
 

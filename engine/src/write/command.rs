@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Result;
+use crate::query::Filter;
 use crate::value::Raw;
 
 /// A document's id in both forms that the engine needs.
@@ -21,8 +22,9 @@ pub struct DocumentId {
 
 /// A change computed from the present body: a patch, an update.
 pub trait Change: Send + Sync {
-    /// The whole new body, `_id` first and unchanged. The same bytes mean that nothing changes.
-    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>>;
+    /// The whole new body, `_id` first and unchanged. The same bytes mean that nothing changes; `None` that the document is
+    /// not meant any more.
+    fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>>;
 }
 
 /// One requested change.
@@ -60,6 +62,8 @@ pub enum Operation {
         change: Arc<dyn Change>,
         /// The version that the document must have.
         if_version: Option<u64>,
+        /// What to do when it is not there.
+        absent: Absent,
     },
     /// The end of a document.
     Delete {
@@ -69,6 +73,8 @@ pub enum Operation {
         id: DocumentId,
         /// The version that the document must have.
         if_version: Option<u64>,
+        /// Which state it must be in besides; one that is not is passed over.
+        only_if: Option<Arc<Filter>>,
     },
     /// A collection's definition: made if it is not there, replaced if it is.
     Define {
@@ -81,6 +87,23 @@ pub enum Operation {
     Drop {
         /// The collection's name.
         collection: Arc<str>,
+    },
+    /// An index: made, or put in the place of one with the same name and another definition. The collection comes into
+    /// being if it is not there.
+    DefineIndex {
+        /// The collection's name.
+        collection: Arc<str>,
+        /// The index's name.
+        name: Arc<str>,
+        /// Its members as `index::Definition` has them, an encoded object.
+        definition: Bytes,
+    },
+    /// The end of an index.
+    DropIndex {
+        /// The collection's name.
+        collection: Arc<str>,
+        /// The index's name.
+        name: Arc<str>,
     },
     /// A system event about a webhook.
     WebhookDisabled {
@@ -101,13 +124,28 @@ pub enum Operation {
     },
 }
 
-/// What a replace does when its document is not there.
+impl Operation {
+    /// Whether later operations may have to be checked against what this one defines.
+    pub(super) fn defines(&self) -> bool {
+        matches!(
+            self,
+            Self::Define { .. }
+                | Self::Drop { .. }
+                | Self::DefineIndex { .. }
+                | Self::DropIndex { .. }
+        )
+    }
+}
+
+/// What an operation does when its document is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
     /// Refuse: not found.
     Refuse,
     /// Create it.
     Create,
+    /// Pass it over.
+    Skip,
 }
 
 /// A retry-safe request: the same key with the same digest takes effect once.
@@ -161,6 +199,8 @@ pub enum Effect {
     Published,
     /// Erased a document.
     Erased,
+    /// Passed over a document that is gone or no longer matches.
+    Skipped,
 }
 
 impl Effect {
@@ -173,6 +213,7 @@ impl Effect {
             Self::Unchanged,
             Self::Published,
             Self::Erased,
+            Self::Skipped,
         ]
         .into_iter()
         .find(|effect| *effect as u8 == number)

@@ -64,6 +64,7 @@ impl Draft {
                 .map(|(created_ms, by)| Origin { created_ms: *created_ms, created_by: by }),
             changed,
             removed,
+            before: self.diff.as_ref().and_then(|diff| diff.before.as_deref()).unwrap_or_default(),
             request,
         }
     }

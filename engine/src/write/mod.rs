@@ -8,6 +8,7 @@ mod answer;
 mod command;
 mod draft;
 mod health;
+mod indexes;
 mod overlay;
 mod repeat;
 mod resolve;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Result;
+use crate::index::{Entry, Indexes, keys as index_keys};
 use crate::view::{CollectionId, Collections, Row, Store, Tree, keys};
 
 /// A live document as the sequencer sees it.
@@ -36,12 +37,19 @@ enum Undo {
     Document(DocumentKey, Option<DocumentState>),
     Collection(Arc<str>, Option<Option<CollectionId>>),
     Highest(CollectionId),
+    Holder(EntryKey, Option<Option<Bytes>>),
 }
+
+/// An entry of a unique index.
+type EntryKey = (u64, Entry);
 
 /// Changes of one group on top of a store.
 pub(super) struct Overlay {
     store: Arc<Store>,
     collections: Arc<Collections>,
+    indexes: Arc<Indexes>,
+    /// Which document has an entry of a unique index, where this group changed it.
+    holders: HashMap<EntryKey, Option<Bytes>>,
     documents: HashMap<DocumentKey, DocumentState>,
     names: HashMap<Arc<str>, Option<CollectionId>>,
     /// Version floors of collections made in this group; a number that is taken back is set anew when it is given again.
@@ -52,11 +60,13 @@ pub(super) struct Overlay {
 
 impl Overlay {
     pub(super) fn new(store: Arc<Store>) -> Self {
-        let collections = store.published().collections;
-        let highest = collections.highest();
+        let published = store.published();
+        let highest = published.collections.highest();
         Self {
             store,
-            collections,
+            collections: published.collections,
+            indexes: published.indexes,
+            holders: HashMap::new(),
             documents: HashMap::new(),
             names: HashMap::new(),
             floors: HashMap::new(),
@@ -68,7 +78,10 @@ impl Overlay {
     /// Starts over on what the store holds now.
     pub(super) fn reset(&mut self, store: &Arc<Store>) {
         self.store = Arc::clone(store);
-        self.collections = store.published().collections;
+        let published = store.published();
+        self.collections = published.collections;
+        self.indexes = published.indexes;
+        self.holders.clear();
         self.highest = self.collections.highest();
         self.documents.clear();
         self.names.clear();
@@ -98,6 +111,12 @@ impl Overlay {
                     self.names.remove(&name);
                 }
                 Undo::Highest(number) => self.highest = number,
+                Undo::Holder(key, Some(holder)) => {
+                    self.holders.insert(key, holder);
+                }
+                Undo::Holder(key, None) => {
+                    self.holders.remove(&key);
+                }
             }
         }
     }
@@ -132,6 +151,32 @@ impl Overlay {
     pub(super) fn set_number(&mut self, name: &Arc<str>, number: Option<CollectionId>) {
         let before = self.names.insert(Arc::clone(name), number);
         self.undo.push(Undo::Collection(Arc::clone(name), before));
+    }
+
+    /// The indexes; a group ends behind what changes them.
+    pub(super) fn indexes(&self) -> Arc<Indexes> {
+        Arc::clone(&self.indexes)
+    }
+
+    /// The key of the `_id` of the document that has an entry of a unique index.
+    pub(super) fn holder(&self, index: u64, entry: &Entry) -> Result<Option<Bytes>> {
+        if !self.holders.is_empty()
+            && let Some(holder) = self.holders.get(&(index, entry.clone()))
+        {
+            return Ok(holder.clone());
+        }
+        let from = index_keys::entry(index, entry, &[]);
+        let mut to = from.clone();
+        to.push(0xff);
+        let found = self.store.newest_keys(Tree::Indexes, from.clone(), to, 1)?;
+        Ok(found.first().filter(|key| key.starts_with(&from)).map(|key| key.slice(from.len()..)))
+    }
+
+    /// Says which document has an entry from now on.
+    pub(super) fn set_holder(&mut self, index: u64, entry: &Entry, holder: Option<Bytes>) {
+        let key = (index, entry.clone());
+        let before = self.holders.insert(key.clone(), holder);
+        self.undo.push(Undo::Holder(key, before));
     }
 
     /// The newest state of an id.

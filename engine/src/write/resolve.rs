@@ -14,6 +14,7 @@ use super::overlay::{DocumentState, Live, Overlay};
 use super::seal::Sealed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventKind;
+use crate::query::Filter;
 use crate::value::change::diff;
 use crate::value::{self, Raw, Value};
 use crate::view::{CollectionId, keys};
@@ -47,10 +48,10 @@ pub(super) struct Resolver<'a> {
     sealed: Option<Sealed>,
 }
 
-struct Target<'a> {
-    name: &'a Arc<str>,
-    number: CollectionId,
-    id: &'a DocumentId,
+pub(super) struct Target<'a> {
+    pub(super) name: &'a Arc<str>,
+    pub(super) number: CollectionId,
+    pub(super) id: &'a DocumentId,
 }
 
 impl<'a> Resolver<'a> {
@@ -93,14 +94,18 @@ impl<'a> Resolver<'a> {
             Operation::Replace { collection, id, body, if_version, absent } => {
                 self.replace(collection, id, body, *if_version, *absent)
             }
-            Operation::Change { collection, id, change, if_version } => {
-                self.change(collection, id, &**change, *if_version)
+            Operation::Change { collection, id, change, if_version, absent } => {
+                self.change(collection, id, &**change, *if_version, *absent)
             }
-            Operation::Delete { collection, id, if_version } => {
-                self.delete(collection, id, *if_version)
+            Operation::Delete { collection, id, if_version, only_if } => {
+                self.delete_if(collection, id, *if_version, only_if.as_deref())
             }
             Operation::Define { collection, definition } => self.define(collection, definition),
             Operation::Drop { collection } => self.drop_collection(collection),
+            Operation::DefineIndex { collection, name, definition } => {
+                self.define_index(collection, name, Raw::trusted(definition))
+            }
+            Operation::DropIndex { collection, name } => self.drop_index(collection, name),
             Operation::Erase { collection, id } => self.erase(collection, id),
             Operation::WebhookDisabled { body } => {
                 Ok(self.publish(EventKind::WebhookDisabled, "_webhooks", body))
@@ -109,7 +114,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn next_position(&self) -> u64 {
+    pub(super) fn next_position(&self) -> u64 {
         self.first_position + self.resolved.drafts.len() as u64
     }
 
@@ -120,14 +125,20 @@ impl<'a> Resolver<'a> {
             return Err(duplicate(name, id));
         }
         let sealed = self.sealed.take();
-        let outcome = self.created(Target { name, number, id }, &state, body);
+        let outcome = self.created(Target { name, number, id }, &state, body)?;
         if let Some(draft) = self.resolved.drafts.last_mut() {
             draft.sealed = sealed;
         }
         Ok(outcome)
     }
 
-    fn created(&mut self, target: Target<'_>, state: &DocumentState, body: &Bytes) -> Outcome {
+    pub(super) fn created(
+        &mut self,
+        target: Target<'_>,
+        state: &DocumentState,
+        body: &Bytes,
+    ) -> Result<Outcome> {
+        self.check_new_state(&target, None, Some(body))?;
         let floor = if state.version == 0 { self.overlay.version_floor(target.name) } else { 0 };
         let version = state.version.max(floor) + 1;
         let live = Live {
@@ -147,7 +158,7 @@ impl<'a> Resolver<'a> {
             diff: None,
             sealed: None,
         };
-        self.write(target, draft, Some(live), Effect::Created)
+        Ok(self.write(target, draft, Some(live), Effect::Created))
     }
 
     fn replace(
@@ -160,7 +171,9 @@ impl<'a> Resolver<'a> {
     ) -> Result<Outcome> {
         let number = match absent {
             Absent::Create => self.writable(name)?,
-            Absent::Refuse => self.overlay.number(name).ok_or_else(|| no_document(name, id))?,
+            Absent::Refuse | Absent::Skip => {
+                self.overlay.number(name).ok_or_else(|| no_document(name, id))?
+            }
         };
         let state = self.overlay.document(number, &id.key)?;
         let target = Target { name, number, id };
@@ -168,13 +181,13 @@ impl<'a> Resolver<'a> {
             (Some(live), _) => {
                 check_version(&target, &state, if_version)?;
                 let live = live.clone();
-                Ok(self.updated(target, &state, &live, body.clone()))
+                self.updated(target, &state, &live, body.clone())
             }
             (None, Absent::Create) => {
                 check_version(&target, &DocumentState::default(), if_version)?;
-                Ok(self.created(target, &state, body))
+                self.created(target, &state, body)
             }
-            (None, Absent::Refuse) => Err(no_document(name, id)),
+            (None, Absent::Refuse | Absent::Skip) => Err(no_document(name, id)),
         }
     }
 
@@ -184,11 +197,37 @@ impl<'a> Resolver<'a> {
         id: &DocumentId,
         change: &dyn Change,
         if_version: Option<u64>,
+        absent: Absent,
     ) -> Result<Outcome> {
-        let (target, state, live) = self.existing(name, id)?;
+        let (target, state, live) = match self.existing(name, id) {
+            Err(error) if absent == Absent::Skip && error.kind() == ErrorKind::NotFound => {
+                return Ok(skipped(id));
+            }
+            existing => existing?,
+        };
         check_version(&target, &state, if_version)?;
-        let body = Bytes::from(change.apply(Raw::trusted(&live.body))?);
-        Ok(self.updated(target, &state, &live, body))
+        match change.apply(Raw::trusted(&live.body))? {
+            Some(body) => self.updated(target, &state, &live, Bytes::from(body)),
+            None => Ok(skipped(id)),
+        }
+    }
+
+    /// Deletes a document, or passes over one that is gone or does not match `only_if`.
+    fn delete_if(
+        &mut self,
+        name: &Arc<str>,
+        id: &DocumentId,
+        if_version: Option<u64>,
+        only_if: Option<&Filter>,
+    ) -> Result<Outcome> {
+        let Some(filter) = only_if else { return self.delete(name, id, if_version) };
+        match self.existing(name, id) {
+            Ok((_, _, live)) if filter.matches(Raw::trusted(&live.body))? => {
+                self.delete(name, id, if_version)
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(skipped(id)),
+        }
     }
 
     fn existing<'t>(
@@ -202,22 +241,23 @@ impl<'a> Resolver<'a> {
         Ok((Target { name, number, id }, state, live))
     }
 
-    fn updated(
+    pub(super) fn updated(
         &mut self,
         target: Target<'_>,
         state: &DocumentState,
         live: &Live,
         body: Bytes,
-    ) -> Outcome {
+    ) -> Result<Outcome> {
         if live.body == body {
-            return Outcome {
+            return Ok(Outcome {
                 id: target.id.raw.clone(),
                 version: state.version,
                 position: state.position,
                 body: Some(body),
                 effect: Effect::Unchanged,
-            };
+            });
         }
+        self.check_new_state(&target, Some(&live.body), Some(&body))?;
         let draft = Draft {
             kind: EventKind::DocumentUpdated,
             collection: Arc::clone(target.name),
@@ -231,10 +271,10 @@ impl<'a> Resolver<'a> {
             sealed: None,
         };
         let now = Live { body, ..live.clone() };
-        self.write(target, draft, Some(now), Effect::Updated)
+        Ok(self.write(target, draft, Some(now), Effect::Updated))
     }
 
-    fn delete(
+    pub(super) fn delete(
         &mut self,
         name: &Arc<str>,
         id: &DocumentId,
@@ -242,6 +282,7 @@ impl<'a> Resolver<'a> {
     ) -> Result<Outcome> {
         let (target, state, live) = self.existing(name, id)?;
         check_version(&target, &state, if_version)?;
+        self.check_new_state(&target, Some(&live.body), None)?;
         let draft = Draft {
             kind: EventKind::DocumentDeleted,
             collection: Arc::clone(name),
@@ -325,7 +366,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The number of a collection that is written to; brings it into being where that is allowed.
-    fn writable(&mut self, name: &Arc<str>) -> Result<CollectionId> {
+    pub(super) fn writable(&mut self, name: &Arc<str>) -> Result<CollectionId> {
         if let Some(number) = self.overlay.number(name) {
             return Ok(number);
         }
@@ -362,8 +403,8 @@ impl<'a> Resolver<'a> {
         let body = describe(name, number, floor, Raw::trusted(definition));
         let target = Target { name: &collections, number: keys::COLLECTIONS, id: &id };
         let outcome = match state.live.clone() {
-            Some(live) => self.updated(target, &state, &live, body),
-            None => self.created(target, &state, &body),
+            Some(live) => self.updated(target, &state, &live, body)?,
+            None => self.created(target, &state, &body)?,
         };
         if known.is_none() {
             self.overlay.set_number(name, Some(number));
@@ -376,6 +417,7 @@ impl<'a> Resolver<'a> {
         if name.starts_with('_') || self.overlay.number(name).is_none() {
             return Err(no_collection(name));
         }
+        self.drop_indexes(name)?;
         let collections: Arc<str> = Arc::from(keys::SYSTEM[0].0);
         let outcome = self.delete(&collections, &collection_document(name), None)?;
         self.overlay.set_number(name, None);
@@ -383,8 +425,12 @@ impl<'a> Resolver<'a> {
     }
 }
 
+fn skipped(id: &DocumentId) -> Outcome {
+    Outcome { id: id.raw.clone(), version: 0, position: 0, body: None, effect: Effect::Skipped }
+}
+
 /// The id of a collection's document in `_collections`.
-fn collection_document(name: &str) -> DocumentId {
+pub(super) fn collection_document(name: &str) -> DocumentId {
     let mut raw = Vec::with_capacity(name.len() + 5);
     value::encode::write_str(name, &mut raw);
     let key = value::key::encode(Raw::trusted(&raw));
@@ -432,7 +478,7 @@ fn size(body: &Bytes) -> u32 {
     u32::try_from(body.len()).unwrap_or(u32::MAX)
 }
 
-fn show(id: &DocumentId) -> String {
+pub(super) fn show(id: &DocumentId) -> String {
     let mut text = Vec::new();
     value::json::write(Raw::trusted(&id.raw), &mut text);
     String::from_utf8_lossy(&text).into_owned()
@@ -453,6 +499,6 @@ fn no_document(name: &str, id: &DocumentId) -> Error {
     Error::not_found("document_not_found", message)
 }
 
-fn no_collection(name: &str) -> Error {
+pub(super) fn no_collection(name: &str) -> Error {
     Error::not_found("collection_not_found", format!("there is no collection `{name}`"))
 }

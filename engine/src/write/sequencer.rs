@@ -11,7 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::answer::{Pending, Replies, Reply};
-use super::command::{Command, Committed};
+use super::command::{Command, Committed, Operation};
 use super::draft::Draft;
 use super::health::{Health, Stop};
 use super::overlay::Overlay;
@@ -125,6 +125,11 @@ impl Sequencer {
         }
     }
 
+    /// The log, for reading.
+    pub(crate) fn reader(&self) -> &LogReader {
+        &self.reader
+    }
+
     /// Ends [`Sequencer::run`] after the present group.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
@@ -137,8 +142,11 @@ impl Sequencer {
         let mut next = Some(first);
         let refusal = self.begin();
         while let Some(request) = next.take() {
+            let defines;
             match request {
                 Request::Write(command, mut sealed, reply) => {
+                    // What follows is checked against the definitions that the views hold.
+                    defines = command.operations.iter().any(Operation::defines);
                     let resolved = match &refusal {
                         Some(error) => Err(error.clone()),
                         None => self.take(&command, &mut sealed, &mut replies),
@@ -152,7 +160,7 @@ impl Sequencer {
             }
             let full = self.group.len() >= self.limits.group_events as usize
                 || self.group.bytes() as u64 >= self.limits.group_bytes;
-            if !full {
+            if !full && !defines {
                 next = queue.try_recv().ok();
             }
         }

@@ -351,13 +351,14 @@ impl Batch {
             Operation::Replace { collection, id, body, if_version, absent } => {
                 self.replace(collection, id, body, *if_version, *absent)
             }
-            Operation::Change { collection, id, change, if_version } => {
+            Operation::Change { collection, id, change, if_version, .. } => {
                 let (number, state, before) = self.existing(collection, id)?;
                 check(&state, *if_version)?;
                 let body = change.apply(Raw::trusted(&before)).expect("a change of a test");
-                Ok(self.updated(collection, number, id, &Bytes::from(body)))
+                let body = Bytes::from(body.expect("always meant"));
+                Ok(self.updated(collection, number, id, &body))
             }
-            Operation::Delete { collection, id, if_version } => {
+            Operation::Delete { collection, id, if_version, .. } => {
                 self.delete(collection, id, *if_version)
             }
             Operation::Define { collection, definition } => self.define(collection, definition),
@@ -401,7 +402,7 @@ impl Batch {
         let missing = (ErrorKind::NotFound, "document_not_found");
         let number = match absent {
             Absent::Create => self.writable(name)?,
-            Absent::Refuse => self.number(name).ok_or(missing)?,
+            Absent::Refuse | Absent::Skip => self.number(name).ok_or(missing)?,
         };
         let state = self.state(number, id);
         if state.body.is_some() {

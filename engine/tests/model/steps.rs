@@ -42,12 +42,12 @@ pub fn ids() -> Vec<Value> {
 struct SetMember(&'static str, i32);
 
 impl Change for SetMember {
-    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
+    fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         let mut value = current.to_value();
         if let Some(object) = value.as_object_mut() {
             object.insert(self.0, Value::Int32(self.1));
         }
-        Ok(value.to_bytes())
+        Ok(Some(value.to_bytes()))
     }
 }
 
@@ -115,9 +115,15 @@ impl Steps<'_> {
             }
             21..=27 => {
                 let change = SetMember(self.pick(&["n", "new"]), self.random.random_range(0..3));
-                Operation::Change { collection, id, change: Arc::new(change), if_version }
+                Operation::Change {
+                    collection,
+                    id,
+                    change: Arc::new(change),
+                    if_version,
+                    absent: Absent::Refuse,
+                }
             }
-            28..=34 => Operation::Delete { collection, id, if_version },
+            28..=34 => Operation::Delete { collection, id, if_version, only_if: None },
             35 => {
                 let mut definition = Object::new();
                 definition.insert("note", Value::Int32(self.random.random_range(0..2)));

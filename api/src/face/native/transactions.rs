@@ -6,7 +6,7 @@ use bytes::Bytes;
 use headwater_engine::Error;
 use headwater_engine::value::Raw;
 use headwater_engine::value::document::IdRule;
-use headwater_engine::write::{Committed, DocumentId, Operation};
+use headwater_engine::write::{Absent, Committed, DocumentId, Operation};
 use http::StatusCode;
 
 use super::documents::mark_repeated;
@@ -118,13 +118,24 @@ impl Reader<'_> {
         self.only(&["op", "collection", "id", "update", "if_version"])?;
         let collection = self.collection(Action::Update)?;
         let change = self.session.merging(self.object("update")?, self.rule)?;
-        Ok(Operation::Change { collection, id: self.id()?, change, if_version: self.if_version()? })
+        Ok(Operation::Change {
+            collection,
+            id: self.id()?,
+            change,
+            if_version: self.if_version()?,
+            absent: Absent::Refuse,
+        })
     }
 
     fn delete(&self) -> ApiResult<Operation> {
         self.only(&["op", "collection", "id", "if_version"])?;
         let collection = self.collection(Action::Delete)?;
-        Ok(Operation::Delete { collection, id: self.id()?, if_version: self.if_version()? })
+        Ok(Operation::Delete {
+            collection,
+            id: self.id()?,
+            if_version: self.if_version()?,
+            only_if: None,
+        })
     }
 
     fn collection(&self, action: Action) -> ApiResult<Arc<str>> {

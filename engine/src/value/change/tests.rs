@@ -95,3 +95,32 @@ fn an_id_echoed_as_hex_digits_is_the_same_object_id() {
     assert_eq!(merge(IdRule::PlainJson).unwrap(), old);
     assert_eq!(merge(IdRule::Typed).unwrap_err().code(), "immutable_id");
 }
+
+#[test]
+fn a_diff_gives_the_state_before_back_byte_for_byte() {
+    let states = [
+        r#"{"_id":1,"a":{"b":1,"c":{"d":2,"e":3}},"l":[1,2],"x":null,"gone":{"y":1}}"#,
+        r#"{"_id":1,"a":{"b":1,"c":{"d":5},"n":{"m":1}},"l":[1,3],"x":1,"z":7}"#,
+        r#"{"_id":1,"z":{"b":1},"a":{"c":{"e":3,"d":2},"b":1}}"#,
+        r#"{"_id":1,"a":{"c":{"d":2,"e":3},"b":1},"a.b":4,"":{"q":1}}"#,
+        r#"{"_id":1,"a":{"c":{"e":3},"b":1},"a.b":5,"":{"q":2}}"#,
+        r#"{"_id":1}"#,
+        r#"{"_id":1,"a":{}}"#,
+        r#"{"_id":1,"a":5}"#,
+    ];
+    let states: Vec<_> = states.into_iter().map(bytes).collect();
+    for old in &states {
+        for new in &states {
+            let diff = diff(Raw::trusted(old), Raw::trusted(new));
+            let changed = diff
+                .changed
+                .iter()
+                .map(|(path, old)| (path.as_str(), old.as_deref().unwrap_or_default()));
+            let removed = diff.removed.iter().map(|(path, old)| (path.as_str(), old.as_slice()));
+            let reverted = revert(Raw::trusted(new), changed, removed);
+            let before = diff.before.clone().unwrap_or(reverted);
+            assert_eq!(shown(&before), shown(old), "from {}", shown(new));
+            assert_eq!(before, *old);
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::webhook::registration::{COLLECTION, Registration};
 use crate::webhook::registry::Registered;
 use crate::webhook::store::{Op, ReplayStatus};
 use crate::webhook::worker::Worker;
-use crate::write::{Change, Command, Operation};
+use crate::write::{Absent, Change, Command, Operation};
 
 /// How long to wait before a failed write is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -162,11 +162,10 @@ struct Disabling {
 }
 
 impl Change for Disabling {
-    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
+    fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
-        Ok(Registration::decode(id, current, &self.vault)?
-            .disabled(self.reason)
-            .to_bytes(&self.vault))
+        let registration = Registration::decode(id, current, &self.vault)?;
+        Ok(Some(registration.disabled(self.reason).to_bytes(&self.vault)))
     }
 }
 
@@ -181,6 +180,7 @@ fn disabling(registration: &Registration, reason: &'static str, vault: Arc<Vault
                 id: registration.document_id(),
                 change: Arc::new(Disabling { vault, reason }),
                 if_version: None,
+                absent: Absent::Refuse,
             },
             Operation::WebhookDisabled { body: Bytes::from(body.to_bytes()) },
         ],

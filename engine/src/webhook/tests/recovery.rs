@@ -100,6 +100,7 @@ async fn a_removed_webhook_gets_nothing_and_is_forgotten() {
         collection: "_webhooks".into(),
         id: webhook.document_id(),
         if_version: None,
+        only_if: None,
     };
     open.write(vec![operation]).await;
     open.put("orders", 2, "\"n\":1").await;

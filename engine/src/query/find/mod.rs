@@ -1,0 +1,240 @@
+//! Finding documents: a filter, an order, a window, over one snapshot, by whatever index serves best.
+//!
+//! Guarantees: the result is the same whatever index is used: documents that match, in the order of the sort, ties and
+//! unsorted results in `_id` order, from the first after the cursor on. A cursor holds the place of the last document, not a
+//! count, so pages neither repeat nor skip a document that stayed as it was while others came and went.
+//! Leaves to others: permission, projections, the wire form of cursors.
+
+mod analysis;
+mod bounds;
+mod candidates;
+mod plan;
+mod scan;
+mod top;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Budget, Filter, Sort};
+use crate::error::Result;
+use crate::value::Raw;
+use crate::value::path::Path;
+use crate::view::{CollectionId, Row, Snapshot};
+
+pub use plan::Plan;
+
+/// What to look for.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    /// Which documents.
+    pub filter: &'a Filter,
+    /// In which order; `None` or an empty one: by `_id`.
+    pub sort: Option<&'a Sort>,
+    /// Matching documents to pass over.
+    pub skip: usize,
+    /// Most documents to give.
+    pub limit: usize,
+    /// Go on after this place.
+    pub after: Option<&'a Place>,
+    /// Look at the documents as they were at this position.
+    pub at: Option<u64>,
+    /// Use this index or none at all, instead of choosing; for tests and hints.
+    pub hint: Option<Hint<'a>>,
+}
+
+impl<'a> Query<'a> {
+    /// Every document that matches, in `_id` order.
+    pub fn all(filter: &'a Filter) -> Self {
+        Self { filter, sort: None, skip: 0, limit: usize::MAX, after: None, at: None, hint: None }
+    }
+}
+
+/// An index that must be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint<'a> {
+    /// None: look at every document.
+    Scan,
+    /// The one of this name.
+    Index(&'a str),
+}
+
+/// The place of a document in the order of a result.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Its key under the sort; empty where there is none.
+    pub key: Vec<u8>,
+    /// The key of its `_id`.
+    pub id_key: Vec<u8>,
+}
+
+/// A document with its place.
+#[derive(Clone, Debug)]
+pub struct FoundRow {
+    /// The document.
+    pub row: Row,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The documents.
+    pub rows: Vec<FoundRow>,
+    /// Whether more follow.
+    pub more: bool,
+    /// How it was found.
+    pub plan: Plan,
+}
+
+/// Finds documents of a collection.
+pub fn find(
+    snapshot: &Snapshot,
+    collection: CollectionId,
+    query: &Query<'_>,
+    budget: &Budget,
+) -> Result<Found> {
+    let sort = query.sort.filter(|sort| !sort.is_empty() && !sort.is_by_id());
+    let near = query.filter.near();
+    let access = plan::choose(snapshot, collection, query, sort, budget)?;
+    let mut plan = access.describe();
+    let access = match (sort, near) {
+        (None, None) => scan::in_id_order(snapshot, collection, access, budget)?,
+        _ => access,
+    };
+    let ordered = access.is_ordered() && near.is_none();
+    let mut source = scan::open(snapshot, collection, &access, query.after, sort, budget)?;
+    let mut found = Found::default();
+    if ordered {
+        let mut skip = query.skip;
+        while let Some(FoundRow { row, place }) = source.next()? {
+            if !query.filter.matches(row.body())? {
+                continue;
+            }
+            if query.after.is_some_and(|after| place <= *after) {
+                continue;
+            }
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            if found.rows.len() == query.limit {
+                found.more = true;
+                break;
+            }
+            budget.take_result(row.body().as_bytes().len())?;
+            found.rows.push(FoundRow { row, place });
+        }
+    } else {
+        let mut top = top::Top::new(query.skip.saturating_add(query.limit), budget);
+        while let Some(FoundRow { row, mut place }) = source.next()? {
+            if !query.filter.matches(row.body())? {
+                continue;
+            }
+            place.key.clear();
+            match (sort, &near) {
+                (Some(sort), _) => sort.write_key(row.body(), &mut place.key)?,
+                (None, Some(near)) => place.key.extend(near_key(near.distance(row.body()))),
+                (None, None) => {}
+            }
+            if query.after.is_none_or(|after| place > *after) {
+                top.push(place, row)?;
+            }
+        }
+        found.more = top.has_more();
+        for (place, row) in top.into_sorted().into_iter().skip(query.skip) {
+            budget.take_result(row.body().as_bytes().len())?;
+            found.rows.push(FoundRow { row, place });
+        }
+    }
+    plan.examined = source.examined();
+    plan.returned = found.rows.len() as u64;
+    found.plan = plan;
+    Ok(found)
+}
+
+/// How many documents match; `skip` and `limit` of the query do not count.
+pub fn count(
+    snapshot: &Snapshot,
+    collection: CollectionId,
+    query: &Query<'_>,
+    budget: &Budget,
+) -> Result<(u64, Plan)> {
+    let query = Query { sort: None, after: None, ..*query };
+    if query.at.is_none() && query.hint.is_none() && query.filter.is_empty() {
+        let count = snapshot.counters(collection)?.count;
+        return Ok((count, Plan::default()));
+    }
+    let access = plan::choose(snapshot, collection, &query, None, budget)?;
+    let mut plan = access.describe();
+    if let Some(count) = scan::count_covered(snapshot, &access, budget)? {
+        plan.returned = count;
+        return Ok((count, plan));
+    }
+    let mut source = scan::open(snapshot, collection, &access, None, None, budget)?;
+    let mut count = 0;
+    while let Some(found) = source.next()? {
+        count += u64::from(query.filter.matches(found.row.body())?);
+    }
+    plan.examined = source.examined();
+    plan.returned = count;
+    Ok((count, plan))
+}
+
+/// Every matching document, one after another, in `_id` order; for writes by filter and pipelines.
+pub fn stream<'a>(
+    snapshot: &'a Snapshot,
+    collection: CollectionId,
+    filter: Arc<Filter>,
+    at: Option<u64>,
+    budget: &'a Budget,
+) -> Result<impl Iterator<Item = Result<FoundRow>> + use<'a>> {
+    let query = Query { at, ..Query::all(&filter) };
+    let access = plan::choose(snapshot, collection, &query, None, budget)?;
+    let access = scan::in_id_order(snapshot, collection, access, budget)?;
+    let mut source = scan::open(snapshot, collection, &access, None, None, budget)?;
+    Ok(std::iter::from_fn(move || {
+        loop {
+            match source.next().transpose()? {
+                Ok(found) => match filter.matches(found.row.body()) {
+                    Ok(true) => return Some(Ok(found)),
+                    Ok(false) => {}
+                    Err(error) => return Some(Err(error)),
+                },
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }))
+}
+
+/// The different values of a field over the matching documents, in their order; elements of arrays one by one.
+pub fn distinct(
+    snapshot: &Snapshot,
+    collection: CollectionId,
+    field: &Path,
+    filter: Arc<Filter>,
+    at: Option<u64>,
+    budget: &Budget,
+) -> Result<Vec<Bytes>> {
+    let mut values = std::collections::BTreeMap::new();
+    for found in stream(snapshot, collection, filter, at, budget)? {
+        let row = found?.row;
+        let mut add = |value: Raw<'_>| -> Result<()> {
+            let key = crate::value::key::encode(value);
+            if !values.contains_key(&key) {
+                budget.take_result(value.as_bytes().len())?;
+                budget.take_memory(2 * key.len() + value.as_bytes().len())?;
+                values.insert(key, Bytes::copy_from_slice(value.as_bytes()));
+            }
+            Ok(())
+        };
+        candidates::each_value(row.body(), field.parts(), &mut add)?;
+    }
+    Ok(values.into_values().collect())
+}
+
+fn near_key(distance: Option<f64>) -> [u8; 8] {
+    // Distances are not negative, so their bits order as they do.
+    distance.unwrap_or(f64::INFINITY).max(0.0).to_bits().to_be_bytes()
+}

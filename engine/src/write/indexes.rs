@@ -1,0 +1,170 @@
+//! Indexes as the sequencer sees them: their definitions, and unique checks.
+//!
+//! Guarantees: no two live documents ever have an entry of a unique index in common, also not within one group; the check
+//! holds from the event that defines the index on. A document that an index cannot take (two parallel arrays) is refused.
+//! Leaves to others: documents that were there before the index (building it finds their doubles).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::command::{DocumentId, Outcome};
+use super::resolve::{Resolver, Target, collection_document, no_collection, show};
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::{self, Definition, Entries, Index};
+use crate::value::{Object, Raw, Value};
+use crate::view::{CollectionId, INDEXES, keys};
+
+/// Most indexes of one collection.
+const INDEXES_MAX: usize = 64;
+
+impl Resolver<'_> {
+    /// Refuses a new state of a document that a unique index forbids; takes notice of it otherwise.
+    pub(super) fn check_new_state(
+        &mut self,
+        target: &Target<'_>,
+        before: Option<&Bytes>,
+        after: Option<&Bytes>,
+    ) -> Result<()> {
+        let indexes = self.overlay.indexes();
+        for index in indexes.of(target.number) {
+            if !index.is_enforced() {
+                if let Some(after) = after
+                    && index.definition.may_refuse()
+                {
+                    entries(index, after)?;
+                }
+                continue;
+            }
+            let old = before.map(|body| entries(index, body)).transpose()?.unwrap_or_default();
+            let new = after.map(|body| entries(index, body)).transpose()?.unwrap_or_default();
+            for entry in new.list.iter().filter(|entry| !old.list.contains(entry)) {
+                let holder = self.overlay.holder(index.number, entry)?;
+                if holder.is_some_and(|holder| holder != target.id.key) {
+                    return Err(violation(index, after, target.id));
+                }
+                self.overlay.set_holder(index.number, entry, Some(target.id.key.clone()));
+            }
+            for entry in old.list.iter().filter(|entry| !new.list.contains(entry)) {
+                self.overlay.set_holder(index.number, entry, None);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn define_index(
+        &mut self,
+        collection: &Arc<str>,
+        name: &Arc<str>,
+        definition: Raw<'_>,
+    ) -> Result<Outcome> {
+        if collection.starts_with('_') {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "system_collection",
+                format!("`{collection}` belongs to the system"),
+            ));
+        }
+        let number = self.writable(collection)?;
+        let id = index_document(collection, name);
+        let system: Arc<str> = Arc::from(INDEXES);
+        let target = Target { name: &system, number: INDEXES_NUMBER, id: &id };
+        let body = describe(collection, name, definition);
+        let state = self.overlay.document(INDEXES_NUMBER, &id.key)?;
+        let Some(live) = state.live.clone() else {
+            if self.overlay.indexes().of(number).len() >= INDEXES_MAX {
+                let message =
+                    format!("`{collection}` has {INDEXES_MAX} indexes, which is the most");
+                return Err(Error::limit("indexes_per_collection", INDEXES_MAX as u64, message));
+            }
+            return self.created(target, &state, &body);
+        };
+        if live.body == body {
+            return self.updated(target, &state, &live, body);
+        }
+        self.delete(&system, &id, None)?;
+        let state = self.overlay.document(INDEXES_NUMBER, &id.key)?;
+        self.created(target, &state, &body)
+    }
+
+    pub(super) fn drop_index(&mut self, collection: &Arc<str>, name: &Arc<str>) -> Result<Outcome> {
+        if self.overlay.number(collection).is_none() {
+            return Err(no_collection(collection));
+        }
+        let system: Arc<str> = Arc::from(INDEXES);
+        self.delete(&system, &index_document(collection, name), None).map_err(|error| {
+            if error.kind() == ErrorKind::NotFound {
+                return Error::not_found(
+                    "index_not_found",
+                    format!("`{collection}` has no index `{name}`"),
+                );
+            }
+            error
+        })
+    }
+
+    /// Ends all indexes of a collection that is dropped.
+    pub(super) fn drop_indexes(&mut self, collection: &Arc<str>) -> Result<()> {
+        let Some(number) = self.overlay.number(collection) else { return Ok(()) };
+        for index in self.overlay.indexes().of(number) {
+            self.drop_index(collection, &index.name)?;
+        }
+        Ok(())
+    }
+}
+
+const INDEXES_NUMBER: CollectionId = keys::SYSTEM[7].1;
+
+impl Definition {
+    /// Whether making entries of a document can fail.
+    fn may_refuse(&self) -> bool {
+        match &self.kind {
+            index::IndexKind::Ordered(sort) => sort.fields().len() > 1 || self.partial.is_some(),
+            _ => self.partial.is_some(),
+        }
+    }
+}
+
+fn entries(index: &Index, body: &Bytes) -> Result<Entries> {
+    Entries::of(&index.definition, Raw::trusted(body)).map_err(|error| {
+        Error::new(
+            error.kind(),
+            error.code(),
+            format!("the index `{}` cannot take the document: {error}", index.name),
+        )
+        .with("index", &*index.name)
+    })
+}
+
+fn violation(index: &Index, body: Option<&Bytes>, id: &DocumentId) -> Error {
+    let body = body.map(|body| Raw::trusted(body)).unwrap_or(Raw::NULL);
+    let values = index::shown_values(index, body);
+    Error::new(
+        ErrorKind::Conflict,
+        "unique_violation",
+        format!(
+            "the document {} of `{}` has {values}, which another one has, too: the index `{}` is unique",
+            show(id),
+            index.collection,
+            index.name
+        ),
+    )
+    .with("index", &*index.name)
+    .with("value", values)
+}
+
+/// The id of an index's document in `_indexes`.
+fn index_document(collection: &str, name: &str) -> DocumentId {
+    collection_document(&format!("{collection}/{name}"))
+}
+
+fn describe(collection: &str, name: &str, definition: Raw<'_>) -> Bytes {
+    let mut object = Object::new();
+    object.insert("_id", Value::String(format!("{collection}/{name}")));
+    object.insert("collection", collection);
+    object.insert("name", name);
+    for (member, value) in definition.object_iter() {
+        object.insert(member, value.to_value());
+    }
+    object.to_bytes().into()
+}
