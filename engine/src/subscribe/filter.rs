@@ -1,10 +1,11 @@
-//! Which events a subscriber asked for, by collection, kind and channel.
+//! Which events a subscriber asked for, by collection, kind, channel and content.
 
 use std::collections::BTreeSet;
 
+use super::body::BodyFilter;
 use crate::event::{Event, EventKind};
 
-/// A filter by collection, kind and channel. Empty sets ask for everything.
+/// A filter by collection, kind, channel and content. Empty sets ask for everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EventFilter {
     /// Collections asked for; none: all.
@@ -13,6 +14,8 @@ pub struct EventFilter {
     pub kinds: BTreeSet<EventKind>,
     /// Channels of custom events asked for; none: all.
     pub channels: BTreeSet<String>,
+    /// What the document, before or after, must be like; none: anything.
+    pub body: Option<BodyFilter>,
     /// Whether system events come too.
     pub system: bool,
 }
@@ -20,6 +23,10 @@ pub struct EventFilter {
 impl EventFilter {
     /// Whether an event was asked for.
     pub fn matches(&self, event: &Event<'_>) -> bool {
+        self.matches_place(event) && self.body.as_ref().is_none_or(|body| body.matches(event))
+    }
+
+    fn matches_place(&self, event: &Event<'_>) -> bool {
         if event.is_system() && !self.system {
             return false;
         }

@@ -5,6 +5,7 @@
 //! no memory beyond the batch in its hands and delays nobody. Nothing is given before it is durable and visible.
 //! Leaves to others: filters on documents, rights and encodings.
 
+mod body;
 mod filter;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::event::Event;
 use crate::log::{Block, LogReader, RecordView, Tail, TailRead};
 use crate::tasks::Tasks;
 
+pub use body::BodyFilter;
 pub use filter::EventFilter;
 
 /// Bytes read from disk in one step of a catch-up.

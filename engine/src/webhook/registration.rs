@@ -16,6 +16,7 @@ use super::signature::Secret;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::event::{Event, EventKind};
+use crate::subscribe::BodyFilter;
 use crate::value::{self, Object, Raw, Value, object_id};
 use crate::vault::Vault;
 use crate::write::DocumentId;
@@ -64,6 +65,8 @@ pub struct Registration {
     pub scope: Scope,
     /// Which kinds; none named: every kind of document event.
     pub kinds: BTreeSet<EventKind>,
+    /// What a document, before or after, must be like.
+    pub filter: Option<BodyFilter>,
     /// Whether deliveries are made.
     pub active: bool,
     /// What signs.
@@ -132,6 +135,7 @@ impl Registration {
             url: Arc::from(""),
             scope: Scope::All,
             kinds: BTreeSet::new(),
+            filter: None,
             active: true,
             secret,
             retiring: None,
@@ -161,6 +165,10 @@ impl Registration {
 
     /// Whether an event is to be delivered.
     pub fn wants(&self, event: &Event<'_>) -> bool {
+        self.wants_kind(event) && self.filter.as_ref().is_none_or(|filter| filter.matches(event))
+    }
+
+    fn wants_kind(&self, event: &Event<'_>) -> bool {
         match event.kind {
             EventKind::EventPublished | EventKind::WebhookDisabled => {
                 return self.kinds.contains(&event.kind);
@@ -230,7 +238,8 @@ impl Registration {
         object.insert("collections", collections);
         let kinds: Vec<_> = self.kinds.iter().map(|kind| Value::from(kind.as_str())).collect();
         object.insert("kinds", kinds);
-        object.insert("filter", Object::new());
+        let filter = self.filter.as_ref().map(BodyFilter::to_value);
+        object.insert("filter", filter.unwrap_or_else(|| Object::new().into()));
         object.insert("active", self.active);
         let headers = self.headers.iter().map(|(name, text)| (name.clone(), Value::from(&**text)));
         object.insert("headers", headers.collect::<Object>());

@@ -45,10 +45,6 @@ pub enum Test {
         /// The values.
         values: Arc<[Box<[u8]>]>,
     },
-    /// x
-    Any(Vec<Test>),
-    /// y
-    Regex(super::super::regex::Pattern),
     /// `$exists`.
     Exists(bool),
     /// The conditions of one field together: `{$gt: 1, $lt: 5}`.

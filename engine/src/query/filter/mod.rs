@@ -40,32 +40,8 @@ impl Filter {
         Ok(None)
     }
 
-    pub(crate) fn from_root(root: Node) -> Self {
-        Self { root }
-    }
-    pub fn near(&self) -> Option<&Near> {
-        None
-    }
-    pub fn text(&self) -> Option<&TextQuery> {
-        None
-    }
     /// The compiled conditions, for the planner and for upserts.
     pub fn root(&self) -> &Node {
         &self.root
-    }
-}
-
-#[derive(Debug)]
-pub struct Near;
-impl Near {
-    pub fn distance(&self, _d: Raw<'_>) -> Option<f64> {
-        None
-    }
-}
-#[derive(Debug)]
-pub struct TextQuery;
-impl TextQuery {
-    pub fn terms(&self) -> Vec<String> {
-        Vec::new()
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use super::{Order, Registration, Scope};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventKind;
+use crate::limits::Limits;
+use crate::subscribe::BodyFilter;
 use crate::value::Raw;
 use crate::webhook::signature::Secret;
 
@@ -41,7 +43,7 @@ pub(super) fn set(into: &mut Registration, name: &str, value: Raw<'_>) -> Result
         "url" => into.url = url(value)?.into(),
         "collections" => into.scope = scope(value)?,
         "kinds" => into.kinds = kinds(value)?,
-        "filter" => no_query("filter", value)?,
+        "filter" => into.filter = filter(value)?,
         "projection" => no_query("projection", value)?,
         "active" => {
             into.active =
@@ -164,12 +166,21 @@ fn kinds(value: Raw<'_>) -> Result<BTreeSet<EventKind>> {
     .collect()
 }
 
+fn filter(value: Raw<'_>) -> Result<Option<BodyFilter>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    // The limits of a registration are those of requests; what is stored was accepted once.
+    let limits = Limits::default();
+    BodyFilter::parse(value, &limits).map_err(|error| error.with("field", "filter"))
+}
+
 fn no_query(field: &'static str, value: Raw<'_>) -> Result<()> {
     let empty = value.as_object().is_some() && value.member_count() == 0;
     if value.is_null() || empty {
         return Ok(());
     }
-    Err(unsupported(field, "comes with the query language"))
+    Err(unsupported(field, "is still to come"))
 }
 
 fn unsupported(field: &'static str, why: &str) -> Error {

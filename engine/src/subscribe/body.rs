@@ -1,0 +1,69 @@
+//! Filters over what an event is about: a document before or after the event, or the content of a custom event.
+//!
+//! Guarantees: an event matches if the state before or the state after does, so that a deletion or an update that takes a
+//! document out of the filter comes, too. An erased event matches nothing. Two filters with the same text are equal.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::limits::Limits;
+use crate::query::{Context, Filter, Trust};
+use crate::value::{Raw, Value};
+
+/// A filter with the text it came from.
+#[derive(Clone, Debug)]
+pub struct BodyFilter {
+    source: Bytes,
+    filter: Arc<Filter>,
+}
+
+impl BodyFilter {
+    /// Compiles a filter; `None` for one that matches everything. What needs an index or an order is refused.
+    pub fn parse(filter: Raw<'_>, limits: &Limits) -> Result<Option<Self>> {
+        let context = Context { limits, now_ms: 0, trust: Trust::Ordinary };
+        let compiled = Filter::parse(filter, &context)?;
+        if compiled.is_empty() {
+            return Ok(None);
+        }
+        if compiled.text().is_some() || compiled.near().is_some() {
+            let message = "$text, $near and $nearSphere cannot be used to filter events";
+            return Err(Error::invalid("unsupported_operator", message));
+        }
+        let source = Bytes::copy_from_slice(filter.as_bytes());
+        Ok(Some(Self { source, filter: Arc::new(compiled) }))
+    }
+
+    /// Whether an event is about something that matches. A filter that fails on it (`$expr`) does not match.
+    pub fn matches(&self, event: &Event<'_>) -> bool {
+        let holds = |state: Raw<'_>| self.filter.matches(state).unwrap_or(false);
+        if event.body().is_some_and(holds) {
+            return true;
+        }
+        // The last body of a deleted document was looked at already.
+        event.kind == crate::event::EventKind::DocumentUpdated
+            && event.body_before().is_some_and(|before| holds(Raw::trusted(&before)))
+    }
+
+    /// The filter as it was given.
+    pub fn to_value(&self) -> Value {
+        Raw::trusted(&self.source).to_value()
+    }
+}
+
+impl PartialEq for BodyFilter {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for BodyFilter {}
+
+impl Hash for BodyFilter {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.source.hash(state);
+    }
+}
