@@ -66,12 +66,9 @@ impl Pattern {
         let engine = match linear {
             Ok(regex) => Engine::Linear(regex),
             Err(regex::Error::CompiledTooBig(_)) => return Err(too_large(pattern, limits)),
-            Err(_) => Engine::Backtracking(Arc::new(backtracking(
-                pattern,
-                &translated,
-                flags,
-                limits,
-            )?)),
+            Err(_) => {
+                Engine::Backtracking(Arc::new(backtracking(pattern, &translated, flags, limits)?))
+            }
         };
         Ok(Self { engine, source: pattern.into(), options: options.into() })
     }
