@@ -11,12 +11,15 @@ mod budget;
 pub mod expression;
 pub mod filter;
 pub mod find;
+pub(crate) mod geo;
 mod item;
+pub mod json_schema;
 pub mod over;
 pub mod plain;
 pub mod projection;
 mod regex;
 pub mod sort;
+pub(crate) mod text;
 pub mod update;
 
 pub use budget::{Budget, NOT_SMALL};
