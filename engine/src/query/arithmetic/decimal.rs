@@ -111,6 +111,7 @@ pub(crate) fn to_i64_exact(value: Decimal128) -> Option<i64> {
     i64::try_from(if negative { -size } else { size }).ok()
 }
 
+#[allow(dead_code, reason = "for updates and stages")]
 /// Whether it is finite and has no fraction.
 pub(crate) fn is_integral(value: Decimal128) -> bool {
     let DecimalParts::Finite { coefficient, exponent, .. } = value.parts() else { return false };

@@ -44,6 +44,7 @@ use crate::error::Result;
 use crate::value::Raw;
 use crate::value::path::Path;
 
+#[allow(unused_imports, reason = "for the accumulators of groups")]
 pub(crate) use accumulate::{Deviation, Total};
 
 /// A compiled expression.

@@ -10,7 +10,7 @@ use super::forms;
 use super::node::{Call, Node, Variable};
 use super::operators::{self, Operator, Shape};
 use super::scope::{Env, Shared};
-use super::{Scope, date_format, date_math, zone};
+use super::{Scope, arith, convert, date_format, date_math, zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::{Context, Item};
 use crate::value::Raw;
@@ -346,6 +346,8 @@ impl<'p> Parser<'p> {
             "format" => {
                 text.is_some_and(|text| date_format::check(text, name == "$dateFromString").is_ok())
             }
+            "to" if name == "$convert" => convert::is_target(value),
+            "n" | "binSize" => arith::integer(&Item::Raw(value)).is_some_and(|size| size > 0),
             "method" => text == Some("approximate"),
             "iso8601" | "useLongestLength" => value.as_bool().is_some(),
             _ => true,

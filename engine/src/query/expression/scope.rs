@@ -14,7 +14,7 @@ use crate::value::Raw;
 use crate::value::token::{Cursor, Token};
 
 /// The steps of one evaluation: each call of an operator, each turn of a loop, and each 64 bytes looked at.
-const STEPS: u64 = 50_000_000;
+const STEPS: u64 = 20_000_000;
 /// No made value is larger than this, whatever the limits say.
 const BYTES_MAX: u64 = 256 << 20;
 
