@@ -262,7 +262,7 @@ fn current_date(operand: Raw<'_>, context: &Context<'_>) -> Option<Box<[u8]>> {
 }
 
 /// The integer that a number of any type stands for, if it does.
-pub(super) fn integer(raw: Raw<'_>) -> Option<i64> {
+pub(in crate::query) fn integer(raw: Raw<'_>) -> Option<i64> {
     if let Some(double) = raw.as_double() {
         let fits = double.trunc() == double && double.abs() < 9_007_199_254_740_992.0;
         return fits.then_some(double as i64);

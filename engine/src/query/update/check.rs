@@ -3,7 +3,7 @@
 //! Guarantees: no recursion; a document that passes may be written and read by everything else in the engine.
 //! Leaves to others: its `_id`.
 
-use super::node::check_size;
+pub(in crate::query) use super::node::check_size;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::value::check::NESTING_MAX;

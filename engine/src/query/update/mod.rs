@@ -24,6 +24,8 @@ mod set;
 mod upsert;
 
 pub use bound::BoundUpdate;
+pub(in crate::query) use action::integer;
+pub(in crate::query) use pull::wrap;
 
 use super::{Context, Filter};
 use crate::error::{Error, Result};

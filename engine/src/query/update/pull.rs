@@ -77,7 +77,7 @@ fn is_top_level(name: &str) -> bool {
 }
 
 /// The object `{name: value}`.
-pub(super) fn wrap(name: &str, value: Raw<'_>) -> Vec<u8> {
+pub(in crate::query) fn wrap(name: &str, value: Raw<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len() + value.as_bytes().len() + 8);
     encode::write_object_header(1, &mut out);
     encode::write_str(name, &mut out);
