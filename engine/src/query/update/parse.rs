@@ -53,8 +53,12 @@ impl Operators {
         context: &Context<'_>,
     ) -> Result<Self> {
         let (filters, numbers) = filters::parse(array_filters, context)?;
-        let mut operators =
-            Self { plan: Branch::default(), renames: Default::default(), filters, positional: false };
+        let mut operators = Self {
+            plan: Branch::default(),
+            renames: Default::default(),
+            filters,
+            positional: false,
+        };
         for (name, operands) in update.object_iter() {
             let Some(operator) = OPERATORS.into_iter().find(|operator| *operator == name) else {
                 return Err(unknown(name));

@@ -68,7 +68,10 @@ impl<'a> Run<'a> {
                         _ => self.blocked(steps),
                     };
                     if let Some(leaf) = leaf {
-                        return Err(no_way(leaf, "leads through a value that is neither object nor array"));
+                        return Err(no_way(
+                            leaf,
+                            "leads through a value that is neither object nor array",
+                        ));
                     }
                 }
             }
@@ -176,7 +179,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn pad(&mut self, elements: &mut Vec<Node<'a>>, index: usize, steps: &[&'a Step]) -> Result<()> {
+    fn pad(
+        &mut self,
+        elements: &mut Vec<Node<'a>>,
+        index: usize,
+        steps: &[&'a Step],
+    ) -> Result<()> {
         let missing = index.saturating_sub(elements.len());
         let Some(left) = self.padding.checked_sub(missing) else {
             let what = format!("is an index more than {PADDING_MAX} past the end of its array");

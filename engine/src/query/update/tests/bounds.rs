@@ -17,7 +17,8 @@ fn limit_of(limits: &Limits, document: &str, update: &str) -> Option<Detail> {
 
 #[test]
 fn what_comes_out_obeys_the_limits() {
-    let limits = Limits { document_bytes: 64, nesting: 4, member_name_bytes: 8, ..Limits::default() };
+    let limits =
+        Limits { document_bytes: 64, nesting: 4, member_name_bytes: 8, ..Limits::default() };
     let size = Some(Detail::from("limits.document_bytes"));
     let long = format!(r#"{{"$push": {{"a": "{}"}}}}"#, "x".repeat(70));
     assert_eq!(limit_of(&limits, r#"{"_id": 1, "a": []}"#, &long), size);
@@ -27,8 +28,14 @@ fn what_comes_out_obeys_the_limits() {
     assert_eq!(limit_of(&limits, r#"{"_id": 1, "a": [[], [], [], []]}"#, every), size);
     let nesting = Some(Detail::from("limits.nesting"));
     assert_eq!(limit_of(&limits, r#"{"_id": 1}"#, r#"{"$set": {"a.b.c.d.e": 1}}"#), nesting);
-    assert_eq!(limit_of(&limits, r#"{"_id": 1}"#, r#"{"$set": {"a.b": {"c": {"d": []}}}}"#), nesting);
-    assert_eq!(limit_of(&limits, r#"{"_id": 1, "a": {"b": {"c": {}}}}"#, r#"{"$rename": {"a": "x.a"}}"#), nesting);
+    assert_eq!(
+        limit_of(&limits, r#"{"_id": 1}"#, r#"{"$set": {"a.b": {"c": {"d": []}}}}"#),
+        nesting
+    );
+    assert_eq!(
+        limit_of(&limits, r#"{"_id": 1, "a": {"b": {"c": {}}}}"#, r#"{"$rename": {"a": "x.a"}}"#),
+        nesting
+    );
     let name = Some(Detail::from("limits.member_name_bytes"));
     assert_eq!(limit_of(&limits, r#"{"_id": 1}"#, r#"{"$set": {"123456789": 1}}"#), name);
     assert_eq!(limit_of(&limits, r#"{"_id": 1}"#, r#"{"$set": {"a": {"123456789": 1}}}"#), name);
@@ -39,7 +46,10 @@ fn nulls_before_a_new_element_are_bounded() {
     let document = r#"{"_id": 1, "a": [1], "b": []}"#;
     assert_eq!(refusal(document, r#"{"$set": {"a.1500002": 1}}"#), "index_too_large");
     assert_eq!(refusal(document, r#"{"$set": {"a.18446744073709551614": 1}}"#), "index_too_large");
-    assert_eq!(refusal(document, r#"{"$set": {"a.1000000": 1, "b.1000000": 1}}"#), "index_too_large");
+    assert_eq!(
+        refusal(document, r#"{"$set": {"a.1000000": 1, "b.1000000": 1}}"#),
+        "index_too_large"
+    );
     let new = parse(r#"{"$set": {"a.1500001": 1}}"#).unwrap();
     let new = new.apply(Raw::trusted(&bytes(document)), None).unwrap();
     assert_eq!(Raw::trusted(&new).get("a").unwrap().member_count(), 1_500_002);
@@ -83,5 +93,8 @@ fn a_bound_update_looks_at_its_filter_again() {
     assert_eq!(text(&new), r#"{"_id":1,"state":"open","n":2}"#);
     assert_eq!(bound.apply(Raw::trusted(&shut)).unwrap(), shut);
     let free = BoundUpdate { update, filter: None };
-    assert_eq!(text(&free.apply(Raw::trusted(&shut)).unwrap()), r#"{"_id":1,"state":"shut","n":2}"#);
+    assert_eq!(
+        text(&free.apply(Raw::trusted(&shut)).unwrap()),
+        r#"{"_id":1,"state":"shut","n":2}"#
+    );
 }

@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn an_update_that_changes_nothing_gives_the_same_bytes() {
-    let document = bytes(r#"{"_id": 1, "z": {"$numberLong": "5"}, "a": [1, {"b": 2.0}], "s": "x"}"#);
+    let document =
+        bytes(r#"{"_id": 1, "z": {"$numberLong": "5"}, "a": [1, {"b": 2.0}], "s": "x"}"#);
     let updates = [
         r#"{"$set": {}}"#,
         r#"{"$set": {"a.1.b": 2.0, "s": "x"}}"#,
@@ -35,11 +36,15 @@ fn another_type_of_the_same_number_is_a_change_but_not_in_the_id() {
 
 #[test]
 fn new_fields_come_in_the_order_of_their_names_and_numbers() {
-    let new = apply(r#"{"_id": 1, "m": 0}"#, r#"{"$set": {"z": 1, "m": 2, "b.10": 1, "b.9": 2, "B": 3, "10": 0, "9": 0}}"#);
+    let new = apply(
+        r#"{"_id": 1, "m": 0}"#,
+        r#"{"$set": {"z": 1, "m": 2, "b.10": 1, "b.9": 2, "B": 3, "10": 0, "9": 0}}"#,
+    );
     assert_eq!(new.unwrap(), r#"{"_id":1,"m":2,"9":0,"10":0,"B":3,"b":{"9":2,"10":1},"z":1}"#);
     let array = apply(r#"{"_id": 1, "a": []}"#, r#"{"$set": {"a.10": "x", "a.2": "y"}}"#).unwrap();
     assert_eq!(array, r#"{"_id":1,"a":[null,null,"y",null,null,null,null,null,null,null,"x"]}"#);
-    let mixed = apply(r#"{"_id": 1}"#, r#"{"$inc": {"c": 1}, "$push": {"b": 2}, "$set": {"a": 3}}"#);
+    let mixed =
+        apply(r#"{"_id": 1}"#, r#"{"$inc": {"c": 1}, "$push": {"b": 2}, "$set": {"a": 3}}"#);
     assert_eq!(mixed.unwrap(), r#"{"_id":1,"a":3,"b":[2],"c":1}"#);
 }
 
@@ -60,13 +65,15 @@ fn wide_objects_are_changed_by_table() {
     let members: Vec<_> = (0..100).map(|n| format!(r#""f{n}": {n}"#)).collect();
     let document = format!(r#"{{"_id": 1, {}}}"#, members.join(","));
     let unsets: Vec<_> = (0..99).map(|n| format!(r#""f{n}": 1"#)).collect();
-    let update = format!(r#"{{"$unset": {{{}}}, "$set": {{"f99": "last", "new": 1}}}}"#, unsets.join(","));
+    let update =
+        format!(r#"{{"$unset": {{{}}}, "$set": {{"f99": "last", "new": 1}}}}"#, unsets.join(","));
     assert_eq!(apply(&document, &update).unwrap(), r#"{"_id":1,"f99":"last","new":1}"#);
 }
 
 #[test]
 fn the_current_date_is_the_request_s() {
-    let update = r#"{"$currentDate": {"d": true, "e": {"$type": "date"}, "t": {"$type": "timestamp"}}}"#;
+    let update =
+        r#"{"$currentDate": {"d": true, "e": {"$type": "date"}, "t": {"$type": "timestamp"}}}"#;
     let new = parse(update).unwrap().apply(Raw::trusted(&bytes(r#"{"_id": 1}"#)), None).unwrap();
     let new = Raw::trusted(&new);
     assert_eq!(new.get("d").unwrap().as_date(), Some(NOW_MS));
