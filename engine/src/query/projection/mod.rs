@@ -1,18 +1,48 @@
 //! Projections: which fields of a document an answer shows; and the stages that reshape documents.
+//!
+//! Guarantees: the rules of the reference, section 4, from encoded bytes to encoded bytes: members are copied, no tree is
+//! built. `_id` is shown unless it is excluded.
+//! Leaves to others: finding documents, expressions, conditions.
 
+mod array;
+mod compute;
+mod fields;
+mod parse;
+mod reshape;
+mod shape;
+
+pub use reshape::Reshape;
+
+use super::expression::Scope;
+use super::update::check;
 use super::{Context, Filter};
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::value::Raw;
+use compute::Compute;
+use fields::Fields;
+use parse::{Dialect, Parsed, Parser};
+use shape::Mode;
 
 /// A compiled projection of a find.
 #[derive(Clone, Debug)]
-pub struct Projection {}
+pub struct Projection {
+    shape: Shape,
+    paths: Option<Vec<Box<str>>>,
+    limits: Limits,
+    now_ms: i64,
+}
 
 impl Projection {
     /// Compiles a find's projection; `{}` shows everything.
     pub fn parse(projection: Raw<'_>, context: &Context<'_>) -> Result<Self> {
-        let _ = (projection, context);
-        Err(Error::invalid("unsupported", "projections are not there yet"))
+        let parsed = Parser::parse(Dialect::Find, projection, context, &[])?;
+        Ok(Self {
+            paths: parsed.paths.clone(),
+            shape: Shape::new(Dialect::Find, parsed),
+            limits: context.limits.clone(),
+            now_ms: context.now_ms,
+        })
     }
 
     /// Writes what a document shows. `filter` is the one that found it, for the positional `$`.
@@ -22,30 +52,88 @@ impl Projection {
         filter: Option<&Filter>,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        let _ = (document, filter, out);
-        Err(Error::invalid("unsupported", "projections are not there yet"))
+        let position = match filter {
+            _ if !self.shape.fields.positional => None,
+            Some(filter) => filter.find_position(document)?.and_then(|position| position.element),
+            None => None,
+        };
+        if self.shape.fields.positional && position.is_none() {
+            return Err(Error::invalid(
+                "positional_without_array",
+                "the positional `$` of a projection needs a filter that was satisfied by an element \
+                 of an array",
+            )
+            .with("operator", "$"));
+        }
+        let scope =
+            Scope { root: document, current: document, now_ms: self.now_ms, variables: &[] };
+        self.shape.write(&scope, position, &self.limits, out)
+    }
+
+    /// The paths that it shows, where it is a plain inclusion: nothing else of a document is needed for it. `None` for
+    /// anything else.
+    pub fn paths(&self) -> Option<Vec<&str>> {
+        self.paths.as_ref().map(|paths| paths.iter().map(|path| &**path).collect())
+    }
+
+    /// Whether it uses the positional `$`, so that [`Projection::apply`] needs the filter that found the document.
+    pub fn is_positional(&self) -> bool {
+        self.shape.fields.positional
     }
 }
 
-/// A stage that makes one document of one: `$project`, `$addFields`/`$set`, `$unset`, `$replaceRoot`/`$replaceWith`.
+/// What is left of a document, and what is put into it.
 #[derive(Clone, Debug)]
-pub struct Reshape {}
+struct Shape {
+    /// `None`: everything is left.
+    mode: Option<Mode>,
+    fields: Fields,
+}
 
-impl Reshape {
-    /// Compiles the stage `name` (with its `$`) with its operand. `variables` as for expressions.
-    pub fn parse(
-        name: &str,
-        operand: Raw<'_>,
+impl Shape {
+    fn parse(
+        dialect: Dialect,
+        projection: Raw<'_>,
         context: &Context<'_>,
         variables: &[String],
     ) -> Result<Self> {
-        let _ = (name, operand, context, variables);
-        Err(Error::invalid("unsupported", "projections are not there yet"))
+        Ok(Self::new(dialect, Parser::parse(dialect, projection, context, variables)?))
     }
 
-    /// Writes the new document; `scope.root` is the old one.
-    pub fn apply(&self, scope: &super::expression::Scope<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let _ = (scope, out);
-        Err(Error::invalid("unsupported", "projections are not there yet"))
+    fn new(dialect: Dialect, parsed: Parsed) -> Self {
+        let all = dialect == Dialect::Add || parsed.fields.len() == 0 && parsed.mode == Mode::Exclude;
+        Self { mode: (!all).then_some(parsed.mode), fields: parsed.fields }
+    }
+
+    fn write(
+        &self,
+        scope: &Scope<'_>,
+        position: Option<usize>,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let start = out.len();
+        if !self.fields.computed {
+            match self.mode {
+                None => out.extend_from_slice(scope.root.as_bytes()),
+                Some(mode) => {
+                    shape::write_object(mode, &self.fields, scope.root, position, out)?;
+                }
+            }
+            return Ok(());
+        }
+        let compute = Compute { scope, limits, start };
+        match self.mode {
+            None => compute.object(&self.fields, scope.root, out)?,
+            Some(mode) => {
+                let mut left = Vec::new();
+                shape::write_object(mode, &self.fields, scope.root, position, &mut left)?;
+                compute.object(&self.fields, Raw::trusted(&left), out)?;
+            }
+        }
+        check::document(out.get(start..).unwrap_or_default(), limits)
     }
 }
+
+#[cfg(test)]
+mod tests;
