@@ -78,9 +78,8 @@ impl Bucket {
                 return Err(invalid(stage, "boundaries", message));
             }
         }
-        let default = default
-            .map(|raw| constant(stage, "default", raw, parser.context))
-            .transpose()?;
+        let default =
+            default.map(|raw| constant(stage, "default", raw, parser.context)).transpose()?;
         let bucket = Self {
             by: parse_by(stage, by, parser)?,
             boundaries,
@@ -97,8 +96,7 @@ impl Bucket {
 
     /// The lower boundary of the bucket of a value.
     fn place(&self, value: Raw<'_>) -> Option<&Item<'static>> {
-        let above =
-            |boundary: &Item<'_>| compare::compare(boundary.raw_or_null(), value).is_le();
+        let above = |boundary: &Item<'_>| compare::compare(boundary.raw_or_null(), value).is_le();
         let reached = self.boundaries.partition_point(above);
         if reached == self.boundaries.len() {
             return None;

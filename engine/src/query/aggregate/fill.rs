@@ -76,9 +76,7 @@ pub(super) fn parse(raw: Raw<'_>, parser: &Parser<'_>) -> Result<Vec<Stage>> {
 /// The expression for a list of fields.
 fn partition_of(fields: Raw<'_>) -> Result<Value> {
     let path = "partitionByFields";
-    let list = fields
-        .as_array()
-        .ok_or_else(|| invalid(STAGE, path, "must be a list of fields"))?;
+    let list = fields.as_array().ok_or_else(|| invalid(STAGE, path, "must be a list of fields"))?;
     let mut object = Object::new();
     for (index, field) in list.enumerate() {
         let field = field_name(STAGE, path, field)?;

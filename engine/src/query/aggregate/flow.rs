@@ -29,7 +29,8 @@ pub(super) fn parse_skip(raw: Raw<'_>) -> Result<u64> {
 pub(super) fn parse_count(raw: Raw<'_>) -> Result<String> {
     let name = text("$count", "", raw)?;
     if name.is_empty() || name.starts_with('$') || name.contains(['.', '\0']) {
-        let message = "must be the name of a field, not empty, without `.` and without a leading `$`";
+        let message =
+            "must be the name of a field, not empty, without `.` and without a leading `$`";
         return Err(invalid("$count", "", message));
     }
     Ok(name.to_owned())

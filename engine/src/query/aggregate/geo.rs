@@ -114,17 +114,13 @@ impl GeoNear {
     }
 
     /// The documents within the distances, nearest first.
-    fn found(
-        &self,
-        input: Documents<'_>,
-        env: Env<'_>,
-        held: &mut Held<'_>,
-    ) -> Result<Vec<Entry>> {
+    fn found(&self, input: Documents<'_>, env: Env<'_>, held: &mut Held<'_>) -> Result<Vec<Entry>> {
         let empty = Raw::trusted(super::document::EMPTY);
         let near = self.near.evaluate(&env.scope(empty))?;
         let near = near.raw_or_null();
-        let from = point(near)
-            .ok_or_else(|| invalid(STAGE, "near", "must be a GeoJSON point or a pair of numbers"))?;
+        let from = point(near).ok_or_else(|| {
+            invalid(STAGE, "near", "must be a GeoJSON point or a pair of numbers")
+        })?;
         let measure = match (near.get("type").is_some(), self.spherical) {
             (true, _) => Measure::Metres,
             (false, true) => Measure::Radians,

@@ -56,9 +56,7 @@ impl Match {
 fn holds(test: &Test, document: Raw<'_>, env: &Env<'_>) -> Result<bool> {
     match test {
         Test::Plain(filter) => filter.matches(document),
-        Test::Expression(expression) => {
-            Ok(is_true(&expression.evaluate(&env.scope(document))?))
-        }
+        Test::Expression(expression) => Ok(is_true(&expression.evaluate(&env.scope(document))?)),
         Test::All(tests) => {
             for test in tests {
                 if !holds(test, document, env)? {

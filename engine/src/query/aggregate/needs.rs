@@ -92,8 +92,7 @@ fn reference(text: &str, fields: &mut BTreeSet<String>) -> Option<()> {
 
 fn inclusion(operand: Raw<'_>, fields: &mut BTreeSet<String>) -> Option<()> {
     let off = |value: Raw<'_>| {
-        value.as_bool() == Some(false)
-            || super::operand::integer(value) == Some(0)
+        value.as_bool() == Some(false) || super::operand::integer(value) == Some(0)
     };
     fields.insert("_id".to_owned());
     let mut included = false;

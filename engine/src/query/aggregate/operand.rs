@@ -87,8 +87,14 @@ pub(super) fn field_name<'r>(stage: &str, path: &str, raw: Raw<'r>) -> Result<&'
     Ok(name)
 }
 
-/// Refuses a path with empty parts, with a part that begins with `$`, or with a NUL.
+/// The most parts of a path: setting one goes down part by part.
+const MOST_PARTS: usize = 100;
+
+/// Refuses a path with empty parts, with a part that begins with `$`, with a NUL, or with too many parts.
 pub(super) fn check_name(stage: &str, path: &str, name: &str) -> Result<()> {
+    if name.split('.').count() > MOST_PARTS {
+        return Err(invalid(stage, path, format!("a path has more than {MOST_PARTS} parts")));
+    }
     let wrong = name.split('.').any(|part| part.is_empty() || part.starts_with('$'));
     if wrong || name.contains('\0') {
         return Err(invalid(stage, path, format!("`{name}` is not the path of a field")));

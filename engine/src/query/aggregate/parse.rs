@@ -132,8 +132,7 @@ impl<'a> Parser<'a> {
         parsed: &mut Parsed,
     ) -> Result<()> {
         self.check_place(name, index)?;
-        let stages = &mut parsed.stages;
-        stages.push(match name {
+        let compiled = match name {
             "$match" => Stage::Match(Match::parse(operand, self)?),
             "$project" | "$addFields" | "$set" | "$unset" | "$replaceRoot" | "$replaceWith" => {
                 let reshape = Reshape::parse(name, operand, self.context, self.variables)?;
@@ -161,11 +160,11 @@ impl<'a> Parser<'a> {
             "$geoNear" => Stage::GeoNear(Box::new(GeoNear::parse(operand, self)?)),
             "$sortByCount" => {
                 let (group, sort) = Group::sort_by_count(operand, self)?;
-                stages.push(Stage::Group(Box::new(group)));
+                parsed.stages.push(Stage::Group(Box::new(group)));
                 Stage::Sort(sort)
             }
             "$fill" => {
-                stages.extend(fill::parse(operand, self)?);
+                parsed.stages.extend(fill::parse(operand, self)?);
                 return Ok(());
             }
             "$out" | "$merge" => {
@@ -179,7 +178,8 @@ impl<'a> Parser<'a> {
                 return Err(unsupported(name, "needs JavaScript, which is not supported"));
             }
             _ => return Err(unsupported(name, "is not a supported stage")),
-        });
+        };
+        parsed.stages.push(compiled);
         Ok(())
     }
 

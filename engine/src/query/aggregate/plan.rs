@@ -31,8 +31,7 @@ pub struct Prefix<'a> {
 pub(super) fn improve(stages: &mut [Stage]) {
     for index in 1..stages.len() {
         let mut at = index;
-        while at > 0
-            && matches!((&stages[at - 1], &stages[at]), (Stage::Sort(_), Stage::Match(_)))
+        while at > 0 && matches!((&stages[at - 1], &stages[at]), (Stage::Sort(_), Stage::Match(_)))
         {
             stages.swap(at - 1, at);
             at -= 1;

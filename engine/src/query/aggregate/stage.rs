@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use super::Documents;
 use super::bucket::{Bucket, BucketAuto};
 use super::densify::Densify;
 use super::facet::Facet;
@@ -20,7 +21,6 @@ use super::sort::SortStage;
 use super::stream::Env;
 use super::unwind::Unwind;
 use super::window::WindowFields;
-use super::Documents;
 use crate::error::Result;
 use crate::query::expression::Expression;
 use crate::query::projection::Reshape;

@@ -48,17 +48,15 @@ impl Unit {
     pub(super) fn add(self, date: i64, count: i64) -> i64 {
         let months = match self {
             Self::Fixed(ms) => return date.saturating_add(ms.saturating_mul(count)),
-            Self::Months(months) => {
-                months.saturating_mul(count).clamp(-MOST_MONTHS, MOST_MONTHS)
-            }
+            Self::Months(months) => months.saturating_mul(count).clamp(-MOST_MONTHS, MOST_MONTHS),
         };
         let (day, time) = (date.div_euclid(DAY_MS), date.rem_euclid(DAY_MS));
         let (year, month, day_of_month) = civil(day);
         let total = year * 12 + month - 1 + months;
         let (year, month) = (total.div_euclid(12), total.rem_euclid(12) + 1);
         let day_of_month = day_of_month.min(days_in_month(year, month));
-        let later = i128::from(days(year, month, day_of_month)) * i128::from(DAY_MS)
-            + i128::from(time);
+        let later =
+            i128::from(days(year, month, day_of_month)) * i128::from(DAY_MS) + i128::from(time);
         i64::try_from(later).unwrap_or(if months < 0 { i64::MIN } else { i64::MAX })
     }
 }

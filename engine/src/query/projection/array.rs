@@ -46,8 +46,7 @@ impl Slice {
             return out.extend_from_slice(value.as_bytes());
         }
         let size = usize::try_from(self.skip.unsigned_abs()).unwrap_or(usize::MAX);
-        let skip =
-            if self.skip >= 0 { size } else { value.member_count().saturating_sub(size) };
+        let skip = if self.skip >= 0 { size } else { value.member_count().saturating_sub(size) };
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let start = encode::open(out);
         let mut count = 0;

@@ -101,7 +101,8 @@ impl Shape {
     }
 
     fn new(dialect: Dialect, parsed: Parsed) -> Self {
-        let all = dialect == Dialect::Add || parsed.fields.len() == 0 && parsed.mode == Mode::Exclude;
+        let all =
+            dialect == Dialect::Add || parsed.fields.len() == 0 && parsed.mode == Mode::Exclude;
         Self { mode: (!all).then_some(parsed.mode), fields: parsed.fields }
     }
 

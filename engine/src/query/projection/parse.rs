@@ -106,7 +106,8 @@ impl<'c> Parser<'c> {
     fn object(&mut self, prefix: &str, object: Raw<'_>, depth: u32) -> Result<()> {
         if depth > self.context.limits.query_depth {
             let max = u64::from(self.context.limits.query_depth);
-            let message = format!("a projection is nested more than {max} deep (limits.query_depth)");
+            let message =
+                format!("a projection is nested more than {max} deep (limits.query_depth)");
             return Err(Error::limit("limits.query_depth", max, message));
         }
         for (name, value) in object.object_iter() {

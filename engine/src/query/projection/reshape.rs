@@ -51,9 +51,8 @@ impl Reshape {
             "$project" => shape(Dialect::Stage, operand)?,
             "$addFields" | "$set" => shape(Dialect::Add, operand)?,
             "$unset" => {
-                let exclusion = unset(operand).ok_or_else(|| {
-                    wrong("needs a path, or an array of at least one path")
-                })?;
+                let exclusion = unset(operand)
+                    .ok_or_else(|| wrong("needs a path, or an array of at least one path"))?;
                 shape(Dialect::Stage, Raw::trusted(&exclusion))?
             }
             "$replaceRoot" => match operand.get("newRoot") {

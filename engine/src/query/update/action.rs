@@ -203,9 +203,7 @@ fn zero_like(number: Number) -> Number {
         Number::Int32(_) => Number::Int32(0),
         Number::Int64(_) => Number::Int64(0),
         Number::Double(_) => Number::Double(0.0),
-        Number::Decimal(one) => {
-            Number::Decimal(Decimal128::from_parts(false, 0, 0).unwrap_or(one))
-        }
+        Number::Decimal(one) => Number::Decimal(Decimal128::from_parts(false, 0, 0).unwrap_or(one)),
     }
 }
 

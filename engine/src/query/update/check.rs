@@ -53,7 +53,6 @@ fn long_name(limits: &Limits) -> Error {
 
 fn too_deep(limits: &Limits) -> Error {
     let max = u64::from(limits.nesting);
-    let message =
-        format!("the document would be nested more than {max} deep (limits.nesting)");
+    let message = format!("the document would be nested more than {max} deep (limits.nesting)");
     Error::limit("limits.nesting", max, message)
 }

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::path::Part;
 use super::plan::{Branch, Step};
 use super::pull::wrap;
-use super::path::Part;
 use crate::error::{Error, Result};
 use crate::query::{Context, Filter};
 use crate::value::Raw;

@@ -23,8 +23,8 @@ mod run;
 mod set;
 mod upsert;
 
-pub use bound::BoundUpdate;
 pub(in crate::query) use action::integer;
+pub use bound::BoundUpdate;
 pub(in crate::query) use pull::wrap;
 
 use super::{Context, Filter};
@@ -83,7 +83,8 @@ impl Update {
             return Err(Error::invalid("invalid_update", message));
         };
         if let Some((name, _)) = members.find(|(name, _)| name.starts_with('$')) {
-            let message = format!("a new document cannot have the operator {name} beside its fields");
+            let message =
+                format!("a new document cannot have the operator {name} beside its fields");
             return Err(Error::invalid("mixed_update", message).with("operator", name));
         }
         Ok(Self { kind: Kind::Replacement(update.as_bytes().into()), limits })
@@ -119,7 +120,8 @@ impl Update {
     /// The document that an upsert makes: from the equalities of `filter`, then the operators with `$setOnInsert`. Where
     /// neither gives an `_id` it has `new_id`.
     pub fn upsert(&self, filter: &Filter, new_id: [u8; 12]) -> Result<Vec<u8>> {
-        let start = self.write_plan(upsert::equalities(filter, self.is_replacement(), &self.limits)?)?;
+        let start =
+            self.write_plan(upsert::equalities(filter, self.is_replacement(), &self.limits)?)?;
         let start = Raw::trusted(&start);
         let (body, missing) = self.change(start, None, true)?;
         let new = ids::settle(start.get(ID), body, missing, Some(new_id))?;

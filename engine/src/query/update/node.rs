@@ -51,7 +51,8 @@ impl<'a> Node<'a> {
             if let Some(elements) = raw.as_array() {
                 *self = Self::Array(elements.map(Node::Raw).collect());
             } else if let Some(members) = raw.as_object() {
-                *self = Self::Object(members.map(|(name, value)| (name, Node::Raw(value))).collect());
+                *self =
+                    Self::Object(members.map(|(name, value)| (name, Node::Raw(value))).collect());
             }
         }
         match self {

@@ -25,7 +25,10 @@ impl Stages {
             let message = format!("a pipeline of more than {max} stages (limits.query_clauses)");
             return Err(Error::limit("limits.query_clauses", max, message));
         }
-        let stages = pipeline.array_iter().map(|stage| parse_stage(stage, context)).collect::<Result<_>>()?;
+        let stages = pipeline
+            .array_iter()
+            .map(|stage| parse_stage(stage, context))
+            .collect::<Result<_>>()?;
         Ok(Self { stages, now_ms: context.now_ms })
     }
 

@@ -73,7 +73,10 @@ impl Step {
 pub(super) fn conflict(leaf: &Leaf) -> Error {
     Error::invalid(
         "conflicting_paths",
-        format!("{}: path `{}` conflicts with another path of the update", leaf.operator, leaf.path),
+        format!(
+            "{}: path `{}` conflicts with another path of the update",
+            leaf.operator, leaf.path
+        ),
     )
     .with("operator", leaf.operator)
     .with("path", &*leaf.path)

@@ -61,9 +61,7 @@ impl Pull {
         match self {
             Self::Equal(value) => Ok(compare::equal(element, Raw::trusted(value))),
             Self::Value(filter) => filter.matches(Raw::trusted(&wrap(ELEMENT, element))),
-            Self::Document(filter) => {
-                Ok(element.as_object().is_some() && filter.matches(element)?)
-            }
+            Self::Document(filter) => Ok(element.as_object().is_some() && filter.matches(element)?),
         }
     }
 }

@@ -175,4 +175,3 @@ fn place(position: i64, len: usize) -> usize {
 fn size(number: i64) -> usize {
     usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX)
 }
-

@@ -30,9 +30,8 @@ impl Rename {
             Opened::Array(_) => refused("leads through an array"),
             Opened::Scalar => refused("leads through a value that is neither object nor array"),
             Opened::Object(members) => {
-                let found = members
-                    .iter_mut()
-                    .find(|(name, node)| *name == part.name() && !node.is_gone());
+                let found =
+                    members.iter_mut().find(|(name, node)| *name == part.name() && !node.is_gone());
                 match found {
                     None => Ok(None),
                     Some((_, node)) if rest.is_empty() => {

@@ -68,7 +68,10 @@ impl<'a> Run<'a> {
                         _ => self.blocked(steps),
                     };
                     if let Some(leaf) = leaf {
-                        return Err(no_way(leaf, "leads through a value that is neither object nor array"));
+                        return Err(no_way(
+                            leaf,
+                            "leads through a value that is neither object nor array",
+                        ));
                     }
                 }
             }
@@ -93,8 +96,8 @@ impl<'a> Run<'a> {
         members: &mut Members<'a>,
     ) -> Result<()> {
         let many = groups.len() > LINEAR_MEMBERS_MAX && members.len() > LINEAR_MEMBERS_MAX;
-        let table: Option<HashMap<&str, usize>> =
-            many.then(|| members.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect());
+        let table: Option<HashMap<&str, usize>> = many
+            .then(|| members.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect());
         for (key, steps) in groups {
             let Some(name) = key.name() else {
                 match self.active(&steps) {
@@ -104,7 +107,9 @@ impl<'a> Run<'a> {
             };
             let place = match &table {
                 Some(table) => table.get(name).copied(),
-                None => members.iter().position(|(member, node)| *member == name && !node.is_gone()),
+                None => {
+                    members.iter().position(|(member, node)| *member == name && !node.is_gone())
+                }
             };
             match place.and_then(|place| members.get_mut(place)) {
                 Some((_, node)) if !node.is_gone() => match self.apply(&steps, node)? {
@@ -182,7 +187,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn pad(&mut self, elements: &mut Vec<Node<'a>>, index: usize, steps: &[&'a Step]) -> Result<()> {
+    fn pad(
+        &mut self,
+        elements: &mut Vec<Node<'a>>,
+        index: usize,
+        steps: &[&'a Step],
+    ) -> Result<()> {
         let missing = index.saturating_sub(elements.len());
         let Some(left) = self.padding.checked_sub(missing) else {
             let what = format!("is an index more than {PADDING_MAX} past the end of its array");

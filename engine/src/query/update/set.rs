@@ -87,7 +87,9 @@ impl PullAll {
     pub(super) fn apply(&self, elements: &mut Vec<Node<'_>>, limits: &Limits) -> Result<()> {
         let mut refused = Ok(());
         elements.retain_mut(|element| match element.raw(limits) {
-            Ok(raw) => self.values.binary_search_by(|v| compare::compare(Raw::trusted(v), raw)).is_err(),
+            Ok(raw) => {
+                self.values.binary_search_by(|v| compare::compare(Raw::trusted(v), raw)).is_err()
+            }
             Err(error) => {
                 refused = Err(error);
                 true

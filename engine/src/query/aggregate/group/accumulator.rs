@@ -120,8 +120,7 @@ impl Spec {
             None => return Err(invalid(stage, name, "is no accumulator")),
         };
         let mut spec = Self { kind, input: None, n: None, sort: None, percentiles: Vec::new() };
-        let expression =
-            |raw: Raw<'_>| Expression::parse(raw, parser.context, parser.variables);
+        let expression = |raw: Raw<'_>| Expression::parse(raw, parser.context, parser.variables);
         match kind {
             Kind::Count => {
                 let [] = options(stage, name, operand, [])?;
@@ -143,8 +142,7 @@ impl Spec {
                 spec.n = Some(expression(required(stage, "n", n)?)?);
             }
             Kind::Percentile => {
-                let [input, p, method] =
-                    options(stage, name, operand, ["input", "p", "method"])?;
+                let [input, p, method] = options(stage, name, operand, ["input", "p", "method"])?;
                 check_method(stage, method)?;
                 spec.input = Some(expression(required(stage, "input", input)?)?);
                 let p = constant(stage, "p", required(stage, "p", p)?, parser.context)?;

@@ -16,7 +16,6 @@ mod table;
 
 pub(super) use accumulator::{Spec, call};
 pub(super) use hash::FastHash;
-pub(super) use numbers::Deviation;
 pub(super) use state::State;
 pub(super) use table::Table;
 
@@ -197,7 +196,8 @@ pub(super) fn parse_field(
     let (Some((accumulator, operand)), None) = (members.next(), members.next()) else {
         return Err(invalid(stage, name, "must have exactly one accumulator"));
     };
-    let spec = Spec::parse(stage, accumulator, operand, parser)
-        .map_err(|error| if error.detail("path").is_some() { error } else { error.with("path", name) })?;
+    let spec = Spec::parse(stage, accumulator, operand, parser).map_err(|error| {
+        if error.detail("path").is_some() { error } else { error.with("path", name) }
+    })?;
     Ok(Field { name: name.to_owned(), spec })
 }

@@ -41,11 +41,8 @@ impl Picked {
         if !full {
             return taken;
         }
-        let dropped = if self.keeps_front {
-            self.entries.pop_back()
-        } else {
-            self.entries.pop_front()
-        };
+        let dropped =
+            if self.keeps_front { self.entries.pop_back() } else { self.entries.pop_front() };
         let freed = dropped.map_or(0, |(key, value)| key.len() + value.len() + OVERHEAD);
         taken.saturating_sub(freed)
     }

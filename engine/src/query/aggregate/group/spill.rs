@@ -82,8 +82,7 @@ impl Partitions {
     pub(super) fn finish(self) -> Result<Vec<Partition>> {
         let mut done = Vec::with_capacity(PARTS);
         for part in self.parts {
-            let mut file =
-                part.into_inner().map_err(|error| failed("writing", error.error()))?;
+            let mut file = part.into_inner().map_err(|error| failed("writing", error.error()))?;
             let len = file.stream_position().map_err(|error| failed("writing", &error))?;
             if len > 0 {
                 file.seek(SeekFrom::Start(0)).map_err(|error| failed("reading", &error))?;

@@ -180,11 +180,7 @@ fn replace(place: &mut Option<Encoded>, raw: Raw<'_>) -> usize {
     place.capacity() - before.min(place.capacity())
 }
 
-fn take_extreme(
-    place: &mut Option<Encoded>,
-    item: &Item<'_>,
-    wanted: std::cmp::Ordering,
-) -> usize {
+fn take_extreme(place: &mut Option<Encoded>, item: &Item<'_>, wanted: std::cmp::Ordering) -> usize {
     let Some(raw) = item.raw().filter(|raw| !raw.is_null()) else { return 0 };
     match place {
         Some(old) if compare::compare(raw, Raw::trusted(old)) != wanted => 0,

@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 
 use super::super::stream::{Env, Held, OVERHEAD};
+use super::Field;
 use super::accumulator::{Input, Spec};
 use super::hash::FastHash;
 use super::state::State;
-use super::Field;
 use crate::error::Result;
 use crate::query::Encoded;
 use crate::value::{Raw, encode};

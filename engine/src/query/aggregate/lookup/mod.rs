@@ -48,8 +48,7 @@ pub(super) struct Lookup {
 impl Lookup {
     pub(super) fn parse(raw: Raw<'_>, parser: &Parser<'_>) -> Result<Self> {
         let names = ["from", "as", "localField", "foreignField", "let", "pipeline"];
-        let [from, target, local, foreign, variables, pipeline] =
-            options(STAGE, "", raw, names)?;
+        let [from, target, local, foreign, variables, pipeline] = options(STAGE, "", raw, names)?;
         let from = from.map(|from| collection_name(STAGE, "from", from)).transpose()?;
         let target = field_name(STAGE, "as", required(STAGE, "as", target)?)?.to_owned();
         let (local, join) = match (local, foreign) {
@@ -60,7 +59,11 @@ impl Lookup {
             }
             (None, None) if pipeline.is_some() => (None, None),
             (None, None) => {
-                return Err(invalid(STAGE, "", "needs `localField` and `foreignField`, or a `pipeline`"));
+                return Err(invalid(
+                    STAGE,
+                    "",
+                    "needs `localField` and `foreignField`, or a `pipeline`",
+                ));
             }
             _ => {
                 let message = "needs `localField` and `foreignField` together";
@@ -277,10 +280,7 @@ fn collection_name(stage: &str, path: &str, raw: Raw<'_>) -> Result<String> {
     }
 }
 
-fn parse_variables(
-    raw: Option<Raw<'_>>,
-    parser: &Parser<'_>,
-) -> Result<Vec<(String, Expression)>> {
+fn parse_variables(raw: Option<Raw<'_>>, parser: &Parser<'_>) -> Result<Vec<(String, Expression)>> {
     let Some(raw) = raw else { return Ok(Vec::new()) };
     let mut variables = Vec::new();
     for (name, operand) in members(STAGE, "let", raw)? {
@@ -294,4 +294,3 @@ fn parse_variables(
     }
     Ok(variables)
 }
-

@@ -86,6 +86,9 @@ impl SortStage {
                 if runs.is_none() {
                     runs = Runs::open(env.collections)?;
                 }
+                if runs.as_ref().is_some_and(Runs::is_full) {
+                    held.take(usize::MAX)?;
+                }
                 if let Some(runs) = &mut runs {
                     arrange(&mut entries);
                     runs.write(entries.drain(..), env)?;

@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 
 /// The most bytes read ahead of one run.
 const READ_AHEAD: u64 = 32 << 10;
+/// The most runs: with more of them, reading ahead would need more memory than was saved.
+const MOST_RUNS: usize = 1000;
 
 /// Runs being written, one after another in one file.
 pub(super) struct Runs {
@@ -39,6 +41,11 @@ impl Runs {
         let Some(file) = collections.spill() else { return Ok(None) };
         let file = file.map_err(|error| failed("opening", &error))?;
         Ok(Some(Self { file: BufWriter::with_capacity(64 << 10, file), at: 0, places: Vec::new() }))
+    }
+
+    /// Whether no further run may be written.
+    pub(super) fn is_full(&self) -> bool {
+        self.places.len() >= MOST_RUNS
     }
 
     /// Writes a run.

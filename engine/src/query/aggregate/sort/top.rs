@@ -64,7 +64,7 @@ impl Top {
             sort.write_key(Raw::trusted(&document), &mut key)?;
             if self.heap.len() < self.most {
                 let entry = Entry { key: key.as_slice().into(), document };
-                let fits = held.try_take(entry.size() * 2);
+                let fits = held.try_take(entry.size());
                 if !fits && self.heap.is_empty() {
                     held.take(entry.size())?;
                 }

@@ -31,8 +31,7 @@ impl Window {
         raw: Raw<'_>,
         sort: Option<&Sort>,
     ) -> Result<Self> {
-        let [documents, range, unit] =
-            options(stage, path, raw, ["documents", "range", "unit"])?;
+        let [documents, range, unit] = options(stage, path, raw, ["documents", "range", "unit"])?;
         match (documents, range) {
             (Some(_), Some(_)) => {
                 Err(invalid(stage, path, "a window has `documents` or `range`, not both"))
@@ -44,9 +43,7 @@ impl Window {
                 parse_documents(stage, path, documents, sort)
             }
             (None, Some(range)) => parse_range(stage, path, range, unit, sort),
-            (None, None) if unit.is_some() => {
-                Err(invalid(stage, path, "`unit` needs a `range`"))
-            }
+            (None, None) if unit.is_some() => Err(invalid(stage, path, "`unit` needs a `range`")),
             (None, None) => Ok(Self::Whole),
         }
     }
@@ -135,12 +132,7 @@ fn bound<T>(
     }
 }
 
-fn parse_documents(
-    stage: &str,
-    path: &str,
-    raw: Raw<'_>,
-    sort: Option<&Sort>,
-) -> Result<Window> {
+fn parse_documents(stage: &str, path: &str, raw: Raw<'_>, sort: Option<&Sort>) -> Result<Window> {
     let (low, high) = pair(stage, path, raw)?;
     let read = |raw: Raw<'_>| {
         integer(raw).ok_or_else(|| invalid(stage, path, "a bound must be a whole number"))

@@ -53,12 +53,10 @@ impl Function {
                 }
             }
             "$shift" => {
-                let [output, by, default] =
-                    options(stage, name, raw, ["output", "by", "default"])?;
+                let [output, by, default] = options(stage, name, raw, ["output", "by", "default"])?;
                 let by = integer(required(stage, "by", by)?)
                     .ok_or_else(|| invalid(stage, "by", "must be a whole number"))?;
-                let default =
-                    default.map(|raw| constant(stage, "default", raw, parser.context));
+                let default = default.map(|raw| constant(stage, "default", raw, parser.context));
                 Self::Shift {
                     output: expression(required(stage, "output", output)?)?,
                     by,
@@ -147,12 +145,8 @@ impl Function {
                 let (x, y) = (view.column(x, &mut inner)?, view.column(y, &mut inner)?);
                 series::covariance(view, &x, &y, &window.ranges(view)?, *is_sample)?
             }
-            Self::LinearFill(input) => {
-                series::linear_fill(view, &view.column(input, &mut inner)?)?
-            }
-            Self::CarryForward(input) => {
-                series::carry_forward(&view.column(input, &mut inner)?)
-            }
+            Self::LinearFill(input) => series::linear_fill(view, &view.column(input, &mut inner)?)?,
+            Self::CarryForward(input) => series::carry_forward(&view.column(input, &mut inner)?),
         };
         for value in &column {
             held.take(size_of::<Encoded>() + value.len())?;
@@ -221,7 +215,10 @@ fn accumulate(
             filled = range.start..range.start;
         }
         let added: Range<usize> = filled.end..range.end;
-        if added.is_empty() && range == filled && let Some(last) = results.last().cloned() {
+        if added.is_empty()
+            && range == filled
+            && let Some(last) = results.last().cloned()
+        {
             held.take(size_of::<Encoded>())?;
             results.push(last);
             continue;

@@ -81,7 +81,8 @@ impl WindowFields {
         let mut input = Some(input);
         let mut held = Held::new(env.budget);
         let (mut entries, mut next) = (Vec::new(), 0);
-        let mut columns = Columns { start: 0, end: 0, values: Vec::new(), held: Held::new(env.budget) };
+        let mut columns =
+            Columns { start: 0, end: 0, values: Vec::new(), held: Held::new(env.budget) };
         generate(env.budget, move || {
             if let Some(input) = input.take() {
                 entries = self.arranged(input, env, &mut held)?;

@@ -11,7 +11,7 @@ use super::{Axis, View};
 use crate::error::Result;
 use crate::query::arithmetic::Number;
 use crate::query::{Encoded, Item};
-use crate::value::{Raw, encode};
+use crate::value::Raw;
 
 const STAGE: &str = "$setWindowFields";
 
