@@ -223,7 +223,7 @@ impl BucketAuto {
         encode::write_str("max", &mut out);
         out.extend_from_slice(max.raw_or_null().as_bytes());
         for field in &self.fields {
-            let mut state = State::new(&field.spec, Raw::NULL, env.now_ms)?;
+            let mut state = State::new(&field.spec, Raw::NULL, &env)?;
             for member in members {
                 env.budget.check()?;
                 let scope = env.scope(Raw::trusted(&member.document));

@@ -5,6 +5,7 @@
 
 use super::super::operand::{constant, invalid, options, required, text, unsupported};
 use super::super::parse::Parser;
+use super::super::stream::Env;
 use crate::error::Result;
 use crate::query::arithmetic::Number;
 use crate::query::expression::{Expression, Scope};
@@ -194,14 +195,13 @@ impl Spec {
     }
 
     /// How many values it keeps, for those that keep some; may depend on the group's `_id`.
-    pub(super) fn kept(&self, id: Raw<'_>, now_ms: i64) -> Result<usize> {
+    pub(super) fn kept(&self, id: Raw<'_>, env: &Env<'_>) -> Result<usize> {
         let Some(n) = &self.n else { return Ok(1) };
         let root = match id.as_object() {
             Some(_) => id,
             None => Raw::trusted(super::super::document::EMPTY),
         };
-        let scope = Scope { root, current: root, now_ms, variables: &[] };
-        n.evaluate(&scope)?
+        n.evaluate(&env.scope(root))?
             .raw()
             .and_then(super::super::operand::integer)
             .filter(|n| *n > 0)

@@ -8,7 +8,6 @@
 
 mod accumulator;
 mod hash;
-mod numbers;
 mod picked;
 mod spill;
 mod state;

@@ -8,21 +8,22 @@ use std::collections::{HashMap, HashSet};
 
 use super::accumulator::{Input, Kind, Spec};
 use super::hash::FastHash;
-use super::numbers::{Deviation, Sum};
 use super::picked::Picked;
 use crate::error::Result;
 use crate::query::arithmetic::Number;
+use crate::query::expression::{Deviation, Total};
 use crate::query::{Encoded, Item};
 use crate::value::key::{self, Direction};
 use crate::value::{Raw, compare, encode};
 
 use super::super::operand::invalid;
+use super::super::stream::Env;
 
 /// The state of one accumulator of one group.
 #[derive(Clone, Debug)]
 pub(in super::super) enum State {
-    Sum(Sum),
-    Avg(Sum),
+    Sum(Total),
+    Avg(Total),
     Least(Option<Encoded>),
     Greatest(Option<Encoded>),
     First(Option<Encoded>),
@@ -67,14 +68,14 @@ pub(in super::super) struct Percentiles {
 
 impl State {
     /// An empty state for a group with this `_id`.
-    pub(in super::super) fn new(spec: &Spec, id: Raw<'_>, now_ms: i64) -> Result<Self> {
+    pub(in super::super) fn new(spec: &Spec, id: Raw<'_>, env: &Env<'_>) -> Result<Self> {
         let picked = |keeps_front, single| -> Result<Self> {
-            let picked = Picked::new(spec.kept(id, now_ms)?, keeps_front, single);
+            let picked = Picked::new(spec.kept(id, env)?, keeps_front, single);
             Ok(Self::Picked(Box::new(picked), spec.kind))
         };
         Ok(match spec.kind {
-            Kind::Sum => Self::Sum(Sum::default()),
-            Kind::Avg => Self::Avg(Sum::default()),
+            Kind::Sum => Self::Sum(Total::default()),
+            Kind::Avg => Self::Avg(Total::default()),
             Kind::Min => Self::Least(None),
             Kind::Max => Self::Greatest(None),
             Kind::First => Self::First(None),
@@ -107,13 +108,13 @@ impl State {
         match self {
             Self::Sum(sum) | Self::Avg(sum) => {
                 if let Some(raw) = item.raw() {
-                    sum.add(raw);
+                    sum.add_raw(raw);
                 }
             }
             Self::Count(count) => *count += 1,
             Self::Deviation(deviation, _) => {
-                if let Some(raw) = item.raw() {
-                    deviation.add(raw);
+                if let Some(number) = item.raw().and_then(Number::read) {
+                    deviation.add(number.to_f64());
                 }
             }
             Self::Least(least) => {
@@ -144,10 +145,14 @@ impl State {
     /// Writes the result.
     pub(in super::super) fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Sum(sum) => sum.total().write(out),
-            Self::Avg(sum) => sum.write_average(out),
+            Self::Sum(sum) => sum.sum().write(out),
+            Self::Avg(sum) => write_or_null(sum.average(), out),
             Self::Count(count) => encode::write_integer(*count, out),
-            Self::Deviation(deviation, is_sample) => deviation.write(*is_sample, out),
+            Self::Deviation(deviation, is_sample) => {
+                let result =
+                    if *is_sample { deviation.sample() } else { deviation.population() };
+                write_or_null(result.map(Number::Double), out);
+            }
             Self::Least(value) | Self::Greatest(value) | Self::First(value) | Self::Last(value) => {
                 match value {
                     Some(value) => out.extend_from_slice(value),
@@ -167,6 +172,13 @@ impl State {
         let mut out = Vec::new();
         self.write(&mut out);
         Encoded::from_vec(out)
+    }
+}
+
+fn write_or_null(number: Option<Number>, out: &mut Vec<u8>) {
+    match number {
+        Some(number) => number.write(out),
+        None => encode::write_null(out),
     }
 }
 

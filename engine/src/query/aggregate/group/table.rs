@@ -23,8 +23,7 @@ pub(in super::super) struct Table<'a> {
     /// The states of all groups, one group after another.
     states: Vec<State>,
     held: Held<'a>,
-    now_ms: i64,
-    budget: &'a crate::query::Budget,
+    env: Env<'a>,
     grows: bool,
 }
 
@@ -36,8 +35,7 @@ impl<'a> Table<'a> {
             ids: Vec::new(),
             states: Vec::new(),
             held: Held::new(env.budget),
-            now_ms: env.now_ms,
-            budget: env.budget,
+            env,
             grows: fields.iter().any(|field| field.spec.grows()),
         }
     }
@@ -55,7 +53,7 @@ impl<'a> Table<'a> {
     /// Whether a new group fits, and leaves room for the others to grow.
     pub(in super::super) fn has_room(&self, key: &[u8], id: Raw<'_>) -> bool {
         let reserve = if self.grows { self.held.bytes() } else { self.held.bytes() / 16 };
-        self.ids.is_empty() || self.budget.has_memory(self.cost(key, id) + reserve)
+        self.ids.is_empty() || self.env.budget.has_memory(self.cost(key, id) + reserve)
     }
 
     /// A new group.
@@ -63,7 +61,7 @@ impl<'a> Table<'a> {
         self.held.take(self.cost(key, id))?;
         let group = self.ids.len();
         for field in self.fields {
-            self.states.push(State::new(&field.spec, id, self.now_ms)?);
+            self.states.push(State::new(&field.spec, id, &self.env)?);
         }
         self.ids.push(Encoded::from_slice(id.as_bytes()));
         self.places.insert(key.into(), group);

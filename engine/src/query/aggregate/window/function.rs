@@ -203,7 +203,7 @@ fn accumulate(
         held.take(input.size())?;
         inputs.push(input);
     }
-    let fresh = || State::new(spec, Raw::NULL, view.env.now_ms);
+    let fresh = || State::new(spec, Raw::NULL, &view.env);
     let mut results = Vec::with_capacity(inputs.len());
     // Windows that begin with the partition only grow; so does the state.
     let (mut state, mut filled) = (fresh()?, 0..0);
