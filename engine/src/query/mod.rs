@@ -10,10 +10,13 @@ mod arithmetic;
 mod budget;
 pub mod expression;
 pub mod filter;
+pub(crate) mod geo;
 mod item;
+pub(crate) mod json_schema;
 pub mod projection;
 mod regex;
 pub mod sort;
+pub(crate) mod text;
 pub mod update;
 
 pub use budget::Budget;
