@@ -87,7 +87,7 @@ impl GeoNear {
             most: size("maxDistance", most, f64::INFINITY)?,
             least: size("minDistance", least, 0.0)?,
             multiplier: size("distanceMultiplier", multiplier, 1.0)?,
-            query: query.map(|raw| Match::parse(raw, parser)).transpose()?,
+            query: query.map(|raw| Match::parse(raw, parser, false)).transpose()?,
         })
     }
 

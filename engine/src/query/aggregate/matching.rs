@@ -1,46 +1,43 @@
 //! `$match`.
 //!
-//! Guarantees: a filter as in a find. Inside a pipeline with variables (`$lookup`'s `let`) a `$expr` at the top level or
-//! below `$and`, `$or`, `$nor` sees them.
+//! Guarantees: a filter as in a find, whose `$expr` also sees the variables of the pipeline (`$lookup`'s `let`). `$near`
+//! is refused (`$geoNear` is for that), and `$text` anywhere but in the first stage.
 //! Leaves to others: the filter language (`Filter`).
 
 use super::operand::invalid;
-use super::parse::Parser;
+use super::parse::{Parser, Place};
 use super::stream::Env;
 use crate::error::Result;
 use crate::query::Filter;
-use crate::query::expression::{Expression, is_true};
-use crate::value::{Object, Raw, encode};
+use crate::value::Raw;
+use crate::value::path::Path;
 
 const STAGE: &str = "$match";
 
 /// A compiled `$match`.
 #[derive(Clone, Debug)]
 pub(super) struct Match {
-    test: Test,
-    /// The filter as it was written, where it stands alone.
+    filter: Box<Filter>,
+    /// The filter as it was written, where no variable takes part.
     source: Option<Vec<u8>>,
 }
 
-#[derive(Clone, Debug)]
-enum Test {
-    Plain(Box<Filter>),
-    Expression(Box<Expression>),
-    All(Vec<Test>),
-    Any(Vec<Test>),
-    None(Vec<Test>),
-}
-
 impl Match {
-    pub(super) fn parse(raw: Raw<'_>, parser: &Parser<'_>) -> Result<Self> {
+    /// Compiles it; `is_first` in the pipeline.
+    pub(super) fn parse(raw: Raw<'_>, parser: &Parser<'_>, is_first: bool) -> Result<Self> {
         if raw.as_object().is_none() {
             return Err(invalid(STAGE, "", "must be an object"));
         }
-        if !parser.variables.is_empty() && has_expression(raw) {
-            return Ok(Self { test: parse_test(raw, parser, 0)?, source: None });
+        let filter = Filter::parse_with(raw, parser.context, parser.variables)?;
+        if filter.near().is_some() {
+            return Err(invalid(STAGE, "", "may not hold $near or $nearSphere; use $geoNear"));
         }
-        let filter = Filter::parse(raw, parser.context)?;
-        Ok(Self { test: Test::Plain(Box::new(filter)), source: Some(raw.as_bytes().to_vec()) })
+        if filter.text().is_some() && !(is_first && parser.place == Place::Top) {
+            return Err(invalid(STAGE, "", "may hold $text in the first stage only"));
+        }
+        let is_plain = parser.variables.is_empty() || !has_expression(raw);
+        let source = is_plain.then(|| raw.as_bytes().to_vec());
+        Ok(Self { filter: Box::new(filter), source })
     }
 
     /// The filter document, where no variable takes part.
@@ -48,35 +45,15 @@ impl Match {
         self.source.as_deref()
     }
 
+    /// Tells a `$text` its fields.
+    pub(super) fn bind_text(&mut self, fields: &[Path]) {
+        self.filter.bind_text(fields);
+    }
+
+    #[inline]
     pub(super) fn matches(&self, document: Raw<'_>, env: &Env<'_>) -> Result<bool> {
-        holds(&self.test, document, env)
+        self.filter.matches_with(document, env.variables)
     }
-}
-
-fn holds(test: &Test, document: Raw<'_>, env: &Env<'_>) -> Result<bool> {
-    match test {
-        Test::Plain(filter) => filter.matches(document),
-        Test::Expression(expression) => Ok(is_true(&expression.evaluate(&env.scope(document))?)),
-        Test::All(tests) => {
-            for test in tests {
-                if !holds(test, document, env)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        }
-        Test::Any(tests) => any(tests, document, env),
-        Test::None(tests) => Ok(!any(tests, document, env)?),
-    }
-}
-
-fn any(tests: &[Test], document: Raw<'_>, env: &Env<'_>) -> Result<bool> {
-    for test in tests {
-        if holds(test, document, env)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Whether a `$expr` is there, at the top or below `$and`, `$or`, `$nor`.
@@ -92,46 +69,4 @@ fn has_expression(filter: Raw<'_>) -> bool {
         }
     }
     false
-}
-
-fn parse_test(filter: Raw<'_>, parser: &Parser<'_>, depth: u32) -> Result<Test> {
-    parser.check_depth(depth)?;
-    if !has_expression(filter) {
-        return Ok(Test::Plain(Box::new(Filter::parse(filter, parser.context)?)));
-    }
-    let (mut tests, mut plain) = (Vec::new(), Object::new());
-    for (name, value) in filter.object_iter() {
-        match name {
-            "$expr" => {
-                let expression = Expression::parse(value, parser.context, parser.variables)?;
-                tests.push(Test::Expression(Box::new(expression)));
-            }
-            "$and" => tests.push(Test::All(parse_list(name, value, parser, depth)?)),
-            "$or" => tests.push(Test::Any(parse_list(name, value, parser, depth)?)),
-            "$nor" => tests.push(Test::None(parse_list(name, value, parser, depth)?)),
-            _ => {
-                plain.insert(name, value.to_value());
-            }
-        }
-    }
-    if !plain.is_empty() {
-        let mut bytes = Vec::new();
-        encode::encode_object(&plain, &mut bytes);
-        let filter = Filter::parse(Raw::trusted(&bytes), parser.context)?;
-        tests.insert(0, Test::Plain(Box::new(filter)));
-    }
-    Ok(Test::All(tests))
-}
-
-fn parse_list(name: &str, list: Raw<'_>, parser: &Parser<'_>, depth: u32) -> Result<Vec<Test>> {
-    let elements = list
-        .as_array()
-        .filter(|_| list.member_count() > 0)
-        .ok_or_else(|| invalid(STAGE, name, "must be a list of filters that is not empty"))?;
-    elements
-        .map(|element| match element.as_object() {
-            Some(_) => parse_test(element, parser, depth + 1),
-            None => Err(invalid(STAGE, name, "must be a list of filters")),
-        })
-        .collect()
 }

@@ -46,6 +46,7 @@ use self::stream::Env;
 use super::{Budget, Context};
 use crate::error::Result;
 use crate::value::Raw;
+use crate::value::path::Path;
 
 /// A compiled pipeline.
 #[derive(Clone, Debug)]
@@ -97,6 +98,13 @@ impl Pipeline {
     /// What its first stages ask for, so that an index can answer them.
     pub fn prefix(&self) -> Prefix<'_> {
         plan::prefix(&self.parsed.stages)
+    }
+
+    /// Tells a `$text` in the first stage the fields of the collection's text index; `$**` stands for all of them.
+    pub fn bind_text(&mut self, fields: &[Path]) {
+        if let Some(stage::Stage::Match(test)) = self.parsed.stages.first_mut() {
+            test.bind_text(fields);
+        }
     }
 
     /// The top-level fields that it reads of each input document; `None` means all of them.

@@ -133,7 +133,7 @@ impl<'a> Parser<'a> {
     ) -> Result<()> {
         self.check_place(name, index)?;
         let compiled = match name {
-            "$match" => Stage::Match(Match::parse(operand, self)?),
+            "$match" => Stage::Match(Match::parse(operand, self, index == 0)?),
             "$project" | "$addFields" | "$set" | "$unset" | "$replaceRoot" | "$replaceWith" => {
                 let reshape = Reshape::parse(name, operand, self.context, self.variables)?;
                 Stage::Reshape(Box::new(reshape))

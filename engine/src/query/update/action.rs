@@ -42,8 +42,8 @@ pub(super) enum Action {
     Multiply(Number),
     /// `$min` and `$max`: the value, and how it must compare with the old one to replace it.
     Extreme(Box<[u8]>, Ordering),
-    /// The old place of a `$rename`.
-    RenameFrom,
+    /// The old place of the `$rename` with this number.
+    RenameFrom(usize),
     /// The new place of the `$rename` with this number.
     RenameTo(usize),
     /// `$bit`.
@@ -78,7 +78,7 @@ impl Leaf {
 
     /// Whether it is one of the two places of a `$rename`.
     pub(super) fn is_rename(&self) -> bool {
-        matches!(self.action, Action::RenameFrom | Action::RenameTo(_))
+        matches!(self.action, Action::RenameFrom(_) | Action::RenameTo(_))
     }
 
     /// Applies it to a value that is there.
@@ -94,7 +94,7 @@ impl Leaf {
                     *node = Node::Raw(value);
                 }
             }
-            Action::RenameFrom | Action::RenameTo(_) => {}
+            Action::RenameFrom(_) | Action::RenameTo(_) => {}
             Action::Bit(bits) => {
                 let value = node.raw(limits)?;
                 let new = bits.apply(value).ok_or_else(|| self.wrong_type(value, "an integer"))?;
@@ -137,7 +137,7 @@ impl Leaf {
                 Node::Array(elements)
             }
             Action::Unset
-            | Action::RenameFrom
+            | Action::RenameFrom(_)
             | Action::RenameTo(_)
             | Action::Pop { .. }
             | Action::Pull(_)

@@ -143,9 +143,10 @@ impl Update {
             Kind::Operators(operators, plan) => (operators, plan),
         };
         let mut root = Node::Raw(document);
-        let mut renamed = Vec::with_capacity(operators.renames.len());
-        for rename in &operators.renames {
-            renamed.push(rename.take(&mut root)?);
+        let (sources, renames) = &operators.renames;
+        let mut renamed = vec![None; *renames];
+        if *renames > 0 {
+            rename::take(sources, &mut root, &mut renamed)?;
         }
         let name = position.map(|index| index.to_string());
         let mut run = Run {

@@ -9,19 +9,17 @@ use super::action::{self, Action, Leaf, refused};
 use super::filters::{self, ArrayFilter};
 use super::path::{self, Part, PathRules};
 use super::plan::Branch;
-use super::rename::Rename;
 use crate::error::{Error, Result};
 use crate::query::Context;
 use crate::value::Raw;
-use crate::value::path::Path;
 
 /// An update of operators.
 #[derive(Clone, Debug)]
 pub(super) struct Operators {
     /// What to do, by path.
     pub(super) plan: Branch,
-    /// The `$rename`s by number.
-    pub(super) renames: Vec<Rename>,
+    /// The old places of all `$rename`s, and how many there are.
+    pub(super) renames: (Branch, usize),
     /// The array filters by number.
     pub(super) filters: Vec<ArrayFilter>,
     /// Whether a path has the positional `$`.
@@ -55,8 +53,12 @@ impl Operators {
         context: &Context<'_>,
     ) -> Result<Self> {
         let (filters, numbers) = filters::parse(array_filters, context)?;
-        let mut operators =
-            Self { plan: Branch::default(), renames: Vec::new(), filters, positional: false };
+        let mut operators = Self {
+            plan: Branch::default(),
+            renames: Default::default(),
+            filters,
+            positional: false,
+        };
         for (name, operands) in update.object_iter() {
             let Some(operator) = OPERATORS.into_iter().find(|operator| *operator == name) else {
                 return Err(unknown(name));
@@ -113,9 +115,13 @@ impl Operators {
                 return Err(refused("invalid_path", OPERATOR, path, what));
             }
         }
-        let number = self.renames.len();
-        self.renames.push(Rename { from: Path::new(from) });
-        self.add(OPERATOR, from, Action::RenameFrom, context, filters)?;
+        let number = self.renames.1;
+        self.renames.1 += 1;
+        self.add(OPERATOR, from, Action::RenameFrom(number), context, filters)?;
+        let rules = PathRules { limits: context.limits, filters };
+        let action = Action::RenameFrom(number);
+        let leaf = Leaf { operator: OPERATOR, path: from.into(), action, insert_only: false };
+        self.renames.0.insert(path::parse(from, OPERATOR, &rules)?, leaf)?;
         self.add(OPERATOR, to, Action::RenameTo(number), context, filters)
     }
 }

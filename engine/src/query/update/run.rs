@@ -95,9 +95,7 @@ impl<'a> Run<'a> {
         groups: Vec<(Key<'a>, Steps<'a>)>,
         members: &mut Members<'a>,
     ) -> Result<()> {
-        let many = groups.len() > LINEAR_MEMBERS_MAX && members.len() > LINEAR_MEMBERS_MAX;
-        let table: Option<HashMap<&str, usize>> = many
-            .then(|| members.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect());
+        let find = find_member(members, groups.len());
         for (key, steps) in groups {
             let Some(name) = key.name() else {
                 match self.active(&steps) {
@@ -105,14 +103,8 @@ impl<'a> Run<'a> {
                     None => continue,
                 }
             };
-            let place = match &table {
-                Some(table) => table.get(name).copied(),
-                None => {
-                    members.iter().position(|(member, node)| *member == name && !node.is_gone())
-                }
-            };
-            match place.and_then(|place| members.get_mut(place)) {
-                Some((_, node)) if !node.is_gone() => match self.apply(&steps, node)? {
+            match find(name, members).and_then(|place| members.get_mut(place)) {
+                Some((_, node)) => match self.apply(&steps, node)? {
                     Fate::Keep => {}
                     Fate::Remove => *node = Node::Gone,
                     Fate::Last(value) => {
@@ -120,7 +112,7 @@ impl<'a> Run<'a> {
                         members.push((name, value));
                     }
                 },
-                _ => {
+                None => {
                     if let Some(node) = self.make(&steps)? {
                         members.push((name, node));
                     }
@@ -281,7 +273,7 @@ impl<'a> Run<'a> {
     /// Whether an operator does nothing in this run.
     fn is_idle(&self, leaf: &Leaf) -> bool {
         match leaf.action {
-            Action::RenameFrom => true,
+            Action::RenameFrom(_) => true,
             Action::RenameTo(number) => self.renamed.get(number).is_none_or(Option::is_none),
             _ => leaf.insert_only && !self.insert,
         }
@@ -315,6 +307,24 @@ impl<'a> Key<'a> {
             Self::Index(_, name) | Self::Name(name) => Some(name),
             Self::All | Self::Filter(_) => None,
         }
+    }
+}
+
+/// How members of an object are found when `count` of them are looked for; members that come later are not, nor are those
+/// that are gone.
+pub(super) fn find_member<'a>(
+    members: &Members<'a>,
+    count: usize,
+) -> impl Fn(&str, &Members<'a>) -> Option<usize> + use<'a> {
+    let many = count > LINEAR_MEMBERS_MAX && members.len() > LINEAR_MEMBERS_MAX;
+    let table: Option<HashMap<&'a str, usize>> =
+        many.then(|| members.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect());
+    move |name, members| {
+        let place = match &table {
+            Some(table) => table.get(name).copied(),
+            None => members.iter().position(|(member, node)| *member == name && !node.is_gone()),
+        };
+        place.filter(|place| members.get(*place).is_some_and(|(_, node)| !node.is_gone()))
     }
 }
 

@@ -60,7 +60,12 @@ fn collect_test<'f>(path: &'f Path, test: &'f Test, found: &mut Vec<(&'f Path, &
                 found.push((path, value));
             }
         }
-        Test::All(tests) => tests.iter().for_each(|test| collect_test(path, test, found)),
+        // Several equalities at once are an `$all` of several values, which says nothing about the field.
+        Test::All(tests)
+            if tests.iter().filter(|test| matches!(test, Test::Equal(_))).count() < 2 =>
+        {
+            tests.iter().for_each(|test| collect_test(path, test, found));
+        }
         _ => {}
     }
 }

@@ -149,8 +149,7 @@ impl State {
             Self::Avg(sum) => write_or_null(sum.average(), out),
             Self::Count(count) => encode::write_integer(*count, out),
             Self::Deviation(deviation, is_sample) => {
-                let result =
-                    if *is_sample { deviation.sample() } else { deviation.population() };
+                let result = if *is_sample { deviation.sample() } else { deviation.population() };
                 write_or_null(result.map(Number::Double), out);
             }
             Self::Least(value) | Self::Greatest(value) | Self::First(value) | Self::Last(value) => {

@@ -67,7 +67,7 @@ impl GraphLookup {
                 None => None,
                 Some(_) => Some(name("depthField", depth)?),
             },
-            restrict: restrict.map(|raw| Match::parse(raw, parser)).transpose()?,
+            restrict: restrict.map(|raw| Match::parse(raw, parser, false)).transpose()?,
         })
     }
 
