@@ -113,7 +113,10 @@ fn read_keys(keys: Raw<'_>) -> Result<IndexKind> {
     let members = keys.as_object().ok_or_else(|| invalid("keys", "an object of paths"))?;
     let (mut fields, mut texts, mut points) = (Vec::new(), Vec::new(), Vec::new());
     for (path, kind) in members {
-        crate::query::sort::check_path(path)?;
+        // Every text of a document.
+        if path != "$**" || kind.as_str() != Some("text") {
+            crate::query::sort::check_path(path)?;
+        }
         let direction = kind.as_i64().or_else(|| kind.as_double().map(|number| number as i64));
         match (kind.as_str(), direction) {
             (Some("text"), _) => texts.push(Path::new(path)),

@@ -1,9 +1,11 @@
 //! The entries of a document under an index.
 
 use super::definition::{Definition, IndexKind};
-use super::keys;
+use super::points::{point_entry, shape_entry};
+use super::{keys, word_entry};
 use crate::error::Result;
 use crate::query::sort::Sort;
+use crate::query::{geo, text};
 use crate::value::path::Path;
 use crate::value::{Raw, ValueKind};
 
@@ -73,9 +75,15 @@ fn exists(at: Raw<'_>, parts: &[crate::value::path::PathPart]) -> bool {
 }
 
 fn words(paths: &[Path], document: Raw<'_>, list: &mut Vec<Entry>) {
-    let _ = (paths, document, list);
+    text::each_word(document, paths, &mut |word| list.push(word_entry(&word)));
+    list.sort_unstable();
+    list.dedup();
 }
 
 fn points(path: &Path, document: Raw<'_>, list: &mut Vec<Entry>) {
-    let _ = (path, document, list);
+    geo::each_place(document, path, &mut |point| {
+        list.push(point.map_or_else(shape_entry, |point| point_entry(point.x, point.y)));
+    });
+    list.sort_unstable();
+    list.dedup();
 }

@@ -6,7 +6,7 @@
 /// A box: least x, least y, greatest x, greatest y.
 pub(crate) type Area = [f64; 4];
 
-/// Most ranges for a list of boxes.
+/// Most ranges for a box.
 const RANGES_MAX: usize = 64;
 
 /// The entry of a point.
@@ -14,20 +14,25 @@ pub(crate) fn point_entry(x: f64, y: f64) -> Vec<u8> {
     place(x, y).to_be_bytes().to_vec()
 }
 
-/// Ranges of entries, from one on and before another, that hold every point of the boxes; in order, apart.
-pub(crate) fn point_ranges(areas: &[Area]) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// The entry of a place that is more than a point: behind those of all points.
+pub(crate) fn shape_entry() -> Vec<u8> {
+    vec![0xff; 9]
+}
+
+/// Ranges of entries, from one on and before another, that hold every point of the box and every shape; in order, apart.
+pub(crate) fn point_ranges(area: Area) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut cells: Vec<Cell> = vec![Cell { x: 0, y: 0, level: 0 }];
-    let areas: Vec<_> = areas.iter().map(|area| grid(*area)).collect();
+    let area = grid(area);
     loop {
         let mut finer = Vec::with_capacity(cells.len() * 4);
         let mut split = false;
         for cell in &cells {
-            if cell.level == 32 || areas.iter().any(|area| cell.lies_within(area)) {
+            if cell.level == 32 || cell.lies_within(&area) {
                 finer.push(*cell);
                 continue;
             }
             split = true;
-            finer.extend(cell.quarters().filter(|cell| areas.iter().any(|area| cell.meets(area))));
+            finer.extend(cell.quarters().filter(|cell| cell.meets(&area)));
         }
         if !split || finer.len() > RANGES_MAX {
             break;
@@ -44,7 +49,8 @@ pub(crate) fn point_ranges(areas: &[Area]) -> Vec<(Vec<u8>, Vec<u8>)> {
         }
     }
     let end = |to: Option<u64>| to.map_or_else(|| vec![0xff; 9], |to| to.to_be_bytes().to_vec());
-    joined.into_iter().map(|(from, to)| (from.to_be_bytes().to_vec(), end(to))).collect()
+    let points = joined.into_iter().map(|(from, to)| (from.to_be_bytes().to_vec(), end(to)));
+    points.chain([(shape_entry(), vec![0xff; 10])]).collect()
 }
 
 /// A square of the grid: its least corner, and how often the whole was halved.
@@ -139,8 +145,8 @@ mod tests {
                 || (random.random_range(-190.0..190.0), random.random_range(-95.0..95.0));
             let ((a, b), (c, d)): ((f64, f64), (f64, f64)) = (corner(), corner());
             let area = [a.min(c), b.min(d), a.max(c), b.max(d)];
-            let ranges = point_ranges(&[area]);
-            assert!(ranges.len() <= RANGES_MAX);
+            let ranges = point_ranges(area);
+            assert!(ranges.len() <= RANGES_MAX + 1);
             for _ in 0..50 {
                 let x = random.random_range(area[0]..=area[2]);
                 let y = random.random_range(area[1]..=area[3]);
@@ -152,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_small_box_leaves_most_points_out() {
-        let ranges = point_ranges(&[[10.0, 10.0, 10.5, 10.5]]);
+        let ranges = point_ranges([10.0, 10.0, 10.5, 10.5]);
         let mut random = StdRng::seed_from_u64(8);
         let inside = (0..10_000).filter(|_| {
             let entry =

@@ -262,6 +262,9 @@ fn is_touched(index: &Index, event: &Event<'_>) -> bool {
     let overlaps = |path: &str| {
         let meets = |indexed: &crate::value::path::Path| {
             let indexed = indexed.as_str();
+            if indexed == "$**" {
+                return true;
+            }
             let (short, long) =
                 if path.len() < indexed.len() { (path, indexed) } else { (indexed, path) };
             long.starts_with(short)

@@ -86,6 +86,11 @@ impl Filter {
         Ok(found.then_some(Position { element }))
     }
 
+    /// A filter of other conditions, at the same time.
+    pub(super) fn with_root(&self, root: Node) -> Self {
+        Self { root, now_ms: self.now_ms }
+    }
+
     /// The compiled conditions, for the planner and for upserts.
     pub fn root(&self) -> &Node {
         &self.root

@@ -1,6 +1,6 @@
 //! What the planner asks of a filter as a whole.
 
-use super::super::filter::{Filter, Node};
+use super::super::filter::{Filter, Node, Test};
 use crate::index::Area;
 use crate::value::path::Path;
 
@@ -26,14 +26,27 @@ impl Filter {
                 Node::And(more) => all.extend(more.iter().cloned()),
                 other => all.push(other.clone()),
             }
-            Self::from_root(Node::And(all))
+            self.with_root(Node::And(all))
         };
         Some(branches.iter().map(with_others).collect())
     }
 
-    /// Boxes that hold every point at a path with which a document can match.
-    pub(super) fn boxes(&self, path: &Path) -> Option<Vec<Area>> {
-        let _ = path;
-        None
+    /// A box that holds a point of every place at a path with which a document can match.
+    pub(super) fn area(&self, path: &Path) -> Option<Area> {
+        let Node::And(list) = self.root() else { return None };
+        list.iter().find_map(|node| match node {
+            Node::Field { path: at, test } if at.as_str() == path.as_str() => area(test),
+            _ => None,
+        })
     }
+}
+
+fn area(test: &Test) -> Option<Area> {
+    let bounds = match test {
+        Test::Geo(geo) => geo.bounds(),
+        Test::Near(near) => near.bounds()?,
+        Test::All(tests) => return tests.iter().find_map(area),
+        _ => return None,
+    };
+    Some([bounds.min.x, bounds.min.y, bounds.max.x, bounds.max.y])
 }

@@ -14,7 +14,7 @@ pub(super) fn each_value(
         let Some(mut elements) = at.as_array() else { return each(at) };
         return elements.try_for_each(each);
     };
-    if let Some(mut elements) = at.as_array() {
+    if let Some(elements) = at.as_array() {
         if let Some(element) = part.index().and_then(|index| at.at(index)) {
             each_value(element, rest, each)?;
         }

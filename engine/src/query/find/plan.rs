@@ -371,7 +371,7 @@ fn unordered(index: Arc<Index>, ranges: Vec<Range>, bounds: Object, points: usiz
 }
 
 fn through_words(index: &Arc<Index>, filter: &Filter) -> Option<IndexAccess> {
-    let words = filter.text()?.terms();
+    let words: Vec<&str> = filter.text()?.terms().collect();
     let mut ranges = Vec::new();
     for word in &words {
         let entry = crate::index::word_entry(word);
@@ -381,15 +381,15 @@ fn through_words(index: &Arc<Index>, filter: &Filter) -> Option<IndexAccess> {
     ranges.sort();
     ranges.dedup();
     let mut bounds = Object::new();
-    bounds.insert("$text", words.into_iter().map(Value::String).collect::<Vec<_>>());
+    bounds.insert("$text", words.into_iter().map(Value::from).collect::<Vec<_>>());
     let index = Arc::clone(index);
     Some(unordered(index, ranges, bounds, 1))
 }
 
 fn through_points(index: &Arc<Index>, path: &Path, filter: &Filter) -> Option<IndexAccess> {
-    let boxes = filter.boxes(path)?;
+    let area = filter.area(path)?;
     let mut ranges = Vec::new();
-    for (from, to) in crate::index::point_ranges(&boxes) {
+    for (from, to) in crate::index::point_ranges(area) {
         ranges.push((keys::entry(index.number, &from, &[]), keys::entry(index.number, &to, &[])));
     }
     ranges.sort();

@@ -50,6 +50,22 @@ struct Shape {
     polygons: Vec<Vec<Vec<Point>>>,
 }
 
+/// Calls `each` with every place of a document at a path: its point, or `None` for a shape.
+pub(crate) fn each_place(
+    document: Raw<'_>,
+    path: &crate::value::path::Path,
+    each: &mut dyn FnMut(Option<Point>),
+) {
+    super::filter::walk(document, path.parts(), true, &mut None, &mut |value| {
+        match value.and_then(Location::read) {
+            Some(Location::Point(point)) => each(Some(point)),
+            Some(Location::Shape(_)) => each(None),
+            None => {}
+        }
+        false
+    });
+}
+
 /// A compiled `$geoWithin` or `$geoIntersects`.
 #[derive(Clone, Debug)]
 pub struct GeoTest {
@@ -79,7 +95,6 @@ impl GeoTest {
     }
 
     /// A box around every point that can match; a shape that matches has at least one such point.
-    #[allow(dead_code, reason = "for the planner")]
     pub(crate) fn bounds(&self) -> Bounds {
         self.region.bounds()
     }

@@ -75,12 +75,6 @@ impl Near {
         })
     }
 
-    /// Where the places are.
-    #[allow(dead_code, reason = "for the planner")]
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The distance of the nearest place of a document that is neither too near nor too far.
     pub fn distance(&self, document: Raw<'_>) -> Option<f64> {
         let mut nearest: Option<f64> = None;
@@ -113,7 +107,6 @@ impl Near {
     }
 
     /// A box around all that can match, where there is a largest distance.
-    #[allow(dead_code, reason = "for the planner")]
     pub(crate) fn bounds(&self) -> Option<Bounds> {
         if self.max.is_infinite() {
             return None;

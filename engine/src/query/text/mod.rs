@@ -13,9 +13,17 @@ mod tests;
 
 pub(crate) use query::TextQuery;
 
+use crate::value::Raw;
+use crate::value::path::Path;
+
 /// The words of a text, normalized.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
     split(text).map(fold::fold)
+}
+
+/// Calls `each` with every word of a document's texts at the paths.
+pub(crate) fn each_word(document: Raw<'_>, paths: &[Path], each: &mut dyn FnMut(String)) {
+    query::each_text(document, paths, &mut |text| words(text).for_each(&mut *each));
 }
 
 /// The words of a text as they are written.

@@ -192,7 +192,7 @@ impl Found<'_> {
 }
 
 /// Calls with every text under the fields of an index.
-fn each_text(document: Raw<'_>, fields: &[Path], each: &mut dyn FnMut(&str)) {
+pub(super) fn each_text(document: Raw<'_>, fields: &[Path], each: &mut dyn FnMut(&str)) {
     if fields.iter().any(|field| field.as_str() == "$**") {
         return every_text(document, each);
     }

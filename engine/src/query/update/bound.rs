@@ -1,8 +1,6 @@
 //! An update together with the filter that found the document, as the writer takes it.
 //!
-//! Guarantees: the filter is looked at again when the change is made; where it no longer holds, the document stays as it is
-//! and no event is made.
-//! Leaves to others: telling the caller that nothing changed.
+//! Guarantees: the filter is looked at again when the change is made; a document that no longer satisfies it is passed over.
 
 use std::sync::Arc;
 
@@ -22,12 +20,12 @@ pub struct BoundUpdate {
 }
 
 impl Change for BoundUpdate {
-    fn apply(&self, current: Raw<'_>) -> Result<Vec<u8>> {
+    fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         if let Some(filter) = &self.filter
             && !filter.matches(current)?
         {
-            return Ok(current.as_bytes().to_vec());
+            return Ok(None);
         }
-        self.update.apply(current, self.filter.as_deref())
+        self.update.apply(current, self.filter.as_deref()).map(Some)
     }
 }
