@@ -10,6 +10,9 @@ use axum::response::{IntoResponse, Response};
 use headwater_engine::{Detail, Error, ErrorKind};
 use http::{HeaderValue, StatusCode, header};
 
+/// The fact that holds what a schema finds wrong, as the text of a JSON array of `{path, keyword, message}`.
+const VIOLATIONS: &str = "violations";
+
 /// A refusal.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
@@ -109,6 +112,7 @@ impl ApiError {
             .iter()
             .map(|(name, detail)| {
                 let value = match detail {
+                    Detail::Text(text) if *name == VIOLATIONS => violations(text),
                     Detail::Text(text) => serde_json::Value::from(text.as_str()),
                     Detail::Number(number) => serde_json::Value::from(*number),
                 };
@@ -123,6 +127,14 @@ impl ApiError {
         }});
         body.to_string().into_bytes()
     }
+}
+
+/// The list in the text, or the text itself.
+fn violations(text: &str) -> serde_json::Value {
+    serde_json::from_str(text)
+        .ok()
+        .filter(serde_json::Value::is_array)
+        .unwrap_or_else(|| serde_json::Value::from(text))
 }
 
 impl From<Error> for ApiError {
@@ -190,6 +202,16 @@ mod tests {
         assert!(!body.contains("secret"));
         assert!(body.contains("r1"));
         assert_eq!(error.internal(), Some("read /secret/path: broken"));
+    }
+
+    #[test]
+    fn violations_are_a_list() {
+        let list = r#"[{"path":"a","keyword":"type","message":"m"}]"#;
+        let error = Error::new(ErrorKind::Unprocessable, "schema_violation", "wrong");
+        let error = ApiError::from(error.with("violations", list));
+        assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let body: serde_json::Value = serde_json::from_slice(&error.body("r")).unwrap();
+        assert_eq!(body["error"]["details"]["violations"][0]["path"], "a");
     }
 
     #[test]

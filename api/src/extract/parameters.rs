@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use headwater_engine::value::Raw;
-use headwater_engine::{limits::Limits, value::json};
+use headwater_engine::limits::Limits;
+use headwater_engine::value::{Raw, ejson};
 use http::request::Parts;
 
 use crate::error::ApiError;
@@ -13,6 +13,9 @@ use crate::error::ApiError;
 pub(crate) const LIMIT_DEFAULT: usize = 100;
 /// Most documents or events of one page.
 pub(crate) const LIMIT_MAX: usize = 1000;
+
+/// Parameters that every request may have.
+const EVERYWHERE: [&str; 3] = ["apikey", "jwt", "after_position"];
 
 /// The parameters of a query string, decoded.
 #[derive(Clone, Debug, Default)]
@@ -58,20 +61,32 @@ impl Parameters {
         items.map(str::trim).filter(|item| !item.is_empty())
     }
 
-    /// Refuses a JSON parameter that asks for something, until the query language is here.
-    pub(crate) fn refuse_unless_empty(
+    /// A JSON value, encoded; `{"$oid":..}` and the like mean what they do in Extended JSON.
+    pub(crate) fn json(
         &self,
         name: &'static str,
         limits: &Limits,
-    ) -> Result<(), ApiError> {
-        let Some(text) = self.get(name) else { return Ok(()) };
-        let value = json::parse_value(text.as_bytes(), limits)?;
-        refuse_unless_empty(name, Some(Raw::trusted(&value)))
+    ) -> Result<Option<Vec<u8>>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let value = ejson::parse_value(text.as_bytes(), limits, ejson::Mode::Filter);
+        value.map(Some).map_err(|error| ApiError::from(error.with("parameter", name)))
+    }
+
+    /// Refuses every parameter that is not among `known`; what says who asks, and what every request may have, passes.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), ApiError> {
+        let passes = |name: &str| EVERYWHERE.contains(&name) || known.contains(&name);
+        match self.0.iter().find(|(name, _)| !passes(name)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let shown: String = name.chars().take(100).collect();
+                let message = format!("there is no parameter `{shown}` here");
+                Err(ApiError::bad_request("unknown_parameter", message).with("parameter", shown))
+            }
+        }
     }
 }
 
-/// Refuses a value that asks for something, until the query language is here: what is empty, and a sort by `_id`, is what
-/// happens anyway.
+/// Refuses a member that asks for something which is not supported yet; what is empty is what happens anyway.
 pub(crate) fn refuse_unless_empty(
     name: &'static str,
     value: Option<Raw<'_>>,
@@ -80,12 +95,7 @@ pub(crate) fn refuse_unless_empty(
     if value.as_object().is_none() {
         return Err(invalid(name, "an object"));
     }
-    let by_id = || value.get("_id").and_then(Raw::as_i64) == Some(1);
-    match value.member_count() {
-        0 => Ok(()),
-        1 if name == "sort" && by_id() => Ok(()),
-        _ => Err(ApiError::unsupported(name)),
-    }
+    if value.member_count() == 0 { Ok(()) } else { Err(ApiError::unsupported(name)) }
 }
 
 /// Checks the `limit` of a page.
@@ -134,14 +144,35 @@ mod tests {
     }
 
     #[test]
-    fn what_the_query_language_brings_is_refused_by_name() {
+    fn json_parameters_are_read_as_filters_are() {
         let limits = Limits::default();
-        let check =
-            |query: &str, name| Parameters::parse(Some(query)).refuse_unless_empty(name, &limits);
-        assert!(check("filter={}", "filter").is_ok());
-        assert!(check("sort={\"_id\":1}", "sort").is_ok());
-        assert!(check("sort={\"_id\":-1}", "sort").is_err());
-        assert!(check("filter={\"a\":1}", "filter").is_err());
-        assert!(check("filter=[]", "filter").is_err());
+        let read = |query: &str| Parameters::parse(Some(query)).json("filter", &limits);
+        assert!(read("x=1").unwrap().is_none());
+        let bytes =
+            read("filter={\"_id\":{\"$oid\":\"507f1f77bcf86cd799439011\"}}").unwrap().unwrap();
+        assert!(Raw::trusted(&bytes).get("_id").unwrap().as_object_id().is_some());
+        assert!(read("filter={").is_err());
+    }
+
+    #[test]
+    fn unknown_parameters_are_refused_by_name() {
+        let check = |query: &str| Parameters::parse(Some(query)).only(&["limit"]);
+        assert!(check("limit=1&apikey=x&after_position=3").is_ok());
+        let body = check("limt=1").unwrap_err().body("r");
+        assert!(String::from_utf8(body).unwrap().contains("limt"));
+    }
+
+    #[test]
+    fn what_is_not_supported_yet_is_refused_unless_it_is_empty() {
+        let limits = Limits::default();
+        let check = |text: &str| {
+            let value =
+                headwater_engine::value::json::parse_value(text.as_bytes(), &limits).unwrap();
+            refuse_unless_empty("fields", Some(Raw::trusted(&value)))
+        };
+        assert!(check("{}").is_ok());
+        assert!(check("null").is_ok());
+        assert!(check("{\"a\":1}").is_err());
+        assert!(check("[]").is_err());
     }
 }

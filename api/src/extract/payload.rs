@@ -127,6 +127,15 @@ impl Payload {
         .await
     }
 
+    /// The body as what the query language takes, encoded: `{"$oid":..}` and the like are read in either dialect, and
+    /// `$regex` and `$type` stay operators.
+    pub(crate) async fn query(&self, engine: &Engine) -> Result<Vec<u8>> {
+        self.parse(engine, |payload, limits| {
+            ejson::parse_value(&payload.bytes, limits, ejson::Mode::Filter)
+        })
+        .await
+    }
+
     /// The body as one document, encoded.
     pub(crate) async fn document(&self, engine: &Engine) -> Result<Vec<u8>> {
         self.parse(engine, |payload, limits| match payload.format {
@@ -145,12 +154,17 @@ impl Payload {
         .await
     }
 
+    /// Whether it may be parsed and compiled where the request runs.
+    pub(crate) fn is_small(&self) -> bool {
+        self.bytes.len() < BLOCKING_BYTES
+    }
+
     async fn parse<T: Send + 'static>(
         &self,
         engine: &Engine,
         parse: fn(&Self, &Limits) -> Result<T>,
     ) -> Result<T> {
-        if self.bytes.len() < BLOCKING_BYTES {
+        if self.is_small() {
             return parse(self, engine.limits());
         }
         let (payload, held) = (self.clone(), engine.clone());

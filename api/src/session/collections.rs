@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use headwater_engine::Result;
+use headwater_engine::query::Trust;
+use headwater_engine::query::json_schema::{Dialect, Schema};
 use headwater_engine::value::{Raw, json};
 use headwater_engine::view::{Collection, Snapshot};
 use headwater_engine::write::{Committed, Operation};
 use serde_json::{Value, json};
 
-use super::{RequestKey, Session, cursor};
+use super::indexes::describe as describe_index;
+use super::{RequestKey, Session, asked, cursor};
 use crate::auth::Action;
 use crate::error::ApiError;
 
@@ -56,6 +59,15 @@ impl Session {
         Ok((description(&snapshot, &collection)?, snapshot.position()))
     }
 
+    /// Refuses a schema that does not compile; null is none.
+    pub(crate) fn check_schema(&self, schema: Raw<'_>) -> Result<()> {
+        if schema.is_null() {
+            return Ok(());
+        }
+        let context = asked::context(&self.engine, Trust::Ordinary);
+        Schema::parse(schema, &context, Dialect::Collection).map(|_| ())
+    }
+
     /// Defines a collection; `definition` is an encoded object.
     pub(crate) async fn define(
         &self,
@@ -85,6 +97,9 @@ impl Session {
 fn description(snapshot: &Snapshot, collection: &Collection) -> Result<Value> {
     let counters = snapshot.counters(collection.number)?;
     let definition = Raw::trusted(&collection.definition);
+    let indexes = snapshot.indexes().of(collection.number).iter();
+    let indexes: serde_json::Map<String, Value> =
+        indexes.map(|index| (index.name.to_string(), describe_index(index))).collect();
     let member = |name: &str, otherwise: Value| match definition.get(name) {
         Some(value) => to_json(value),
         None => otherwise,
@@ -96,7 +111,7 @@ fn description(snapshot: &Snapshot, collection: &Collection) -> Result<Value> {
         "schema": member("schema", Value::Null),
         "fields": member("fields", json!({})),
         "options": member("options", json!({})),
-        "indexes": {},
+        "indexes": indexes,
     }))
 }
 

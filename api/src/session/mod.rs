@@ -3,14 +3,24 @@
 //! Guarantees: every operation checks the grant, the collection's name and who owns it before it reaches the engine.
 //! Leaves to others: wire formats (faces), what a write means (the engine).
 
+mod aggregate;
+mod asked;
 mod at;
+mod by_filter;
 mod collections;
 mod credentials;
 mod cursor;
+mod delete_by_filter;
+mod indexes;
+mod list;
 mod names;
+mod output;
+mod patch;
 mod read;
+mod run;
 mod sight;
 mod target;
+mod update_by_filter;
 mod webhooks;
 mod write;
 
@@ -26,12 +36,18 @@ use crate::error::ApiError;
 use crate::extract::Parameters;
 use crate::state::App;
 
+pub(crate) use aggregate::Aggregated;
+pub(crate) use asked::{Asked, ids_read};
 pub(crate) use at::At;
+pub(crate) use collections::to_json;
 pub(crate) use credentials::{Changes, Issued, create_root_key};
+pub(crate) use cursor::Cursor;
+pub(crate) use list::{ListQuery, Listing};
 pub(crate) use names::is_user_collection;
-pub(crate) use read::{ListQuery, Listing};
+pub(crate) use patch::Patch;
 pub(crate) use sight::Sight;
 pub(crate) use target::from_raw as id_from_raw;
+pub(crate) use update_by_filter::UpdateRequest;
 pub(crate) use webhooks::describe as describe_webhook;
 pub(crate) use write::{RequestKey, Upsert, prepare_all};
 

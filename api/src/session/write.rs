@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater_engine::limits::Limits;
-use headwater_engine::value::change::merge;
 use headwater_engine::value::document::{self, IdRule};
 use headwater_engine::value::{Raw, encode};
 use headwater_engine::write::{Absent, Change, Committed, DocumentId, Operation};
 use headwater_engine::{Engine, Error, Result};
 
+use super::patch::{Patch, check_document};
 use super::{Session, target};
 use crate::auth::Action;
 use crate::error::ApiError;
@@ -104,16 +104,16 @@ impl Session {
         })
     }
 
-    /// Merges plain members into a document that a path segment names.
-    pub(crate) async fn merge(
+    /// Patches a document that a path segment names.
+    pub(crate) async fn patch(
         &self,
         (collection, id): (&str, &str),
-        (patch, rule): (Vec<u8>, IdRule),
+        (patch, rule): (Patch, IdRule),
         condition: Condition,
         key: Option<RequestKey>,
     ) -> Result<Committed, ApiError> {
         self.check(collection, Action::Update)?;
-        let change = self.merging(patch, rule)?;
+        let change = self.patching(patch, rule)?;
         let id = self.path_target(collection, id)?;
         let if_version = condition.version();
         let collection = Arc::from(collection);
@@ -123,18 +123,8 @@ impl Session {
     }
 
     /// The change that a patch makes.
-    pub(crate) fn merging(&self, patch: Vec<u8>, rule: IdRule) -> Result<Arc<dyn Change>> {
-        let members = Raw::trusted(&patch)
-            .as_object()
-            .ok_or_else(|| Error::invalid("not_an_object", "a patch must be an object"))?;
-        for (name, _) in members {
-            if name.starts_with('$') {
-                let message = format!("the operator {name} is not supported yet");
-                return Err(Error::invalid("unsupported_operator", message).with("operator", name));
-            }
-        }
-        let bytes_max = self.engine.limits().document_bytes;
-        Ok(Arc::new(Merge { patch, rule, bytes_max }))
+    pub(crate) fn patching(&self, patch: Patch, rule: IdRule) -> Result<Arc<dyn Change>> {
+        patch.change(&self.engine, rule)
     }
 
     /// Removes a document that a path segment names.
@@ -207,28 +197,6 @@ fn with_id(id: &DocumentId, document: Raw<'_>, limits: &Limits) -> Result<Bytes>
         encode::write_str(name, &mut out);
         out.extend_from_slice(value.as_bytes());
     }
-    check_size(&out, limits.document_bytes)?;
+    check_document(&out, limits)?;
     Ok(out.into())
-}
-
-fn check_size(document: &[u8], bytes_max: u64) -> Result<()> {
-    if document.len() as u64 <= bytes_max {
-        return Ok(());
-    }
-    let message = format!("the document takes {} bytes", document.len());
-    Err(Error::limit("limits.document_bytes", bytes_max, message))
-}
-
-struct Merge {
-    patch: Vec<u8>,
-    rule: IdRule,
-    bytes_max: u64,
-}
-
-impl Change for Merge {
-    fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
-        let merged = merge(current, Raw::trusted(&self.patch), self.rule)?;
-        check_size(&merged, self.bytes_max)?;
-        Ok(Some(merged))
-    }
 }

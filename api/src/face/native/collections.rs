@@ -25,11 +25,17 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn all(session: Session, parameters: Parameters) -> ApiResult {
+    parameters.only(&["limit", "cursor"])?;
     let page = session.collections(parameters.get("cursor"), parameters.limit()?)?;
     Ok(list::page("collections", page))
 }
 
-async fn get(session: Session, Path(collection): Path<String>) -> ApiResult {
+async fn get(
+    session: Session,
+    Path(collection): Path<String>,
+    parameters: Parameters,
+) -> ApiResult {
+    parameters.only(&[])?;
     let (description, position) = session.describe(&collection)?;
     Ok(reply::value(StatusCode::OK, position, &description))
 }
@@ -37,11 +43,13 @@ async fn get(session: Session, Path(collection): Path<String>) -> ApiResult {
 async fn define(
     session: Session,
     Path(collection): Path<String>,
+    parameters: Parameters,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
     session.check(&collection, Action::Settings)?;
+    parameters.only(&[])?;
     let definition = payload.document(session.engine()).await?;
-    check(Raw::trusted(&definition))?;
+    check(&session, Raw::trusted(&definition))?;
     let (committed, description) = session.define(&collection, definition, key).await?;
     let created = committed.outcomes.iter().any(|outcome| outcome.effect == Effect::Created);
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -52,19 +60,21 @@ async fn define(
 async fn drop_collection(
     session: Session,
     Path(collection): Path<String>,
+    parameters: Parameters,
     Submission { key, .. }: Submission,
 ) -> ApiResult {
+    parameters.only(&[])?;
     let committed = session.drop_collection(&collection, key).await?;
     let body = serde_json::json!({"deleted": 1, "position": committed.position});
     let response = reply::value(StatusCode::OK, committed.position, &body);
     Ok(mark_repeated(response, &committed))
 }
 
-/// Schemas and typed fields are refused until they are enforced: storing one that is not would mislead.
-fn check(definition: Raw<'_>) -> ApiResult<()> {
+/// Typed fields and options are refused until they are enforced: storing one that is not would mislead.
+fn check(session: &Session, definition: Raw<'_>) -> ApiResult<()> {
     for (name, value) in definition.object_iter() {
         match name {
-            "schema" => refuse_unless_empty("schema", Some(value))?,
+            "schema" => session.check_schema(value)?,
             "fields" => refuse_unless_empty("fields", Some(value))?,
             "options" => refuse_unless_empty("options", Some(value))?,
             _ => {

@@ -1,6 +1,6 @@
 //! Documents: `/v1/collections/{c}/documents`.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use headwater_engine::Error;
 use headwater_engine::value::Raw;
@@ -9,13 +9,14 @@ use headwater_engine::write::{Committed, Effect};
 use http::header::ETAG;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::list::{self, listing};
+use super::list;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Format, Parameters, Submission};
 use crate::reply::{self, write_number};
 use crate::router::{Needs, Routes};
-use crate::session::{self, At, ListQuery, Session, Upsert, prepare_all};
-use crate::state::App;
+use crate::session::{
+    self, Asked, At, Cursor, ListQuery, Patch, Session, Upsert, ids_read, prepare_all,
+};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// From so many documents on, they are prepared off the async threads.
@@ -31,7 +32,7 @@ pub(super) fn routes() -> Routes {
         .add("get", MANY, Needs::Action("read"), list)
         .add("get", ONE, Needs::Action("read"), get)
         .add("put", ONE, Needs::Action("update"), replace)
-        .add("patch", ONE, Needs::Action("update"), merge)
+        .add("patch", ONE, Needs::Action("update"), patch)
         .add("delete", ONE, Needs::Action("delete"), delete)
         .add("get", HISTORY, Needs::Action("read"), history)
 }
@@ -39,10 +40,12 @@ pub(super) fn routes() -> Routes {
 async fn create(
     session: Session,
     Path(collection): Path<String>,
+    parameters: Parameters,
     format: Format,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
     session.check(&collection, crate::auth::Action::Create)?;
+    parameters.only(&[])?;
     let documents = match payload.documents(session.engine()).await? {
         Parsed::One(document) => vec![document],
         Parsed::Many(documents) if documents.is_empty() => {
@@ -69,24 +72,27 @@ async fn create(
 }
 
 async fn list(
-    State(app): State<App>,
     session: Session,
     Path(collection): Path<String>,
     parameters: Parameters,
     format: Format,
 ) -> ApiResult {
     session.check(&collection, crate::auth::Action::Read)?;
-    for name in ["filter", "sort", "projection"] {
-        parameters.refuse_unless_empty(name, app.engine.limits())?;
-    }
+    parameters.only(&["filter", "sort", "projection", "limit", "skip", "cursor", "at"])?;
+    let part = |name| parameters.json(name, session.engine().limits());
+    let (filter, sort, projection) = (part("filter")?, part("sort")?, part("projection")?);
+    let part = |part: &'_ Option<Vec<u8>>| part.as_deref().map(Raw::trusted);
     let query = ListQuery {
+        asked: Asked::new(part(&filter), part(&sort), part(&projection), Format::Plain),
         limit: parameters.limit()?,
         skip: usize::try_from(parameters.number("skip")?.unwrap_or(0)).unwrap_or(usize::MAX),
-        cursor: parameters.get("cursor").map(str::to_owned),
+        cursor: parameters.get("cursor").map(Cursor::decode).transpose()?,
         at: At::parse(parameters.get("at"))?,
         count: false,
+        explain: false,
     };
-    Ok(listing(&session.list(&collection, query).await?, format))
+    let page = session.list(&collection, query).await?;
+    Ok(list::listing(session.engine(), page, format).await?)
 }
 
 async fn get(
@@ -95,6 +101,7 @@ async fn get(
     parameters: Parameters,
     format: Format,
 ) -> ApiResult {
+    parameters.only(&["at"])?;
     let at = At::parse(parameters.get("at"))?;
     let (row, position) = session.get(&collection, &id, at).await?;
     let body = row.body();
@@ -111,6 +118,7 @@ async fn replace(
     format: Format,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
+    parameters.only(&["upsert"])?;
     let upsert = if parameters.flag("upsert")? { Upsert::Yes } else { Upsert::No };
     session.check_replace(&collection, upsert)?;
     let document = payload.document(session.engine()).await?;
@@ -120,26 +128,37 @@ async fn replace(
     written(&committed, format)
 }
 
-async fn merge(
+async fn patch(
     session: Session,
     Path((collection, id)): Path<(String, String)>,
+    parameters: Parameters,
     condition: Condition,
     format: Format,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
     session.check(&collection, crate::auth::Action::Update)?;
-    let patch = (payload.document(session.engine()).await?, payload.id_rule());
-    let place = (collection.as_str(), id.as_str());
-    let committed = session.merge(place, patch, condition, key).await?;
+    parameters.only(&[])?;
+    let data = payload.document(session.engine()).await?;
+    let patch = if Patch::has_operators(Raw::trusted(&data)) {
+        let query = payload.query(session.engine()).await?;
+        let query = ids_read(Raw::trusted(&query), payload.format);
+        Patch::new(Raw::trusted(&data), Some(Raw::trusted(&query)))?
+    } else {
+        Patch::new(Raw::trusted(&data), None)?
+    };
+    let (place, patch) = ((collection.as_str(), id.as_str()), (patch, payload.id_rule()));
+    let committed = session.patch(place, patch, condition, key).await?;
     written(&committed, format)
 }
 
 async fn delete(
     session: Session,
     Path((collection, id)): Path<(String, String)>,
+    parameters: Parameters,
     condition: Condition,
     Submission { key, .. }: Submission,
 ) -> ApiResult {
+    parameters.only(&[])?;
     let committed = session.delete(&collection, &id, condition, key).await?;
     let body = serde_json::json!({"deleted": 1, "position": committed.position});
     let response = reply::value(StatusCode::OK, committed.position, &body);
@@ -152,6 +171,7 @@ async fn history(
     parameters: Parameters,
     format: Format,
 ) -> ApiResult {
+    parameters.only(&["limit", "cursor"])?;
     let limit = parameters.limit()?;
     let before = parameters.number("cursor")?;
     let (blocks, next, position) = session.history(&collection, &id, before, limit).await?;
@@ -202,8 +222,13 @@ fn tagged(mut response: Response, version: u64) -> Response {
 }
 
 /// Says that an answer is that of an earlier request with the same idempotency key.
-pub(super) fn mark_repeated(mut response: Response, committed: &Committed) -> Response {
-    if committed.repeated {
+pub(super) fn mark_repeated(response: Response, committed: &Committed) -> Response {
+    mark_if(response, committed.repeated)
+}
+
+/// The same where it is known whether it is.
+pub(super) fn mark_if(mut response: Response, repeated: bool) -> Response {
+    if repeated {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response

@@ -1,14 +1,18 @@
 //! The native face, `/v1`: one file per resource.
 
 mod admin;
+mod body;
+mod by_filter;
 mod collections;
 mod credentials;
 mod documents;
 mod events;
 mod health;
+mod indexes;
 mod list;
 mod metrics;
 mod openapi;
+mod openapi_collections;
 mod openapi_table;
 mod query;
 mod transactions;
@@ -24,6 +28,8 @@ pub(crate) fn routes() -> Routes {
         .with(health::routes())
         .with(documents::routes())
         .with(query::routes())
+        .with(by_filter::routes())
+        .with(indexes::routes())
         .with(transactions::routes())
         .with(collections::routes())
         .with(events::routes())

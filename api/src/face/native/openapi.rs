@@ -141,6 +141,7 @@ fn operation_id(route: &Route) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::face::native::openapi_collections::COLLECTIONS;
     use crate::face::native::openapi_table::TABLE;
 
     #[test]
@@ -149,14 +150,14 @@ mod tests {
         for route in routes.table() {
             assert!(find(route.method, route.path).is_some(), "{} {}", route.method, route.path);
         }
-        for described in TABLE {
+        for described in TABLE.iter().chain(COLLECTIONS) {
             let served = routes
                 .table()
                 .iter()
                 .any(|route| (route.method, route.path) == (described.method, described.path));
             assert!(served, "{} {} is described but not served", described.method, described.path);
         }
-        assert_eq!(routes.table().len(), TABLE.len());
+        assert_eq!(routes.table().len(), TABLE.len() + COLLECTIONS.len());
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! What the OpenAPI document says about each route; one entry per route.
+//! What the OpenAPI document says about each route; one entry per route. Those of collections are in a file of their own.
+
+use super::openapi_collections::COLLECTIONS;
 
 /// What a route answers with.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +35,13 @@ pub(super) struct Described {
 
 /// The description of a route, if there is one.
 pub(super) fn find(method: &str, path: &str) -> Option<&'static Described> {
-    TABLE.iter().find(|described| (described.method, described.path) == (method, path))
+    TABLE
+        .iter()
+        .chain(COLLECTIONS)
+        .find(|described| (described.method, described.path) == (method, path))
 }
 
-/// Every route.
+/// Every route but those of collections.
 pub(super) const TABLE: &[Described] = &[
     Described {
         method: "get",
@@ -78,159 +83,6 @@ pub(super) const TABLE: &[Described] = &[
         method: "get",
         path: "/v1/openapi.json",
         summary: "This document.",
-        status: 200,
-        parameters: &[],
-        body: false,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "post",
-        path: "/v1/collections/{collection}/documents",
-        summary: "Create a document, or an array of them: all or none.",
-        status: 201,
-        parameters: &[],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "get",
-        path: "/v1/collections/{collection}/documents",
-        summary: "A page of documents in _id order.",
-        status: 200,
-        parameters: &["limit", "skip", "cursor", "at", "after_position"],
-        body: false,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "get",
-        path: "/v1/collections/{collection}/documents/{id}",
-        summary: "A document, now or as it was.",
-        status: 200,
-        parameters: &["at", "after_position"],
-        body: false,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "put",
-        path: "/v1/collections/{collection}/documents/{id}",
-        summary: "Replace a document; with upsert also create it.",
-        status: 200,
-        parameters: &["upsert"],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "patch",
-        path: "/v1/collections/{collection}/documents/{id}",
-        summary: "Merge plain members into a document.",
-        status: 200,
-        parameters: &[],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "delete",
-        path: "/v1/collections/{collection}/documents/{id}",
-        summary: "Delete a document.",
-        status: 200,
-        parameters: &[],
-        body: false,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "get",
-        path: "/v1/collections/{collection}/documents/{id}/history",
-        summary: "The events of a document, newest first.",
-        status: 200,
-        parameters: &["limit", "cursor", "after_position"],
-        body: false,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "post",
-        path: "/v1/collections/{collection}/query",
-        summary: "Query documents.",
-        status: 200,
-        parameters: &["after_position"],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "post",
-        path: "/v1/collections/{collection}/update",
-        summary: "Update by filter; not supported yet.",
-        status: 200,
-        parameters: &[],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "post",
-        path: "/v1/collections/{collection}/delete",
-        summary: "Delete by filter; not supported yet.",
-        status: 200,
-        parameters: &[],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "post",
-        path: "/v1/collections/{collection}/aggregate",
-        summary: "Aggregate; not supported yet.",
-        status: 200,
-        parameters: &[],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "post",
-        path: "/v1/collections/{collection}/distinct",
-        summary: "Distinct values; not supported yet.",
-        status: 200,
-        parameters: &[],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "post",
-        path: "/v1/transactions",
-        summary: "Operations that take effect together or not at all.",
-        status: 200,
-        parameters: &[],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "get",
-        path: "/v1/collections",
-        summary: "The collections that the caller may read.",
-        status: 200,
-        parameters: &["limit", "cursor"],
-        body: false,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "get",
-        path: "/v1/collections/{collection}",
-        summary: "A collection.",
-        status: 200,
-        parameters: &["after_position"],
-        body: false,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "put",
-        path: "/v1/collections/{collection}",
-        summary: "Define a collection.",
-        status: 200,
-        parameters: &[],
-        body: true,
-        media: &[Media::Json],
-    },
-    Described {
-        method: "delete",
-        path: "/v1/collections/{collection}",
-        summary: "Drop a collection with its documents.",
         status: 200,
         parameters: &[],
         body: false,

@@ -1,21 +1,23 @@
-//! Queries: `POST /v1/collections/{c}/query`. Filters come with the query language; until then they are refused by name.
+//! Reading by filter: `query`, `aggregate` and `distinct` of `/v1/collections/{c}`.
 
 use axum::extract::Path;
-use headwater_engine::value::Raw;
+use headwater_engine::value::{Object, Raw};
+use http::StatusCode;
+use serde_json::json;
 
-use super::list::listing;
+use super::body::Members;
+use super::list;
 use crate::auth::Action;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Format, Payload, invalid, page_limit, refuse_unless_empty};
+use crate::extract::{Format, Parameters, Payload, Submission, page_limit};
+use crate::reply::{self, write_number};
 use crate::router::{Needs, Routes};
-use crate::session::{At, ListQuery, Session};
+use crate::session::{Aggregated, Asked, Cursor, ListQuery, Session, ids_read, to_json};
 
 /// The routes of queries.
 pub(super) fn routes() -> Routes {
     Routes::new()
         .add("post", "/v1/collections/{collection}/query", Needs::Action("read"), query)
-        .add("post", "/v1/collections/{collection}/update", Needs::Action("update"), update)
-        .add("post", "/v1/collections/{collection}/delete", Needs::Action("delete"), delete)
         .add("post", "/v1/collections/{collection}/aggregate", Needs::Action("read"), aggregate)
         .add("post", "/v1/collections/{collection}/distinct", Needs::Action("read"), distinct)
 }
@@ -23,93 +25,123 @@ pub(super) fn routes() -> Routes {
 async fn query(
     session: Session,
     Path(collection): Path<String>,
+    parameters: Parameters,
     format: Format,
     payload: Payload,
 ) -> ApiResult {
     session.check(&collection, Action::Read)?;
-    let body = payload.value(session.engine()).await?;
-    let query = read(Raw::trusted(&body))?;
-    Ok(listing(&session.list(&collection, query).await?, format))
+    parameters.only(&[])?;
+    let body = payload.query(session.engine()).await?;
+    let query = read(Raw::trusted(&body), payload.format)?;
+    let explain = query.explain;
+    let listing = session.list(&collection, query).await?;
+    if !explain {
+        return Ok(list::listing(session.engine(), listing, format).await?);
+    }
+    let bounds = to_json(Raw::trusted(&listing.plan.bounds.to_bytes()));
+    let plan = json!({"plan": {
+        "index": listing.plan.index,
+        "bounds": bounds,
+        "examined": listing.plan.examined,
+        "returned": listing.plan.returned,
+    }});
+    Ok(reply::value(StatusCode::OK, listing.position, &plan))
 }
 
 /// Reads the body of a query.
-fn read(body: Raw<'_>) -> ApiResult<ListQuery> {
-    let members = body
-        .as_object()
-        .ok_or_else(|| ApiError::bad_request("not_an_object", "a query must be an object"))?;
-    let (mut limit, mut skip) = (None, None);
-    let mut query = ListQuery { limit: 0, skip: 0, cursor: None, at: At::Now, count: false };
-    for (name, value) in members {
-        match name {
-            "filter" => refuse_unless_empty("filter", Some(value))?,
-            "sort" => refuse_unless_empty("sort", Some(value))?,
-            "projection" => refuse_unless_empty("projection", Some(value))?,
-            "limit" => limit = number("limit", value)?,
-            "skip" => skip = number("skip", value)?,
-            "cursor" => query.cursor = text("cursor", value)?,
-            "at" => query.at = At::read(Some(value))?,
-            "count" => query.count = flag("count", value)?,
-            "explain" if flag("explain", value)? => return Err(ApiError::unsupported("explain")),
-            "explain" => {}
-            _ => {
-                let message = format!("a query has no member `{name}`");
-                return Err(ApiError::bad_request("unknown_member", message).with("member", name));
-            }
-        }
+fn read(body: Raw<'_>, format: Format) -> ApiResult<ListQuery> {
+    const KNOWN: [&str; 9] =
+        ["filter", "sort", "projection", "limit", "skip", "cursor", "at", "count", "explain"];
+    let members = Members::of(body, "a query", &KNOWN)?;
+    let filter = members.object("filter")?;
+    let (sort, projection) = (members.object("sort")?, members.object("projection")?);
+    Ok(ListQuery {
+        asked: Asked::new(filter, sort, projection, format),
+        limit: page_limit(members.number("limit")?)?,
+        skip: usize::try_from(members.number("skip")?.unwrap_or(0)).unwrap_or(usize::MAX),
+        cursor: members.text("cursor")?.map(Cursor::decode).transpose()?,
+        at: members.at()?,
+        count: members.flag("count")?,
+        explain: members.flag("explain")?,
+    })
+}
+
+async fn aggregate(
+    session: Session,
+    Path(collection): Path<String>,
+    parameters: Parameters,
+    format: Format,
+    Submission { payload, key }: Submission,
+) -> ApiResult {
+    session.check(&collection, Action::Read)?;
+    parameters.only(&[])?;
+    let body = payload.query(session.engine()).await?;
+    let members = Members::of(Raw::trusted(&body), "an aggregation", &["pipeline", "at"])?;
+    let pipeline = members.required("pipeline")?;
+    if pipeline.as_array().is_none() {
+        return Err(crate::extract::invalid("pipeline", "an array of stages"));
     }
-    query.limit = page_limit(limit)?;
-    query.skip = usize::try_from(skip.unwrap_or(0)).unwrap_or(usize::MAX);
-    Ok(query)
+    let pipeline = ids_read(pipeline, payload.format).into_owned();
+    let aggregated = session.aggregate(&collection, (pipeline, members.at()?), key).await?;
+    answer(&session, "documents", aggregated, format).await
 }
 
-fn number(name: &'static str, value: Raw<'_>) -> ApiResult<Option<u64>> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
-    number.map(Some).ok_or_else(|| invalid(name, "a whole number"))
+async fn distinct(
+    session: Session,
+    Path(collection): Path<String>,
+    parameters: Parameters,
+    format: Format,
+    payload: Payload,
+) -> ApiResult {
+    session.check(&collection, Action::Read)?;
+    parameters.only(&[])?;
+    let body = payload.query(session.engine()).await?;
+    let members = Members::of(Raw::trusted(&body), "a distinct query", &["field", "filter", "at"])?;
+    members.required("field")?;
+    let field = members.text("field")?.unwrap_or_default();
+    let filter = filter_of(&members, payload.format)?;
+    let distinct = session.distinct(&collection, (field, filter), members.at()?).await?;
+    answer(&session, "values", distinct, format).await
 }
 
-fn text(name: &'static str, value: Raw<'_>) -> ApiResult<Option<String>> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    value.as_str().map(|text| Some(text.to_owned())).ok_or_else(|| invalid(name, "a text"))
+/// The filter of a body as it is meant; none is `{}`.
+pub(super) fn filter_of(members: &Members<'_>, format: Format) -> Result<Vec<u8>, ApiError> {
+    let filter = members.object("filter")?;
+    Ok(filter
+        .map_or_else(|| Object::new().to_bytes(), |filter| ids_read(filter, format).into_owned()))
 }
 
-fn flag(name: &'static str, value: Raw<'_>) -> ApiResult<bool> {
-    value.as_bool().ok_or_else(|| invalid(name, "true or false"))
-}
-
-async fn update(session: Session, Path(collection): Path<String>) -> ApiError {
-    refuse(&session, &collection, Action::Update, "update by filter")
-}
-
-async fn delete(session: Session, Path(collection): Path<String>) -> ApiError {
-    refuse(&session, &collection, Action::Delete, "delete by filter")
-}
-
-async fn aggregate(session: Session, Path(collection): Path<String>) -> ApiError {
-    refuse(&session, &collection, Action::Read, "aggregate")
-}
-
-async fn distinct(session: Session, Path(collection): Path<String>) -> ApiError {
-    refuse(&session, &collection, Action::Read, "distinct")
-}
-
-fn refuse(session: &Session, collection: &str, action: Action, what: &'static str) -> ApiError {
-    session.check(collection, action).err().unwrap_or_else(|| ApiError::unsupported(what))
+/// `{"<plural>":[..],"position"}`.
+async fn answer(
+    session: &Session,
+    plural: &'static str,
+    aggregated: Aggregated,
+    format: Format,
+) -> ApiResult {
+    let Aggregated { values, position, repeated } = aggregated;
+    let bytes = list::size(&values);
+    let write = move |out: &mut Vec<u8>| {
+        out.extend_from_slice(format!("{{\"{plural}\":").as_bytes());
+        list::write_array(values.iter().map(|value| Raw::trusted(value)), format, out);
+        out.extend_from_slice(b",\"position\":");
+        write_number(position, out);
+        out.push(b'}');
+    };
+    let body = list::written(session.engine(), bytes, write).await?;
+    let response = reply::json(StatusCode::OK, position, body);
+    Ok(super::documents::mark_if(response, repeated))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::At;
     use headwater_engine::limits::Limits;
     use headwater_engine::value::json;
 
     fn read_text(text: &str) -> ApiResult<ListQuery> {
         let bytes = json::parse_value(text.as_bytes(), &Limits::default()).unwrap();
-        read(Raw::trusted(&bytes))
+        read(Raw::trusted(&bytes), Format::Plain)
     }
 
     #[test]
@@ -118,16 +150,18 @@ mod tests {
         assert_eq!((query.limit, query.skip, query.count), (5, 2, true));
         assert_eq!(query.at, At::Position(9));
         assert_eq!(read_text("{}").unwrap().limit, 100);
+        assert!(read_text(r#"{"filter":{"a":1},"sort":null,"explain":true}"#).unwrap().explain);
     }
 
     #[test]
     fn what_is_not_known_is_refused() {
         for wrong in [
-            r#"{"filter":{"a":1}}"#,
-            r#"{"explain":true}"#,
+            r#"{"filter":[]}"#,
+            r#"{"explain":1}"#,
             r#"{"limit":1001}"#,
             r#"{"limit":-1}"#,
             r#"{"fliter":{}}"#,
+            r#"{"cursor":"x"}"#,
             "[]",
         ] {
             assert!(read_text(wrong).is_err(), "{wrong}");

@@ -15,7 +15,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, Submission};
 use crate::reply::{self, write_number};
 use crate::router::{Needs, Routes};
-use crate::session::{Session, Upsert, id_from_raw, prepare_all};
+use crate::session::{Patch, Session, Upsert, id_from_raw, ids_read, prepare_all};
 
 /// The routes of transactions.
 pub(super) fn routes() -> Routes {
@@ -29,13 +29,32 @@ async fn transaction(
     Submission { payload, key }: Submission,
 ) -> ApiResult {
     let body = payload.value(session.engine()).await?;
-    let operations = read(&session, Raw::trusted(&body), payload.id_rule())?;
+    // Operators are read as the query language reads them.
+    let query = if has_operators(Raw::trusted(&body)) {
+        let query = payload.query(session.engine()).await?;
+        Some(ids_read(Raw::trusted(&query), payload.format).into_owned())
+    } else {
+        None
+    };
+    let query = query.as_deref().map(Raw::trusted);
+    let operations = read(&session, Raw::trusted(&body), query, payload.id_rule())?;
     let committed = session.transaction(operations, key).await?;
     let response = reply::json(StatusCode::OK, committed.position, results(&committed, format));
     Ok(mark_repeated(response, &committed))
 }
 
-fn read(session: &Session, body: Raw<'_>, rule: IdRule) -> ApiResult<Vec<Operation>> {
+/// Whether an operation has operators of an update.
+fn has_operators(body: Raw<'_>) -> bool {
+    let operations = body.get("operations").into_iter().flat_map(Raw::array_iter);
+    operations.filter_map(|operation| operation.get("update")).any(Patch::has_operators)
+}
+
+fn read(
+    session: &Session,
+    body: Raw<'_>,
+    query: Option<Raw<'_>>,
+    rule: IdRule,
+) -> ApiResult<Vec<Operation>> {
     let listed = body
         .get("operations")
         .filter(|_| body.member_count() == 1)
@@ -46,12 +65,14 @@ fn read(session: &Session, body: Raw<'_>, rule: IdRule) -> ApiResult<Vec<Operati
         })?;
     let max = session.engine().limits().batch_documents;
     let mut operations = Vec::new();
+    let mut as_query =
+        query.and_then(|query| query.get("operations")).map(Raw::array_iter).into_iter().flatten();
     for (index, operation) in listed.enumerate() {
         if operations.len() >= max as usize {
             let message = format!("a transaction has at most {max} operations");
             return Err(Error::limit("limits.batch_documents", u64::from(max), message).into());
         }
-        let reader = Reader { session, operation, rule };
+        let reader = Reader { session, operation, as_query: as_query.next(), rule };
         let read = reader.read().map_err(|error| error.with("operation", index as u64))?;
         operations.push(read);
     }
@@ -65,6 +86,8 @@ fn read(session: &Session, body: Raw<'_>, rule: IdRule) -> ApiResult<Vec<Operati
 struct Reader<'a> {
     session: &'a Session,
     operation: Raw<'a>,
+    /// The same, read as the query language reads it.
+    as_query: Option<Raw<'a>>,
     rule: IdRule,
 }
 
@@ -117,7 +140,11 @@ impl Reader<'_> {
     fn update(&self) -> ApiResult<Operation> {
         self.only(&["op", "collection", "id", "update", "if_version"])?;
         let collection = self.collection(Action::Update)?;
-        let change = self.session.merging(self.object("update")?, self.rule)?;
+        let data = self.object("update")?;
+        let data = Raw::trusted(&data);
+        let query = self.as_query.filter(|_| Patch::has_operators(data));
+        let patch = Patch::new(data, query.and_then(|operation| operation.get("update")))?;
+        let change = self.session.patching(patch, self.rule)?;
         Ok(Operation::Change {
             collection,
             id: self.id()?,

@@ -1,0 +1,200 @@
+//! Indexes of a collection: listed, read, defined and built, dropped.
+//!
+//! Guarantees: an index is built while everything goes on; a definition is answered when it is built, or after
+//! [`WAIT`]. One that cannot be built by then is gone again; one that fails later stays, and says why.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_engine::index::{Built, Definition, Index, check_name};
+use headwater_engine::value::Raw;
+use headwater_engine::write::{Committed, Effect, Operation};
+use headwater_engine::{Engine, Error, ErrorKind, Result};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::collections::to_json;
+use super::{RequestKey, Session};
+use crate::auth::Action;
+use crate::error::ApiError;
+
+/// How long a definition waits for its index.
+const WAIT: Duration = Duration::from_secs(2);
+/// Pause between two looks at an index that another request builds.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// An index that was defined.
+pub(crate) struct Defined {
+    /// What was committed.
+    pub(crate) committed: Committed,
+    /// Whether it is new, or has another definition than before.
+    pub(crate) is_new: bool,
+    /// The index as callers see it.
+    pub(crate) description: Value,
+}
+
+impl Session {
+    /// The indexes of a collection in the order of their names, and the position that was seen.
+    pub(crate) fn indexes(&self, collection: &str) -> Result<(Vec<Value>, u64), ApiError> {
+        self.check(collection, Action::Read)?;
+        let snapshot = self.engine.snapshot();
+        let number = self.number(&snapshot, collection)?;
+        let indexes = number.map(|number| snapshot.indexes().of(number)).unwrap_or_default();
+        Ok((indexes.iter().map(|index| describe(index)).collect(), snapshot.position()))
+    }
+
+    /// An index, and the position that was seen.
+    pub(crate) fn index(&self, collection: &str, name: &str) -> Result<(Value, u64), ApiError> {
+        self.check(collection, Action::Read)?;
+        let index = find(&self.engine, collection, name);
+        let index = index.ok_or_else(|| no_index(collection, name))?;
+        Ok((describe(&index), self.engine.position()))
+    }
+
+    /// Defines an index by its encoded definition, and waits a while for it.
+    pub(crate) async fn define_index(
+        &self,
+        collection: &str,
+        name: &str,
+        definition: &[u8],
+        key: Option<RequestKey>,
+    ) -> Result<Defined, ApiError> {
+        self.check(collection, Action::Settings)?;
+        check_name(name)?;
+        let definition = Definition::read(Raw::trusted(definition), self.engine.limits())?;
+        let (of, named): (Arc<str>, Arc<str>) = (Arc::from(collection), Arc::from(name));
+        let mut operations = Vec::with_capacity(2);
+        // Defining it once more is how one that failed is tried again.
+        if find(&self.engine, collection, name).is_some_and(|index| index.state.failure().is_some())
+        {
+            let (collection, name) = (Arc::clone(&of), Arc::clone(&named));
+            operations.push(Operation::DropIndex { collection, name });
+        }
+        operations.push(Operation::DefineIndex {
+            collection: of,
+            name: named,
+            definition: definition.members.to_bytes().into(),
+        });
+        let committed = self.commit(operations, key).await?;
+        let outcome = committed.outcomes.last();
+        let outcome = outcome.ok_or_else(|| Error::internal("defining an index had no outcome"))?;
+        let (number, is_new) = (outcome.position, outcome.effect == Effect::Created);
+        if is_new && !committed.repeated {
+            if let Some(reason) = self.build(collection, number).await? {
+                return Err(self.take_back(collection, name, number, reason).await);
+            }
+        } else {
+            self.await_index(collection, name).await;
+        }
+        let index = find(&self.engine, collection, name);
+        let index = index.ok_or_else(|| no_index(collection, name))?;
+        Ok(Defined { committed, is_new, description: describe(&index) })
+    }
+
+    /// Drops an index.
+    pub(crate) async fn drop_index(
+        &self,
+        collection: &str,
+        name: &str,
+        key: Option<RequestKey>,
+    ) -> Result<Committed, ApiError> {
+        self.check(collection, Action::Settings)?;
+        let operation =
+            Operation::DropIndex { collection: Arc::from(collection), name: Arc::from(name) };
+        Ok(self.commit(vec![operation], key).await?)
+    }
+
+    /// Starts to build an index; why it failed, if it did so within [`WAIT`].
+    async fn build(&self, collection: &str, number: u64) -> Result<Option<String>> {
+        let (engine, tasks) = (self.engine.clone(), self.engine.tasks().clone());
+        let (collection, of) = (collection.to_owned(), collection.to_owned());
+        let (done, built) = oneshot::channel();
+        self.engine.tasks().spawn("index", async move {
+            let work = tasks.blocking(move || engine.build_index(&collection, number)).await;
+            let result = work.unwrap_or_else(|| Err(Error::internal("building panicked")));
+            match &result {
+                Ok(built) => tracing::info!(collection = of, number, ?built, "index built"),
+                Err(error) => tracing::error!(collection = of, number, %error, "index not built"),
+            }
+            // Whoever defined it may have been answered already.
+            drop(done.send(result));
+        });
+        match tokio::time::timeout(WAIT, built).await {
+            Ok(Ok(Ok(Built::Failed(reason)))) => Ok(Some(reason)),
+            Ok(Ok(Err(error))) => Err(error),
+            _ => Ok(None),
+        }
+    }
+
+    /// Waits for an index that another request builds.
+    async fn await_index(&self, collection: &str, name: &str) {
+        let clock = self.engine.clock();
+        let end = clock.monotonic() + WAIT;
+        while clock.monotonic() < end {
+            let index = find(&self.engine, collection, name);
+            if index.is_none_or(|index| index.state.is_ready() || index.state.failure().is_some()) {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Drops an index that cannot be built; the refusal that says why.
+    async fn take_back(
+        &self,
+        collection: &str,
+        name: &str,
+        number: u64,
+        reason: String,
+    ) -> ApiError {
+        let index = find(&self.engine, collection, name).filter(|index| index.number == number);
+        let is_unique = index.as_ref().is_some_and(|index| index.definition.unique);
+        if index.is_some() {
+            let operation =
+                Operation::DropIndex { collection: Arc::from(collection), name: Arc::from(name) };
+            let dropped = self.commit(vec![operation], None).await;
+            // Somebody else may have dropped it.
+            if let Err(error) = dropped.as_ref()
+                && error.kind() != ErrorKind::NotFound
+            {
+                tracing::warn!(collection, index = name, %error, "a failed index stays");
+            }
+        }
+        let code = if is_unique { "unique_violation" } else { "index_failed" };
+        let message = format!("the index `{name}` of `{collection}` cannot be built: {reason}");
+        let error = Error::new(ErrorKind::Conflict, code, message);
+        error.with("index", name).with("value", reason).into()
+    }
+}
+
+fn find(engine: &Engine, collection: &str, name: &str) -> Option<Arc<Index>> {
+    let snapshot = engine.snapshot();
+    let number = snapshot.collections().number(collection)?;
+    snapshot.indexes().get(number, name).map(Arc::clone)
+}
+
+fn no_index(collection: &str, name: &str) -> Error {
+    let shown: String = name.chars().take(120).collect();
+    Error::not_found("index_not_found", format!("`{collection}` has no index `{shown}`"))
+}
+
+/// An index as callers see it.
+pub(super) fn describe(index: &Index) -> Value {
+    let mut description = json!({"name": *index.name});
+    let members = index.definition.members.to_bytes();
+    for (name, value) in Raw::trusted(&members).object_iter() {
+        description[name] = to_json(value);
+    }
+    let failure = index.state.failure();
+    let state = match (&failure, index.state.is_ready()) {
+        (Some(_), _) => "failed",
+        (None, true) => "ready",
+        (None, false) => "building",
+    };
+    description["state"] = json!(state);
+    description["progress"] = json!(index.state.progress());
+    if let Some(reason) = failure {
+        description["error"] = json!(reason);
+    }
+    description
+}
