@@ -49,7 +49,7 @@ pub(crate) struct Violation {
 
 impl Schema {
     /// Compiles a schema.
-    pub fn parse(schema: Raw<'_>, context: &Context<'_>, dialect: Dialect) -> Result<Self> {
+    pub(crate) fn parse(schema: Raw<'_>, context: &Context<'_>, dialect: Dialect) -> Result<Self> {
         Ok(Self { nodes: compile::compile(schema, context, dialect)? })
     }
 
