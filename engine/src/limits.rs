@@ -62,6 +62,20 @@ pub struct Limits {
     pub body_timeout_ms: u64,
 }
 
+impl Limits {
+    /// The limits for queries that were accepted when they were stored, under limits that may have been other ones.
+    pub fn for_stored_queries() -> Self {
+        let (most, default) = (u32::MAX, Self::default());
+        Self {
+            query_depth: 100,
+            query_clauses: most,
+            query_in_values: most,
+            query_regex_bytes: 16 << 20,
+            ..default
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

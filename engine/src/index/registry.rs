@@ -122,7 +122,7 @@ impl Index {
             number,
             collection: text("collection")?,
             name: text("name")?,
-            definition: Definition::read(Raw::trusted(&members), &Limits::default())?,
+            definition: Definition::read(Raw::trusted(&members), &Limits::for_stored_queries())?,
             state: IndexState::default(),
         })
     }

@@ -63,7 +63,7 @@ impl Collections for SnapshotCollections {
         let Some(number) = self.number(collection)? else {
             return Ok(Box::new(std::iter::empty()));
         };
-        let filter = Arc::new(self.filter(filter)?);
+        let filter = Arc::new(find::bind(self.filter(filter)?, &self.snapshot, Some(number))?);
         let found = find::stream(&self.snapshot, number, filter, self.at, &self.budget)?;
         Ok(Box::new(found.map(|found| Ok(found?.row.body_bytes()))))
     }
@@ -96,7 +96,8 @@ pub fn aggregate(
 impl SnapshotCollections {
     /// What the first stages let through, and how many of them that were.
     fn input(&self, number: CollectionId, prefix: &Prefix<'_>) -> Result<(usize, Documents<'_>)> {
-        let filter = Arc::new(self.filter(prefix.filter.as_deref().map(Raw::trusted))?);
+        let filter = self.filter(prefix.filter.as_deref().map(Raw::trusted))?;
+        let filter = Arc::new(find::bind(filter, &self.snapshot, Some(number))?);
         let limit = prefix.limit.and_then(|limit| usize::try_from(limit).ok());
         if let (Some(sort), Some(limit)) = (prefix.sort, limit.filter(|limit| *limit <= WINDOW_MAX))
         {

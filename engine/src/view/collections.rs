@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::keys::{self, CollectionId};
+use super::schema::CollectionSchema;
 use crate::error::{Error, Result};
 use crate::value::Raw;
 
@@ -19,7 +20,7 @@ pub const NUMBER: &str = "number";
 pub const VERSION_FLOOR: &str = "version_floor";
 
 /// One collection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Collection {
     /// Its name, the same in all faces.
     pub name: Arc<str>,
@@ -29,7 +30,19 @@ pub struct Collection {
     pub definition: Bytes,
     /// Versions of its documents begin above this: no earlier collection of the name had higher ones.
     pub version_floor: u64,
+    /// What every new state of its documents must satisfy.
+    pub schema: Option<Arc<CollectionSchema>>,
 }
+
+/// The schema follows from the definition.
+impl PartialEq for Collection {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.number, &self.definition)
+            == (&other.name, other.number, &other.definition)
+    }
+}
+
+impl Eq for Collection {}
 
 /// All collections at one position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +69,7 @@ impl Collections {
             number: *number,
             definition: Bytes::new(),
             version_floor: 0,
+            schema: None,
         }))
     }
 
@@ -70,6 +84,11 @@ impl Collections {
     /// What the versions of a collection's documents begin above.
     pub fn version_floor(&self, name: &str) -> u64 {
         self.by_name.get(name).map_or(0, |collection| collection.version_floor)
+    }
+
+    /// The schema of a collection.
+    pub fn schema(&self, name: &str) -> Option<Arc<CollectionSchema>> {
+        self.by_name.get(name).and_then(|collection| collection.schema.clone())
     }
 
     /// The users' collections in the order of their names.
@@ -94,8 +113,15 @@ impl Collections {
         let name: Arc<str> = Arc::from(name);
         let version_floor = Raw::trusted(&definition).get(VERSION_FLOOR).and_then(|n| n.as_i64());
         let version_floor = version_floor.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        let collection =
-            Arc::new(Collection { name: Arc::clone(&name), number, definition, version_floor });
+        // A schema that does not compile was refused before it was written.
+        let schema = CollectionSchema::of(Raw::trusted(&definition)).ok().flatten().map(Arc::new);
+        let collection = Arc::new(Collection {
+            name: Arc::clone(&name),
+            number,
+            definition,
+            version_floor,
+            schema,
+        });
         self.by_name.insert(name, collection);
         Ok(())
     }

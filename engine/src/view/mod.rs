@@ -16,6 +16,7 @@ pub mod keys;
 mod maintenance;
 mod manifest;
 mod row;
+mod schema;
 mod snapshot;
 mod store;
 
@@ -27,6 +28,7 @@ pub use generation::{Generation, Views};
 pub use keys::CollectionId;
 pub use maintenance::{Maintenance, MaintenanceOptions};
 pub use row::{Row, RowParts};
+pub use schema::{CollectionSchema, SCHEMA};
 pub use snapshot::{HistoryEntry, Page, Snapshot, Window, key_of_name};
 pub use store::{Published, Store, StoreOptions, StoreSnapshot, Tree};
 

@@ -1,7 +1,8 @@
-//! Indexes as the sequencer sees them: their definitions, and unique checks.
+//! Indexes and schemas as the sequencer sees them: definitions of indexes, unique checks, and what a schema forbids.
 //!
 //! Guarantees: no two live documents ever have an entry of a unique index in common, also not within one group; the check
-//! holds from the event that defines the index on. A document that an index cannot take (two parallel arrays) is refused.
+//! holds from the event that defines the index on. A document that an index cannot take (two parallel arrays) is refused. No
+//! new state is written that the collection's schema forbids.
 //! Leaves to others: documents that were there before the index (building it finds their doubles).
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use super::command::{DocumentId, Outcome};
 use super::resolve::{Resolver, Target, collection_document, no_collection, show};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, Definition, Entries, Index};
+use crate::query::json_schema::Violation;
 use crate::value::{Object, Raw, Value};
 use crate::view::{CollectionId, INDEXES, keys};
 
@@ -26,6 +28,9 @@ impl Resolver<'_> {
         before: Option<&Bytes>,
         after: Option<&Bytes>,
     ) -> Result<()> {
+        if let Some(after) = after {
+            self.check_schema(target, Raw::trusted(after))?;
+        }
         let indexes = self.overlay.indexes();
         for index in indexes.of(target.number) {
             if !index.is_enforced() {
@@ -50,6 +55,13 @@ impl Resolver<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a new state that the collection's schema forbids, with every violation and its path.
+    fn check_schema(&self, target: &Target<'_>, document: Raw<'_>) -> Result<()> {
+        let Some(schema) = self.overlay.schema(target.name) else { return Ok(()) };
+        let violations = schema.violations(document);
+        if violations.is_empty() { Ok(()) } else { Err(schema_violation(target, &violations)) }
     }
 
     pub(super) fn define_index(
@@ -151,6 +163,32 @@ fn violation(index: &Index, body: Option<&Bytes>, id: &DocumentId) -> Error {
     )
     .with("index", &*index.name)
     .with("value", values)
+}
+
+/// Violations shown in a message.
+const SHOWN: usize = 3;
+
+fn schema_violation(target: &Target<'_>, violations: &[Violation]) -> Error {
+    let shown = violations.iter().take(SHOWN).map(|one| one.message.as_str());
+    let more = violations.len().saturating_sub(SHOWN);
+    let mut text = shown.collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        text.push_str(&format!("; and {more} more"));
+    }
+    let list: Vec<_> = violations
+        .iter()
+        .map(|one| serde_json::json!({"path": one.path, "keyword": one.keyword, "message": one.message}))
+        .collect();
+    Error::new(
+        ErrorKind::Unprocessable,
+        "schema_violation",
+        format!(
+            "the document {} does not satisfy the schema of `{}`: {text}",
+            show(target.id),
+            target.name
+        ),
+    )
+    .with("violations", serde_json::Value::from(list).to_string())
 }
 
 /// The id of an index's document in `_indexes`.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::error::Result;
 use crate::index::{Entry, Indexes, keys as index_keys};
-use crate::view::{CollectionId, Collections, Row, Store, Tree, keys};
+use crate::view::{CollectionId, CollectionSchema, Collections, Row, Store, Tree, keys};
 
 /// A live document as the sequencer sees it.
 #[derive(Clone, Debug)]
@@ -151,6 +151,12 @@ impl Overlay {
     pub(super) fn set_number(&mut self, name: &Arc<str>, number: Option<CollectionId>) {
         let before = self.names.insert(Arc::clone(name), number);
         self.undo.push(Undo::Collection(Arc::clone(name), before));
+    }
+
+    /// The schema of a collection; a group ends behind what changes it.
+    pub(super) fn schema(&self, name: &str) -> Option<Arc<CollectionSchema>> {
+        // What this group made has none.
+        self.collections.schema(name)
     }
 
     /// The indexes; a group ends behind what changes them.

@@ -394,6 +394,7 @@ impl<'a> Resolver<'a> {
         let id = collection_document(name);
         let collections: Arc<str> = Arc::from(keys::SYSTEM[0].0);
         let state = self.overlay.document(keys::COLLECTIONS, &id.key)?;
+        crate::view::CollectionSchema::of(Raw::trusted(definition))?;
         // No version is higher than the position of the event that has it.
         let floor = match known {
             Some(_) => self.overlay.version_floor(name),

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Budget, Filter, Sort};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::index::IndexKind;
 use crate::value::Raw;
 use crate::value::path::Path;
 use crate::view::{CollectionId, Row, Snapshot};
@@ -86,6 +87,29 @@ pub struct Found {
     pub more: bool,
     /// How it was found.
     pub plan: Plan,
+}
+
+/// Tells a filter with `$text` the fields of the collection's text index; refuses it where there is none.
+pub fn bind(
+    filter: Filter,
+    snapshot: &Snapshot,
+    collection: Option<CollectionId>,
+) -> Result<Filter> {
+    if filter.text().is_none() {
+        return Ok(filter);
+    }
+    let indexes = collection.map_or(&[][..], |collection| snapshot.indexes().of(collection));
+    let fields = indexes.iter().find_map(|index| match &index.definition.kind {
+        IndexKind::Text(paths) => Some(paths),
+        _ => None,
+    });
+    let fields = fields.ok_or_else(|| {
+        let message = "`$text` needs a text index on the collection; create one first";
+        Error::invalid("text_index_needed", message).with("operator", "$text")
+    })?;
+    let mut filter = filter;
+    filter.bind_text(fields);
+    Ok(filter)
 }
 
 /// Finds documents of a collection.

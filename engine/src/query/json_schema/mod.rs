@@ -59,7 +59,6 @@ impl Schema {
     }
 
     /// Adds every way in which a value does not match, up to a thousand.
-    #[allow(dead_code, reason = "for the check of documents before they are written")]
     pub(crate) fn violations(&self, value: Raw<'_>, violations: &mut Vec<Violation>) {
         check::check(&self.nodes, value, Some(violations));
     }

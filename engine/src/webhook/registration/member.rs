@@ -170,8 +170,7 @@ fn filter(value: Raw<'_>) -> Result<Option<BodyFilter>> {
     if value.is_null() {
         return Ok(None);
     }
-    // The limits of a registration are those of requests; what is stored was accepted once.
-    let limits = Limits::default();
+    let limits = Limits::for_stored_queries();
     BodyFilter::parse(value, &limits).map_err(|error| error.with("field", "filter"))
 }
 
