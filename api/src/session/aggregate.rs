@@ -43,9 +43,8 @@ impl Session {
         self.number(&snapshot, collection)?;
         let is_admin = self.credential.grant.is_full();
         let trust = if is_admin { Trust::Admin } else { Trust::Ordinary };
-        let (engine, seen, name) =
-            (self.engine.clone(), Arc::clone(&snapshot), collection.to_owned());
-        let parse = move || compile(&engine, &seen, &name, &pipeline, trust);
+        let engine = self.engine.clone();
+        let parse = move || compile(&engine, &pipeline, trust);
         let pipeline = blocking(&self.engine, parse).await?;
         for other in pipeline.collections() {
             self.check(&other, Action::Read)?;
@@ -103,19 +102,8 @@ impl Session {
     }
 }
 
-fn compile(
-    engine: &Engine,
-    snapshot: &Snapshot,
-    collection: &str,
-    pipeline: &[u8],
-    trust: Trust,
-) -> Result<Pipeline> {
-    let mut pipeline = Pipeline::parse(Raw::trusted(pipeline), &asked::context(engine, trust))?;
-    let number = snapshot.collections().number(collection);
-    if let Some(paths) = number.and_then(|number| asked::text_paths(snapshot, number)) {
-        pipeline.bind_text(&paths);
-    }
-    Ok(pipeline)
+fn compile(engine: &Engine, pipeline: &[u8], trust: Trust) -> Result<Pipeline> {
+    Pipeline::parse(Raw::trusted(pipeline), &asked::context(engine, trust))
 }
 
 fn aggregate(

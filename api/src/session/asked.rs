@@ -7,9 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use headwater_engine::index::IndexKind;
-use headwater_engine::query::{Context, Filter, Projection, Sort, Trust, plain};
-use headwater_engine::value::path::Path;
+use headwater_engine::query::{Context, Filter, Projection, Sort, Trust, find, plain};
 use headwater_engine::value::{Object, Raw, ValueKind};
 use headwater_engine::view::{CollectionId, Snapshot};
 use headwater_engine::{Engine, Result};
@@ -56,10 +54,6 @@ impl Asked {
         projection: Option<Raw<'_>>,
         format: Format,
     ) -> Self {
-        let asking = |part: Option<Raw<'_>>| {
-            let part = part.filter(|part| !part.is_null());
-            part.filter(|part| part.as_object().is_none() || part.member_count() > 0)
-        };
         let by_id = |sort: &Raw<'_>| {
             sort.member_count() == 1 && sort.get("_id").and_then(Raw::as_i64) == Some(1)
         };
@@ -113,6 +107,12 @@ impl Asked {
     }
 }
 
+/// A part that asks for something.
+fn asking(part: Option<Raw<'_>>) -> Option<Raw<'_>> {
+    let part = part.filter(|part| !part.is_null());
+    part.filter(|part| part.as_object().is_none() || part.member_count() > 0)
+}
+
 /// What compiling needs to know.
 pub(super) fn context(engine: &Engine, trust: Trust) -> Context<'_> {
     let now_ms = i64::try_from(engine.clock().now_ms()).unwrap_or(i64::MAX);
@@ -128,21 +128,8 @@ pub(super) fn filter(
 ) -> Result<Arc<Filter>> {
     let empty = Object::new().to_bytes();
     let filter = filter.unwrap_or(&empty);
-    let mut filter = Filter::parse(Raw::trusted(filter), &context(engine, Trust::Ordinary))?;
-    if filter.text().is_some()
-        && let Some(paths) = number.and_then(|number| text_paths(snapshot, number))
-    {
-        filter.bind_text(&paths);
-    }
-    Ok(Arc::new(filter))
-}
-
-/// The fields of a collection's text index.
-pub(super) fn text_paths(snapshot: &Snapshot, number: CollectionId) -> Option<Vec<Path>> {
-    snapshot.indexes().of(number).iter().find_map(|index| match &index.definition.kind {
-        IndexKind::Text(paths) => Some(paths.clone()),
-        IndexKind::Ordered(_) | IndexKind::Point(_) => None,
-    })
+    let filter = Filter::parse(Raw::trusted(filter), &context(engine, Trust::Ordinary))?;
+    Ok(Arc::new(find::bind(filter, snapshot, number)?))
 }
 
 /// A part of a query as it is meant: in plain JSON a text of 24 hexadecimal digits in an `_id` is an ObjectId.

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use headwater_engine::Result;
-use headwater_engine::query::Trust;
-use headwater_engine::query::json_schema::{Dialect, Schema};
 use headwater_engine::value::{Raw, json};
-use headwater_engine::view::{Collection, Snapshot};
+use headwater_engine::view::{Collection, CollectionSchema, Snapshot};
 use headwater_engine::write::{Committed, Operation};
 use serde_json::{Value, json};
 
 use super::indexes::describe as describe_index;
-use super::{RequestKey, Session, asked, cursor};
+use super::{RequestKey, Session, blocking, cursor};
 use crate::auth::Action;
 use crate::error::ApiError;
 
@@ -59,15 +58,6 @@ impl Session {
         Ok((description(&snapshot, &collection)?, snapshot.position()))
     }
 
-    /// Refuses a schema that does not compile; null is none.
-    pub(crate) fn check_schema(&self, schema: Raw<'_>) -> Result<()> {
-        if schema.is_null() {
-            return Ok(());
-        }
-        let context = asked::context(&self.engine, Trust::Ordinary);
-        Schema::parse(schema, &context, Dialect::Collection).map(|_| ())
-    }
-
     /// Defines a collection; `definition` is an encoded object.
     pub(crate) async fn define(
         &self,
@@ -76,7 +66,11 @@ impl Session {
         key: Option<RequestKey>,
     ) -> Result<(Committed, Value), ApiError> {
         self.check(name, Action::Settings)?;
-        let definition = definition.into();
+        let definition = Bytes::from(definition);
+        // Compiled here first, so that the writer's thread sees only schemas that compile.
+        let held = definition.clone();
+        let check = move || CollectionSchema::of(Raw::trusted(&held)).map(drop);
+        blocking(&self.engine, check).await?;
         let operation = Operation::Define { collection: Arc::from(name), definition };
         let committed = self.commit(vec![operation], key).await?;
         Ok((committed, self.described(name)?.0))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use headwater_engine::query::find::Place;
 use headwater_engine::value::{Object, Raw, Value, date};
 use headwater_engine::view::{Row, Window};
 use headwater_engine::write::{Absent, Change, Command, Committed, DocumentId, Operation};
@@ -70,10 +71,11 @@ impl Session {
         if cursor.as_ref().is_some_and(|cursor| cursor.collection != number) {
             return Err(cursor::invalid().into());
         }
-        let after = cursor.as_ref().map(|cursor| cursor.after.as_slice());
+        let after = cursor.as_ref().map(|cursor| cursor.after.id_key.as_slice());
         let page = snapshot.page(number, Window { after, skip: 0, limit })?;
         let next = page.next.map(|after| {
-            cursor::Cursor { collection: number, at: None, after: after.to_vec() }.encode()
+            let after = Place { key: Vec::new(), id_key: after.to_vec() };
+            cursor::Cursor { collection: number, at: None, digest: 0, after }.encode()
         });
         Ok((page.rows.iter().map(entry).collect(), next, snapshot.position()))
     }

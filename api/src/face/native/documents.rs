@@ -81,9 +81,10 @@ async fn list(
     parameters.only(&["filter", "sort", "projection", "limit", "skip", "cursor", "at"])?;
     let part = |name| parameters.json(name, session.engine().limits());
     let (filter, sort, projection) = (part("filter")?, part("sort")?, part("projection")?);
-    let part = |part: &'_ Option<Vec<u8>>| part.as_deref().map(Raw::trusted);
+    let raw = Raw::trusted;
+    let (filter, sort) = (filter.as_deref().map(raw), sort.as_deref().map(raw));
     let query = ListQuery {
-        asked: Asked::new(part(&filter), part(&sort), part(&projection), Format::Plain),
+        asked: Asked::new(filter, sort, projection.as_deref().map(raw), Format::Plain),
         limit: parameters.limit()?,
         skip: usize::try_from(parameters.number("skip")?.unwrap_or(0)).unwrap_or(usize::MAX),
         cursor: parameters.get("cursor").map(Cursor::decode).transpose()?,

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use headwater_engine::subscribe::{EventFilter, Start};
+use headwater_engine::subscribe::{BodyFilter, EventFilter, Start};
 use headwater_engine::value::{Object, Raw, Value};
 use headwater_engine::{Engine, EventKind};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
@@ -19,7 +19,7 @@ use crate::extract::{Format, Parameters, Submission, invalid};
 use crate::reply::{self, write_number, write_text};
 use crate::router::{Needs, Routes};
 use crate::server::Peer;
-use crate::session::{At, Session, Sight, blocking};
+use crate::session::{At, Session, Sight, blocking, ids_read};
 use crate::state::App;
 use crate::stream::{
     EventPage, EventStream, Follower, PageQuery, StreamQuery, Wanted, epoch_text, page,
@@ -48,7 +48,6 @@ async fn read(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> ApiResult {
-    parameters.refuse_unless_empty("filter", app.engine.limits())?;
     let filter = filter(&session, &parameters)?;
     let streaming = headers.get_all(ACCEPT).iter().any(|value| {
         let text = value.to_str().unwrap_or_default();
@@ -89,7 +88,16 @@ fn filter(session: &Session, parameters: &Parameters) -> ApiResult<EventFilter> 
         kinds.insert(kind);
     }
     let system = session.credential().grant.is_full();
-    Ok(EventFilter { collections, kinds, channels, system })
+    let body = body_filter(session, parameters)?;
+    Ok(EventFilter { collections, kinds, channels, body, system })
+}
+
+/// The filter over documents and the content of custom events.
+fn body_filter(session: &Session, parameters: &Parameters) -> ApiResult<Option<BodyFilter>> {
+    let limits = session.engine().limits();
+    let Some(filter) = parameters.json("filter", limits)? else { return Ok(None) };
+    let filter = ids_read(Raw::trusted(&filter), Format::Plain);
+    Ok(BodyFilter::parse(Raw::trusted(&filter), limits)?)
 }
 
 fn wanted(parameters: &Parameters) -> Wanted {
