@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     pub(crate) collection: String,
     /// A path instead of the native face's, for the limits.
     pub(crate) path: Option<String>,
-    /// How many documents `read` chooses from.
+    /// How many documents `read` and `query` choose from.
     pub(crate) documents: usize,
     /// A filter of `query`, where `{n}` stands for a group's number.
     pub(crate) filter: Option<String>,

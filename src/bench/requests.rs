@@ -18,6 +18,8 @@ use super::{Plan, Report};
 const BULK: usize = 500;
 /// Documents in an answer of `query`.
 const LIST: usize = 20;
+/// What `query` looks for, where `{n}` stands for a group's number.
+const FILTER: &str = "{\"group\":{n}}";
 
 /// Single documents, one a request.
 pub(crate) async fn create(plan: &Plan) -> Report {
@@ -41,25 +43,38 @@ pub(crate) async fn read(plan: &Plan) -> anyhow::Result<Report> {
     Ok(get(plan, &paths, "documents").await)
 }
 
-/// Lists of 20, by a filter if one is given.
+/// Lists of 20 that an index finds: by [`FILTER`], or by the filter that is given.
 pub(crate) async fn query(plan: &Plan) -> anyhow::Result<Report> {
-    let base = format!("/v1/collections/{}/documents?limit={LIST}", plan.collection);
-    let paths = match (&plan.path, &plan.filter) {
-        (Some(path), _) => vec![path.clone()],
-        (None, None) => {
-            ids(plan).await?;
-            vec![base]
-        }
-        (None, Some(filter)) => {
-            ids(plan).await?;
-            let path = |group: u64| {
-                let filter = filter.replace("{n}", &(1000 + group).to_string());
-                format!("{base}&filter={}", encoded(&filter))
-            };
-            (0..GROUPS).map(path).collect()
-        }
+    if let Some(path) = &plan.path {
+        return Ok(get(plan, std::slice::from_ref(path), "lists").await);
+    }
+    ids(plan).await?;
+    index(plan).await?;
+    let filter = plan.filter.as_deref().unwrap_or(FILTER);
+    let path = format!("/v1/collections/{}/query", plan.collection);
+    let request = |group: u64| {
+        let filter = filter.replace("{n}", &(1000 + group).to_string());
+        let body = format!("{{\"filter\":{filter},\"limit\":{LIST}}}");
+        let mut request = plan.target.head("POST", &path, Some(body.len()), "");
+        request.extend_from_slice(body.as_bytes());
+        request
     };
-    Ok(get(plan, &paths, "lists").await)
+    let requests: Vec<_> = (0..GROUPS).map(request).collect();
+    Ok(send(plan, &requests, "lists").await)
+}
+
+/// Makes the index over the groups, and waits for it.
+async fn index(plan: &Plan) -> anyhow::Result<()> {
+    let segments = ["v1", "collections", plan.collection.as_str(), "indexes", "bench_group"];
+    let request = plan.client.request(Method::PUT, &segments, &[]);
+    let definition = serde_json::json!({"keys": {"group": 1}});
+    let mut index: Value = plan.client.json(request.json(&definition)).await?;
+    while index["state"] == "building" {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        index = plan.client.get(&segments, &[]).await?;
+    }
+    anyhow::ensure!(index["state"] == "ready", "the index could not be built: {index}");
+    Ok(())
 }
 
 async fn write(plan: &Plan, documents: usize, unit: &'static str) -> Report {
@@ -80,15 +95,19 @@ async fn write(plan: &Plan, documents: usize, unit: &'static str) -> Report {
 async fn get(plan: &Plan, paths: &[String], unit: &'static str) -> Report {
     let requests: Vec<Vec<u8>> =
         paths.iter().map(|path| plan.target.head("GET", path, None, "")).collect();
+    send(plan, &requests, unit).await
+}
+
+async fn send(plan: &Plan, requests: &[Vec<u8>], unit: &'static str) -> Report {
     let origin = Instant::now();
     let deadline = origin + plan.duration;
     let connections: FuturesUnordered<_> = (0..plan.concurrency)
-        .map(|index| unconstrained(get_in_turn(plan, &requests, index, deadline)))
+        .map(|index| unconstrained(send_in_turn(plan, requests, index, deadline)))
         .collect();
     report(plan, connections, origin, unit).await
 }
 
-async fn get_in_turn(plan: &Plan, requests: &[Vec<u8>], index: usize, deadline: Instant) -> Tally {
+async fn send_in_turn(plan: &Plan, requests: &[Vec<u8>], index: usize, deadline: Instant) -> Tally {
     let mut tally = Tally::new();
     let mut connection = match Connection::open(&plan.target).await {
         Ok(connection) => connection,

@@ -27,10 +27,10 @@ pub(crate) struct BenchArgs {
     /// The collection to work in
     #[arg(long, default_value = "bench")]
     collection: String,
-    /// Documents that read chooses from; what is missing is written first
-    #[arg(long, default_value_t = 10_000)]
-    documents: u32,
-    /// Filter of query, for instance '{"group":{n}}', where {n} becomes a group's number
+    /// Documents that read (default 10,000) and query (default 100,000) choose from; what is missing is written first
+    #[arg(long)]
+    documents: Option<u32>,
+    /// Filter of query (default '{"group":{n}}'), where {n} becomes a group's number
     #[arg(long)]
     filter: Option<String>,
     /// Writes a second in fanout (0: as fast as it goes; default 500) and webhook (default 0)
@@ -53,7 +53,7 @@ pub(crate) enum Workload {
     Bulk,
     /// Documents read by id.
     Read,
-    /// Lists of 20 documents.
+    /// Lists of 20 documents that an index finds.
     Query,
     /// Deliveries to many subscribers.
     Fanout,
@@ -76,6 +76,10 @@ impl Workload {
         }
     }
 
+    fn default_documents(self) -> u32 {
+        if self == Self::Query { 100_000 } else { 10_000 }
+    }
+
     fn default_rate(self) -> u64 {
         if self == Self::Fanout { 500 } else { 0 }
     }
@@ -92,7 +96,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         duration: Duration::from_secs(args.seconds),
         collection: args.collection,
         path: args.path,
-        documents: args.documents as usize,
+        documents: args.documents.unwrap_or_else(|| workload.default_documents()) as usize,
         filter: args.filter,
         rate: args.rate.unwrap_or_else(|| workload.default_rate()),
         own_filters: args.own_filters,
