@@ -214,11 +214,12 @@ fn has_alternatives(pattern: &str) -> bool {
     let mut chars = pattern.chars();
     while let Some(char) = chars.next() {
         match char {
-            '\\' => match chars.next() {
+            '\\' => {
                 // A quotation: what looks like a group is none.
-                Some('Q') => return true,
-                _ => {}
-            },
+                if chars.next() == Some('Q') {
+                    return true;
+                }
+            }
             '[' if !class => class = true,
             ']' => class = false,
             '(' if !class => depth += 1,
