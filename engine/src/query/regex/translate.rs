@@ -214,12 +214,8 @@ fn has_alternatives(pattern: &str) -> bool {
     let mut chars = pattern.chars();
     while let Some(char) = chars.next() {
         match char {
-            '\\' => {
-                // A quotation: what looks like a group is none.
-                if chars.next() == Some('Q') {
-                    return true;
-                }
-            }
+            // Reads the escaped character; in a quotation what looks like a group is none.
+            '\\' if chars.next() == Some('Q') => return true,
             '[' if !class => class = true,
             ']' => class = false,
             '(' if !class => depth += 1,
