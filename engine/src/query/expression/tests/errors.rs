@@ -1,6 +1,6 @@
 //! What is refused, when, and how it is said; and the bounds.
 
-use super::super::{Expression, Scope};
+use super::super::Expression;
 use super::{NOW, run};
 use crate::error::{Detail, Error, ErrorKind};
 use crate::limits::Limits;
