@@ -12,7 +12,7 @@ use crate::query::Item;
 use crate::value::Raw;
 use crate::value::token::{Cursor, Token};
 
-/// How many steps go with a millisecond of the deadline. A step is a call of an operator, a turn of a loop, or 64 bytes
+/// How many steps go with a millisecond of the deadline. A step is a call of an operator, a turn of a loop, or 16 bytes
 /// looked at.
 const STEPS_PER_MS: u64 = 4000;
 /// What an element costs that is kept apart from its array, for sorting or for sets.
