@@ -82,7 +82,11 @@ fn judge(update: &Update, document: &[u8], filter: &Filter, what: &str) -> bool 
     let (name, id) = Raw::trusted(&new).object_iter().next().unwrap();
     assert_eq!(name, "_id", "{what}");
     assert_eq!(Some(id.as_bytes()), before.get("_id").map(Raw::as_bytes), "{what}");
-    if what.starts_with("$set ") || what.starts_with("$min") || what.starts_with("$pull") {
+    // What the filter finds, and so what `$` and `$[x]` stand for, may be something else the second time.
+    let same_place = !what.contains("a.$ ") && !what.contains("$[x]");
+    if same_place
+        && (what.starts_with("$set ") || what.starts_with("$min") || what.starts_with("$pull"))
+    {
         let again = update.apply(Raw::trusted(&new), Some(filter));
         assert!(again.is_err() || again.is_ok_and(|again| again == new), "{what} twice");
     }
