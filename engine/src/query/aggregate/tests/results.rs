@@ -30,6 +30,10 @@ fn a_lookup_joins_the_same_asking_or_hashed() {
         r#"{"_id":6,"m":[]}"#,
     ];
     assert_eq!(got, wanted);
+    let indexed = Others { indexed: true, ..stock() };
+    let twice = format!("[{}, {}]", &ORDERS[1..ORDERS.len() - 1], &ORDERS[1..ORDERS.len() - 1]);
+    let got = run_with(pipeline, &twice, indexed).unwrap();
+    assert_eq!(got, [wanted, wanted].concat());
 }
 
 #[test]
