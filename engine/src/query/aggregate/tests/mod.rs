@@ -2,6 +2,7 @@
 
 mod refusals;
 mod results;
+mod speed;
 mod spilling;
 mod stages;
 
