@@ -68,6 +68,7 @@ impl Number {
         }
     }
 
+    #[allow(dead_code, reason = "for updates and stages")]
     /// Writes the value.
     pub(crate) fn write(self, out: &mut Vec<u8>) {
         match self {
@@ -114,6 +115,7 @@ impl Number {
         self.rounded(0, Rounding::Truncate).to_i64_exact()
     }
 
+    #[allow(dead_code, reason = "for updates and stages")]
     /// Whether it is finite and has no fraction.
     pub(crate) fn is_integral(self) -> bool {
         match self {
@@ -165,6 +167,7 @@ impl Number {
         }
     }
 
+    #[allow(dead_code, reason = "for updates and stages")]
     /// The total order of numbers: by mathematical value, NaN the lowest.
     pub(crate) fn compare(self, other: Self) -> Ordering {
         let (mut a, mut b) = (Vec::with_capacity(18), Vec::with_capacity(18));

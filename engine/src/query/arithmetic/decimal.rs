@@ -111,6 +111,7 @@ pub(crate) fn to_i64_exact(value: Decimal128) -> Option<i64> {
     i64::try_from(if negative { -size } else { size }).ok()
 }
 
+#[allow(dead_code, reason = "for updates and stages")]
 /// Whether it is finite and has no fraction.
 pub(crate) fn is_integral(value: Decimal128) -> bool {
     let DecimalParts::Finite { coefficient, exponent, .. } = value.parts() else { return false };
@@ -164,8 +165,10 @@ pub(crate) fn subtract(a: Decimal128, b: Decimal128) -> Decimal128 {
 
 fn add_finite(a: Finite, b: Finite) -> Decimal128 {
     let (high, low) = if a.exponent >= b.exponent { (a, b) } else { (b, a) };
-    if high.coefficient == 0 && low.coefficient != 0 {
-        return low.held();
+    if high.coefficient == 0 {
+        let zero = low.coefficient == 0;
+        let negative = if zero { high.negative && low.negative } else { low.negative };
+        return Finite { negative, ..low }.held();
     }
     let distance = (high.exponent - low.exponent).unsigned_abs();
     let spread = distance.min(SPREAD);

@@ -68,6 +68,7 @@ impl Total {
         self.double = sum;
     }
 
+    #[allow(dead_code, reason = "for the accumulators of groups")]
     /// How many numbers were added.
     pub(crate) fn count(&self) -> u64 {
         self.count

@@ -29,7 +29,19 @@ enum Target {
     Decimal,
 }
 
+/// Whether a value names a type to convert to.
+pub(super) fn is_target(raw: Raw<'_>) -> bool {
+    Target::of(raw).is_some()
+}
+
 impl Target {
+    fn of(raw: Raw<'_>) -> Option<Self> {
+        match raw.as_str() {
+            Some(alias) => Self::of_alias(alias),
+            None => arith::integer(&Item::Raw(raw)).and_then(Self::of_code),
+        }
+    }
+
     fn of_alias(alias: &str) -> Option<Self> {
         Some(match alias {
             "double" => Self::Double,
@@ -104,16 +116,12 @@ pub(super) fn to_named<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Item<
 
 pub(super) fn convert<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Item<'e>> {
     let [input, to, on_error, on_null] = args else { return Ok(Item::NULL) };
-    let target = match to.raw() {
+    let target = match to.raw().filter(|raw| !raw.is_null()) {
         None => None,
-        Some(raw) if raw.is_null() => None,
-        Some(raw) => {
-            let found = match raw.as_str() {
-                Some(alias) => Target::of_alias(alias),
-                None => arith::integer(to).and_then(Target::of_code),
-            };
-            Some(found.ok_or_else(|| failed(ctx.name, "`to` names no type to convert to"))?)
-        }
+        Some(raw) => match Target::of(raw) {
+            Some(target) => Some(target),
+            None => return Err(failed(ctx.name, "`to` names no type to convert to")),
+        },
     };
     let Some(raw) = input.raw().filter(|raw| !raw.is_null()) else {
         return Ok(if ctx.has(3) { std::mem::take(on_null) } else { Item::NULL });
@@ -150,10 +158,10 @@ fn converted(name: &str, raw: Raw<'_>, target: Target) -> Result<Item<'static>> 
 }
 
 fn boolean(raw: Raw<'_>) -> Option<Item<'static>> {
-    let value = match raw.token() {
-        Token::Bool(value) => value,
-        Token::String(_) | Token::ObjectId(_) | Token::Date(_) => true,
-        _ => !Number::read(raw)?.is_zero(),
+    let value = match raw.as_bool() {
+        Some(value) => value,
+        // Whatever is no number is true.
+        None => Number::read(raw).is_none_or(|number| !number.is_zero()),
     };
     Some(Item::boolean(value))
 }

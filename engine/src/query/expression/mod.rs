@@ -37,21 +37,21 @@ mod tests;
 mod zone;
 
 use node::Node;
-use scope::{Env, Shared};
+use scope::{Bounds, Env, Shared};
 
 use super::{Context, Item};
 use crate::error::Result;
 use crate::value::Raw;
 use crate::value::path::Path;
 
+#[allow(unused_imports, reason = "for the accumulators of groups")]
 pub(crate) use accumulate::{Deviation, Total};
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
 pub struct Expression {
     node: Node,
-    bytes_max: usize,
-    nesting_max: usize,
+    bounds: Bounds,
 }
 
 /// What an expression is evaluated in: the document and the variables.
@@ -78,11 +78,7 @@ impl Expression {
     /// Compiles an expression. `variables` are the names (without `$$`) that [`Scope::variables`] will have, in its order.
     pub fn parse(expression: Raw<'_>, context: &Context<'_>, variables: &[String]) -> Result<Self> {
         let node = parse::Parser::new(context, variables).whole(expression)?;
-        Ok(Self {
-            node,
-            bytes_max: Shared::bytes_max(context.limits),
-            nesting_max: context.limits.nesting as usize,
-        })
+        Ok(Self { node, bounds: Bounds::new(context.limits) })
     }
 
     /// The value of the expression.
@@ -96,7 +92,7 @@ impl Expression {
     }
 
     fn evaluate_tree<'a>(&'a self, node: &'a Node, scope: &Scope<'a>) -> Result<Item<'a>> {
-        let shared = Shared::new(self.bytes_max, self.nesting_max);
+        let shared = Shared::new(self.bounds);
         node.eval(&Env::new(scope, &shared))
     }
 

@@ -198,3 +198,9 @@ static OPERATORS: &[Operator] = &[
     op("$median", Named(&["input", "method"], 2), accumulate::median),
     op("$rand", List(0, 0), math::rand),
 ];
+
+/// The names and shapes of the table.
+#[cfg(test)]
+pub(super) fn shapes() -> Vec<(&'static str, Shape)> {
+    OPERATORS.iter().map(|operator| (operator.name, operator.shape)).collect()
+}

@@ -9,8 +9,8 @@ use super::failure::failed;
 use super::forms;
 use super::node::{Call, Node, Variable};
 use super::operators::{self, Operator, Shape};
-use super::scope::{Env, Shared};
-use super::{Scope, date_format, date_math, zone};
+use super::scope::{Bounds, Env, Shared};
+use super::{Scope, arith, convert, date_format, date_math, zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::{Context, Item};
 use crate::value::Raw;
@@ -125,8 +125,7 @@ impl<'p> Parser<'p> {
 
     /// The constant that a node without variables comes to; `None` where it is missing.
     fn value_of(&self, node: &Node) -> Result<Option<Node>> {
-        let limits = self.context.limits;
-        let shared = Shared::new(Shared::bytes_max(limits), limits.nesting as usize);
+        let shared = Shared::new(Bounds::new(self.context.limits));
         let item = node.eval(&Env::new(&Scope::new(Raw::NULL, 0), &shared))?;
         Ok(item.raw().map(Node::of))
     }
@@ -346,6 +345,8 @@ impl<'p> Parser<'p> {
             "format" => {
                 text.is_some_and(|text| date_format::check(text, name == "$dateFromString").is_ok())
             }
+            "to" if name == "$convert" => convert::is_target(value),
+            "n" | "binSize" => arith::integer(&Item::Raw(value)).is_some_and(|size| size > 0),
             "method" => text == Some("approximate"),
             "iso8601" | "useLongestLength" => value.as_bool().is_some(),
             _ => true,

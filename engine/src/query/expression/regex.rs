@@ -131,7 +131,10 @@ impl Search {
         while let Some(found) = pattern.find(text, from)? {
             write(&found, text, points.at(found.start), &mut out);
             len += 1;
-            let spent = env.shared.check_size(self.name, out.len()).and(env.shared.spend(1));
+            let spent = env
+                .shared
+                .check_size(self.name, out.len())
+                .and(env.shared.spend(1 + (text.len().saturating_sub(from) >> 14)));
             if let Err(error) = spent {
                 return Ok(Err(error));
             }

@@ -72,6 +72,7 @@ pub(super) fn index_of<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Item<
     let (from, to) =
         if by_points { (offset(text, start), offset(text, end)) } else { (start, end) };
     let bytes = text.as_bytes().get(from..to).unwrap_or_default();
+    ctx.shared.spend(bytes.len().saturating_mul(wanted.len()) >> 12)?;
     let Some(found) = find_bytes(bytes, wanted.as_bytes()) else { return Ok(Item::int32(-1)) };
     let at = from + found;
     let index = match by_points {
