@@ -40,8 +40,7 @@ pub(super) fn types(operand: Raw<'_>) -> Result<TypeSet, String> {
 pub(super) fn modulo(operand: Raw<'_>) -> Result<(i64, i64), String> {
     let wrong = || "takes a list of a divisor and a remainder, both numbers".to_owned();
     let mut numbers = operand.as_array().ok_or_else(wrong)?;
-    let (Some(divisor), Some(remainder), None) =
-        (numbers.next(), numbers.next(), numbers.next())
+    let (Some(divisor), Some(remainder), None) = (numbers.next(), numbers.next(), numbers.next())
     else {
         return Err(wrong());
     };

@@ -16,9 +16,7 @@ use crate::value::{ArrayIter, Raw};
 /// Whether a value is a document of operators: its first name begins with `$`, and it is no reference to a document.
 pub(super) fn are_operators(value: Raw<'_>) -> bool {
     let first = value.object_iter().next();
-    first.is_some_and(|(name, _)| {
-        name.starts_with('$') && !matches!(name, "$ref" | "$id" | "$db")
-    })
+    first.is_some_and(|(name, _)| name.starts_with('$') && !matches!(name, "$ref" | "$id" | "$db"))
 }
 
 impl Parser<'_> {
@@ -105,7 +103,11 @@ impl Parser<'_> {
             }
             "$where" => return Err(no_javascript(path)),
             "$and" | "$or" | "$nor" | "$expr" | "$jsonSchema" | "$text" => {
-                return Err(unknown(name, path, "for a field; it stands where a field's name could"));
+                return Err(unknown(
+                    name,
+                    path,
+                    "for a field; it stands where a field's name could",
+                ));
             }
             _ => return Err(unknown(name, path, "for a field")),
         }))
@@ -117,11 +119,16 @@ impl Parser<'_> {
             return Ok(negate(self.pattern("$not", path, pattern, options)?));
         }
         if operand.member_count() == 0 || operand.as_object().is_none() {
-            return Err(refuse("$not", path, "takes an object of operators or a regular expression"));
+            return Err(refuse(
+                "$not",
+                path,
+                "takes an object of operators or a regular expression",
+            ));
         }
         Ok(negate(self.operators(path, operand, depth + 1, place)?))
     }
 
+    /// Patterns count as conditions, because each has a size of its own.
     fn among(&mut self, name: &str, path: &str, operand: Raw<'_>) -> Result<Test> {
         let mut values = Vec::new();
         let mut tests = Vec::new();
@@ -131,6 +138,7 @@ impl Parser<'_> {
             }
             match value.as_regex() {
                 Some((pattern, options)) => {
+                    self.count()?;
                     tests.push(Test::Regex(self.compile(name, path, pattern, options)?));
                 }
                 None => values.push(value),
@@ -162,6 +170,7 @@ impl Parser<'_> {
             } else if are_operators(value) {
                 return Err(mixed());
             } else if let Some((pattern, options)) = value.as_regex() {
+                self.count()?;
                 tests.push(self.pattern("$all", path, pattern, options)?);
             } else {
                 tests.push(Test::Equal(value.as_bytes().into()));
@@ -180,7 +189,10 @@ impl Parser<'_> {
         }
         let first = operand.object_iter().next().map_or("", |(name, _)| name);
         let is_filter = !are_operators(operand)
-            || matches!(first, "$and" | "$or" | "$nor" | "$comment" | "$where" | "$expr" | "$jsonSchema" | "$text");
+            || matches!(
+                first,
+                "$and" | "$or" | "$nor" | "$comment" | "$where" | "$expr" | "$jsonSchema" | "$text"
+            );
         if is_filter {
             let mut nodes = Vec::new();
             self.document(operand, depth + 1, Place::Element, path, &mut nodes)?;
@@ -193,20 +205,14 @@ impl Parser<'_> {
     }
 
     /// The values of `$in`, `$nin` or `$all`, which are not too many.
-    fn list<'a>(
-        &self,
-        name: &str,
-        path: &str,
-        operand: Raw<'a>,
-    ) -> Result<ArrayIter<'a>> {
+    fn list<'a>(&self, name: &str, path: &str, operand: Raw<'a>) -> Result<ArrayIter<'a>> {
         let Some(values) = operand.as_array() else {
             return Err(refuse(name, path, "takes a list of values"));
         };
         let max = self.context.limits.query_in_values;
         if operand.member_count() > max as usize {
-            let message = format!(
-                "`{name}` at `{path}` has more than {max} values (limits.query_in_values)"
-            );
+            let message =
+                format!("`{name}` at `{path}` has more than {max} values (limits.query_in_values)");
             return Err(Error::limit("limits.query_in_values", u64::from(max), message)
                 .with("operator", name)
                 .with("path", path));
@@ -217,11 +223,9 @@ impl Parser<'_> {
     fn regex(&self, path: &str, operand: Raw<'_>, siblings: Raw<'_>) -> Result<Test> {
         let options = match siblings.get("$options") {
             None => None,
-            Some(options) => Some(
-                options
-                    .as_str()
-                    .ok_or_else(|| refuse("$options", path, "takes a text"))?,
-            ),
+            Some(options) => {
+                Some(options.as_str().ok_or_else(|| refuse("$options", path, "takes a text"))?)
+            }
         };
         if let Some((pattern, own)) = operand.as_regex() {
             if !own.is_empty() && options.is_some() {

@@ -44,9 +44,10 @@ pub(super) fn equals(value: Option<Raw<'_>>, operand: Raw<'_>) -> bool {
             f64::from(x) == y
         }
         // One value has one encoding, so these would have been the same bytes.
-        (_, Token::String(_) | Token::Null | Token::Bool(_) | Token::ObjectId(_) | Token::Date(_)) => {
-            false
-        }
+        (
+            _,
+            Token::String(_) | Token::Null | Token::Bool(_) | Token::ObjectId(_) | Token::Date(_),
+        ) => false,
         (left, right) => left.kind().rank() == right.kind().rank() && equal(value, operand),
     }
 }

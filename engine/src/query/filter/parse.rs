@@ -13,8 +13,8 @@ use crate::query::Context;
 use crate::query::expression::Expression;
 use crate::query::json_schema::{Dialect, Schema};
 use crate::query::text::TextQuery;
-use crate::value::{ArrayIter, Raw};
 use crate::value::path::Path;
+use crate::value::{ArrayIter, Raw};
 
 /// Where a condition stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +37,8 @@ pub(super) struct Parser<'c> {
 }
 
 /// Parses a whole filter.
-pub(super) fn parse(
-    filter: Raw<'_>,
-    context: &Context<'_>,
-    variables: &[String],
-) -> Result<Node> {
-    let mut parser =
-        Parser { context, variables, clauses: 0, has_near: false, has_text: false };
+pub(super) fn parse(filter: Raw<'_>, context: &Context<'_>, variables: &[String]) -> Result<Node> {
+    let mut parser = Parser { context, variables, clauses: 0, has_near: false, has_text: false };
     let mut nodes = Vec::new();
     parser.document(filter, 0, Place::Top, "", &mut nodes)?;
     Ok(Node::And(nodes))
@@ -61,8 +56,9 @@ impl Parser<'_> {
     ) -> Result<()> {
         self.check_depth(depth)?;
         let Some(members) = document.as_object() else {
-            return Err(Error::invalid("invalid_filter", "a filter must be an object")
-                .with("path", path));
+            return Err(
+                Error::invalid("invalid_filter", "a filter must be an object").with("path", path)
+            );
         };
         if document.member_count() == 0 {
             self.count()?;
@@ -114,7 +110,11 @@ impl Parser<'_> {
                 return Err(refuse(name, path, "stands at the top of a filter only"));
             }
             "$text" if place != Place::Top || self.has_text => {
-                return Err(refuse(name, path, "stands once in a filter, at its top or under `$and`"));
+                return Err(refuse(
+                    name,
+                    path,
+                    "stands once in a filter, at its top or under `$and`",
+                ));
             }
             _ => {}
         }
@@ -159,13 +159,7 @@ impl Parser<'_> {
     }
 
     /// What follows the name of a field: a value, a regular expression, or operators.
-    fn condition(
-        &mut self,
-        path: &str,
-        value: Raw<'_>,
-        depth: u32,
-        place: Place,
-    ) -> Result<Test> {
+    fn condition(&mut self, path: &str, value: Raw<'_>, depth: u32, place: Place) -> Result<Test> {
         if operators::are_operators(value) {
             return self.operators(path, value, depth, place);
         }
@@ -189,7 +183,8 @@ impl Parser<'_> {
     /// Marks the one `$near` that a filter may have.
     pub(super) fn near(&mut self, name: &str, path: &str, place: Place) -> Result<()> {
         if place != Place::Top || self.has_near {
-            let what = "stands once in a filter, and not under `$or`, `$nor`, `$not` or `$elemMatch`";
+            let what =
+                "stands once in a filter, and not under `$or`, `$nor`, `$not` or `$elemMatch`";
             return Err(refuse(name, path, what));
         }
         self.has_near = true;

@@ -40,7 +40,10 @@ const FOREIGN: [(&str, i64); 5] = [
 impl TypeSet {
     /// All four types of numbers.
     pub fn number() -> Self {
-        KINDS.iter().filter(|kind| kind.is_number()).fold(Self::default(), |set, kind| set.with(*kind))
+        KINDS
+            .iter()
+            .filter(|kind| kind.is_number())
+            .fold(Self::default(), |set, kind| set.with(*kind))
     }
 
     /// This set and one more type.

@@ -5,8 +5,9 @@
 //! middle of the shape) in which great circles are straight, so that plane geometry gives the exact answer. Borders belong
 //! to a shape.
 //! What is approximate: a shape that reaches over more than half of the sphere as seen from its middle is taken in the
-//! plane of longitude and latitude; a shape in a document that does so as seen from the operator's shape as well. A document's
-//! shape is within a `MultiPolygon` where it is within one of its polygons.
+//! plane of longitude and latitude, and so is a document's shape that reaches over the horizon as seen from the operator's
+//! shape (on the other half of the sphere it does not intersect). A document's shape is within a `MultiPolygon` where it is
+//! within one of its polygons.
 //! Leaves to others: indexes, which may ask for [`Bounds`]; the order by distance ([`Near::distance`]).
 
 mod near;
@@ -18,7 +19,7 @@ mod sphere;
 #[cfg(test)]
 mod tests;
 
-pub use near::Near;
+pub(crate) use near::Near;
 
 use crate::value::Raw;
 use parse::Location;
@@ -26,20 +27,20 @@ use region::Region;
 
 /// A point: longitude and latitude in degrees, or plane coordinates.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Point {
+pub(crate) struct Point {
     /// The longitude, or x.
-    pub x: f64,
+    pub(crate) x: f64,
     /// The latitude, or y.
-    pub y: f64,
+    pub(crate) y: f64,
 }
 
 /// A box that has all that can match: longitudes and latitudes in degrees, or plane coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// The lowest coordinates.
-    pub min: Point,
+    pub(crate) min: Point,
     /// The highest coordinates.
-    pub max: Point,
+    pub(crate) max: Point,
 }
 
 /// A shape of vertices: points, lines, and polygons whose first ring is the outer one.
@@ -87,7 +88,8 @@ impl GeoTest {
 
 impl Bounds {
     /// The whole sphere.
-    const SPHERE: Self = Self { min: Point { x: -180.0, y: -90.0 }, max: Point { x: 180.0, y: 90.0 } };
+    const SPHERE: Self =
+        Self { min: Point { x: -180.0, y: -90.0 }, max: Point { x: 180.0, y: 90.0 } };
 
     /// The box of points; the whole sphere where there are none.
     fn around(points: impl Iterator<Item = Point>) -> Self {

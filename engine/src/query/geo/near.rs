@@ -52,7 +52,8 @@ impl Near {
             }
             None => (legacy(operand), Measure::Plane),
         };
-        let centre = centre.ok_or("takes a point: GeoJSON under `$geometry`, or a pair of numbers")?;
+        let centre =
+            centre.ok_or("takes a point: GeoJSON under `$geometry`, or a pair of numbers")?;
         let inner = operand.get("$geometry").map(|_| operand);
         for (name, _) in inner.unwrap_or(Raw::NULL).object_iter() {
             if !matches!(name, "$geometry" | "$maxDistance" | "$minDistance") {
@@ -106,9 +107,7 @@ impl Near {
             (Location::Point(point), measure) => {
                 measure.of_angle(Vector::of(self.centre).angle(Vector::of(point)))
             }
-            (Location::Shape(shape), measure) => {
-                measure.of_angle(shape_angle(&shape, self.centre))
-            }
+            (Location::Shape(shape), measure) => measure.of_angle(shape_angle(&shape, self.centre)),
         };
         (self.min..=self.max).contains(&distance).then_some(distance)
     }

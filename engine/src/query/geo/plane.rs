@@ -25,9 +25,7 @@ fn turn(a: Point, b: Point, c: Point) -> f64 {
 
 /// Whether `c`, which is on the line through `a` and `b`, is between them.
 fn between(a: Point, b: Point, c: Point) -> bool {
-    let within = |a: f64, b: f64, c: f64| {
-        c >= a.min(b) - TOLERANCE && c <= a.max(b) + TOLERANCE
-    };
+    let within = |a: f64, b: f64, c: f64| c >= a.min(b) - TOLERANCE && c <= a.max(b) + TOLERANCE;
     within(a.x, b.x, c.x) && within(a.y, b.y, c.y)
 }
 
@@ -74,9 +72,10 @@ fn meet(first: (Point, Point), second: (Point, Point)) -> bool {
 pub(super) fn has_point(shape: &Shape, point: Point) -> bool {
     shape.polygons.iter().any(|rings| contains(rings, point))
         || shape.edges().any(|edge| on_edge(edge, point))
-        || shape.points.iter().any(|at| {
-            (at.x - point.x).abs() <= TOLERANCE && (at.y - point.y).abs() <= TOLERANCE
-        })
+        || shape
+            .points
+            .iter()
+            .any(|at| (at.x - point.x).abs() <= TOLERANCE && (at.y - point.y).abs() <= TOLERANCE)
 }
 
 /// Whether the whole of a shape lies in a polygon.

@@ -46,7 +46,8 @@ impl Region {
         match name {
             "$geometry" => {
                 let shape = geometry(value)?;
-                if shape.polygons.is_empty() || !shape.points.is_empty() || !shape.lines.is_empty() {
+                if shape.polygons.is_empty() || !shape.points.is_empty() || !shape.lines.is_empty()
+                {
                     return Err("takes a Polygon or MultiPolygon as its `$geometry`".to_owned());
                 }
                 Self::parts(&shape)
@@ -57,9 +58,9 @@ impl Region {
                 Ok(Self::Box(Bounds::around(corners.into_iter())))
             }
             "$polygon" => {
-                let mut ring = corners(value).filter(|ring| ring.len() >= 3).ok_or(
-                    "takes a list of at least three points as its `$polygon`",
-                )?;
+                let mut ring = corners(value)
+                    .filter(|ring| ring.len() >= 3)
+                    .ok_or("takes a list of at least three points as its `$polygon`")?;
                 check(ring.len())?;
                 ring.extend(ring.first().copied());
                 let shape = Shape { polygons: vec![vec![ring]], ..Shape::default() };
@@ -91,10 +92,8 @@ impl Region {
 
     fn parts(shape: &Shape) -> Result<Self, String> {
         check(shape.vertices().count())?;
-        let points = shape
-            .points
-            .iter()
-            .map(|point| Shape { points: vec![*point], ..Shape::default() });
+        let points =
+            shape.points.iter().map(|point| Shape { points: vec![*point], ..Shape::default() });
         let lines =
             shape.lines.iter().map(|line| Shape { lines: vec![line.clone()], ..Shape::default() });
         let polygons = shape
@@ -179,7 +178,10 @@ impl Part {
             None => plane::touch(&self.seen, shape),
             Some(projection) => match projection.shape(shape) {
                 Some(shape) => plane::touch(&self.seen, &shape),
-                None => plane::touch(&self.shape, shape),
+                None => {
+                    let sees = |point| projection.see(Vector::of(point)).is_some();
+                    shape.vertices().any(sees) && plane::touch(&self.shape, shape)
+                }
             },
         }
     }

@@ -74,10 +74,8 @@ impl Projection {
     /// Where a direction is seen; `None` for the other half of the sphere.
     pub(super) fn see(&self, vector: Vector) -> Option<Point> {
         let depth = vector.dot(self.centre);
-        (depth > HORIZON).then(|| Point {
-            x: vector.dot(self.east) / depth,
-            y: vector.dot(self.north) / depth,
-        })
+        (depth > HORIZON)
+            .then(|| Point { x: vector.dot(self.east) / depth, y: vector.dot(self.north) / depth })
     }
 
     pub(super) fn shape(&self, shape: &Shape) -> Option<Shape> {
@@ -88,7 +86,8 @@ impl Projection {
     pub(super) fn bounds(&self, points: impl Iterator<Item = Point>) -> Bounds {
         let radius = points.map(|at| Vector::of(at).angle(self.centre)).fold(0.0, f64::max);
         let [x, y, z] = self.centre.0;
-        let centre = Point { x: y.atan2(x).to_degrees(), y: z.clamp(-1.0, 1.0).asin().to_degrees() };
+        let centre =
+            Point { x: y.atan2(x).to_degrees(), y: z.clamp(-1.0, 1.0).asin().to_degrees() };
         cap_bounds(centre, radius)
     }
 }
@@ -127,7 +126,9 @@ pub(super) fn shape_angle(shape: &Shape, point: Point) -> f64 {
     let inside = shape.polygons.iter().any(|rings| {
         let polygon = Shape { polygons: vec![rings.clone()], ..Shape::default() };
         match projection.shape(&polygon) {
-            Some(seen) => seen.polygons.iter().any(|rings| plane::contains(rings, Point::default())),
+            Some(seen) => {
+                seen.polygons.iter().any(|rings| plane::contains(rings, Point::default()))
+            }
             None => plane::contains(rings, point),
         }
     });
@@ -135,7 +136,6 @@ pub(super) fn shape_angle(shape: &Shape, point: Point) -> f64 {
         return 0.0;
     }
     let points = shape.points.iter().map(|at| vector.angle(Vector::of(*at)));
-    let edges =
-        shape.edges().map(|(a, b)| edge_angle((Vector::of(a), Vector::of(b)), vector));
+    let edges = shape.edges().map(|(a, b)| edge_angle((Vector::of(a), Vector::of(b)), vector));
     points.chain(edges).fold(f64::INFINITY, f64::min)
 }

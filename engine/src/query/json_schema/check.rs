@@ -13,7 +13,7 @@ use crate::value::compare::{compare, equal};
 /// Most schemas that are applied to one value and its parts.
 const STEPS: u32 = 2_000_000;
 /// Deepest nesting of schemas within schemas.
-const DEPTH: u32 = 400;
+const DEPTH: u32 = 300;
 /// Most violations that are listed.
 const VIOLATIONS: usize = 1000;
 
@@ -177,15 +177,17 @@ impl Check<'_, '_> {
             }
             Rule::AnyOf(ids) => {
                 ids.iter().any(|id| self.quiet(*id, value, depth))
-                    || self.fail("anyOf", || {
-                        format!("matches none of the {} alternatives", ids.len())
-                    })
+                    || self
+                        .fail("anyOf", || format!("matches none of the {} alternatives", ids.len()))
             }
             Rule::OneOf(ids) => {
                 let matching = ids.iter().filter(|id| self.quiet(**id, value, depth)).count();
                 matching == 1
                     || self.fail("oneOf", || {
-                        format!("must match one of the {} alternatives, but matches {matching}", ids.len())
+                        format!(
+                            "must match one of the {} alternatives, but matches {matching}",
+                            ids.len()
+                        )
                     })
             }
             Rule::Not(id) => {

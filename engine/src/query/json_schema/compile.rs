@@ -120,7 +120,11 @@ impl Compiler<'_> {
     /// `definitions` or `$defs`.
     pub(super) fn define(&mut self, keyword: &str, all: Raw<'_>, at: At<'_>) -> Result<()> {
         let Some(members) = all.as_object().filter(|_| at.depth == 0) else {
-            return Err(refuse(keyword, at.path, "takes an object of schemas, at the top of the schema"));
+            return Err(refuse(
+                keyword,
+                at.path,
+                "takes an object of schemas, at the top of the schema",
+            ));
         };
         for (name, schema) in members {
             let id = self.definition(format!("#/{keyword}/{name}"), true);

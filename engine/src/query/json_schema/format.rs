@@ -54,7 +54,9 @@ impl Format {
 
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let is_atom = |char: char| !char.is_whitespace() && !char.is_control() && !"()<>[]:;@\\,\"".contains(char);
+    let is_atom = |char: char| {
+        !char.is_whitespace() && !char.is_control() && !"()<>[]:;@\\,\"".contains(char)
+    };
     let local_fits = local.starts_with('"') && local.ends_with('"') && local.len() > 2
         || local.split('.').all(|part| !part.is_empty() && part.chars().all(is_atom));
     let label = |label: &str| {
@@ -125,9 +127,7 @@ fn is_uri(text: &str) -> bool {
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let bytes = rest.as_bytes();
     let rest_fits = bytes.iter().enumerate().all(|(at, byte)| match byte {
-        b'%' => {
-            bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
-        }
+        b'%' => bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)),
         _ => byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(byte),
     });
     scheme_fits && rest_fits && !rest.is_empty()

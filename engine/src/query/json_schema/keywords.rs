@@ -15,14 +15,38 @@ use crate::value::{Raw, ValueKind};
 
 /// What has no effect on a match.
 const ANNOTATIONS: [&str; 12] = [
-    "$schema", "$id", "id", "$comment", "$anchor", "title", "description", "default", "examples",
-    "readOnly", "writeOnly", "deprecated",
+    "$schema",
+    "$id",
+    "id",
+    "$comment",
+    "$anchor",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "readOnly",
+    "writeOnly",
+    "deprecated",
 ];
 
 /// The keywords of a collection's schema alone.
 const LATER: [&str; 17] = [
-    "const", "contains", "propertyNames", "if", "then", "else", "$ref", "definitions", "$defs",
-    "prefixItems", "dependentRequired", "dependentSchemas", "format", "$schema", "$id", "id",
+    "const",
+    "contains",
+    "propertyNames",
+    "if",
+    "then",
+    "else",
+    "$ref",
+    "definitions",
+    "$defs",
+    "prefixItems",
+    "dependentRequired",
+    "dependentSchemas",
+    "format",
+    "$schema",
+    "$id",
+    "id",
     "default",
 ];
 
@@ -155,8 +179,14 @@ impl Compiler<'_> {
                 return Err(refuse(keyword, at.path, "takes a text"));
             }
             // Read together with the ones that they stand next to.
-            "then" | "else" | "properties" | "patternProperties" | "additionalProperties"
-            | "items" | "prefixItems" | "additionalItems" => return Ok(None),
+            "then"
+            | "else"
+            | "properties"
+            | "patternProperties"
+            | "additionalProperties"
+            | "items"
+            | "prefixItems"
+            | "additionalItems" => return Ok(None),
             // Read as values, and without an effect.
             "format" | "uniqueItems" | "exclusiveMinimum" | "exclusiveMaximum" => return Ok(None),
             "title" | "description" => return Ok(None),
@@ -212,11 +242,8 @@ impl Compiler<'_> {
         at: At<'_>,
     ) -> Result<Option<Rule>> {
         let lower = keyword == "exclusiveMinimum";
-        let (name, partner) = if lower {
-            ("exclusiveMinimum", "minimum")
-        } else {
-            ("exclusiveMaximum", "maximum")
-        };
+        let (name, partner) =
+            if lower { ("exclusiveMinimum", "minimum") } else { ("exclusiveMaximum", "maximum") };
         if operand.as_bool().is_some() {
             if schema.get(partner).is_none() {
                 return Err(refuse(name, at.path, &format!("stands next to `{partner}` only")));
@@ -252,7 +279,11 @@ impl Compiler<'_> {
                 _ => true,
             };
             if !fits {
-                return Err(refuse(keyword, at.path, "takes lists of names, or schemas, as it says"));
+                return Err(refuse(
+                    keyword,
+                    at.path,
+                    "takes lists of names, or schemas, as it says",
+                ));
             }
             let (needs, schema) = if is_list {
                 (names(keyword, value, at)?, None)

@@ -21,7 +21,7 @@ use rules::Rule;
 
 /// Which keywords are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// `$jsonSchema`: a subset of draft 4 and `bsonType`.
     Query,
     /// The schema of a collection: what drafts 4 to 2020-12 have in common, `bsonType`, and annotations of every kind. `string`
@@ -38,22 +38,18 @@ pub struct Schema {
 
 /// One way in which a value does not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// The path of the part that does not match, with dots; empty for the whole.
-    pub path: String,
+    pub(crate) path: String,
     /// The keyword that says so.
-    pub keyword: &'static str,
+    pub(crate) keyword: &'static str,
     /// What is wrong, with the path.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Schema {
     /// Compiles a schema.
-    pub(crate) fn parse(
-        schema: Raw<'_>,
-        context: &Context<'_>,
-        dialect: Dialect,
-    ) -> Result<Self> {
+    pub(crate) fn parse(schema: Raw<'_>, context: &Context<'_>, dialect: Dialect) -> Result<Self> {
         Ok(Self { nodes: compile::compile(schema, context, dialect)? })
     }
 

@@ -67,7 +67,11 @@ pub(super) fn fold(word: &str) -> String {
 
 /// A word in lower case.
 pub(super) fn lower(word: &str) -> String {
-    if word.is_ascii() { word.to_ascii_lowercase() } else { word.to_lowercase().replace('ς', "σ") }
+    if word.is_ascii() {
+        word.to_ascii_lowercase()
+    } else {
+        word.to_lowercase().replace('ς', "σ")
+    }
 }
 
 /// A word without diacritics; of the lower case of letters only.

@@ -11,7 +11,7 @@ mod query;
 #[cfg(test)]
 mod tests;
 
-pub use query::TextQuery;
+pub(crate) use query::TextQuery;
 
 /// The words of a text, normalized.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {

@@ -93,7 +93,8 @@ impl TextQuery {
                 negated = false;
                 continue;
             }
-            negated = part.ends_with('-') && part.trim_end_matches('-').ends_with([' ', '\t', '\n'])
+            negated = part.ends_with('-')
+                && part.trim_end_matches('-').ends_with([' ', '\t', '\n'])
                 || part.trim() == "-";
             for token in part.split_whitespace() {
                 match token.strip_prefix('-') {
@@ -180,8 +181,8 @@ struct Found<'q> {
 impl Found<'_> {
     fn look(&mut self, text: &str) {
         let words = self.query.form.words(text);
-        self.term = self.term
-            || words.iter().any(|word| self.query.terms.binary_search(word).is_ok());
+        self.term =
+            self.term || words.iter().any(|word| self.query.terms.binary_search(word).is_ok());
         let has = |phrase: &[String]| words.windows(phrase.len()).any(|part| part == phrase);
         for (there, phrase) in self.phrases.iter_mut().zip(&self.query.phrases) {
             *there = *there || has(phrase);
