@@ -154,7 +154,7 @@ fn stages_refuse_what_they_cannot_do() {
 
 #[test]
 fn what_a_stage_makes_obeys_the_limits() {
-    let limits = Limits { document_bytes: 100, nesting: 6, ..Limits::default() };
+    let limits = Limits { document_bytes: 100, nesting: 5, ..Limits::default() };
     let long = format!(r#"{{"_id":1,"l":[1,1,1,1],"s":"{}"}}"#, "x".repeat(60));
     for (document, operand, limit) in [
         (long.as_str(), r#"{"t": "$s"}"#, "limits.document_bytes"),
