@@ -55,7 +55,7 @@ impl Pattern {
         if pattern.len() > size {
             return Err(too_large(pattern, limits));
         }
-        let translated = translate::translate(pattern, flags.extended);
+        let (translated, possessive) = translate::translate(pattern, flags.extended);
         let linear = regex::RegexBuilder::new(&translated)
             .case_insensitive(flags.ignore_case)
             .multi_line(flags.multi_line)
@@ -64,11 +64,9 @@ impl Pattern {
             .size_limit(size)
             .build();
         let engine = match linear {
-            Ok(regex) => Engine::Linear(regex),
+            Ok(regex) if !possessive => Engine::Linear(regex),
             Err(regex::Error::CompiledTooBig(_)) => return Err(too_large(pattern, limits)),
-            Err(_) => {
-                Engine::Backtracking(Arc::new(backtracking(pattern, &translated, flags, limits)?))
-            }
+            _ => Engine::Backtracking(Arc::new(backtracking(pattern, &translated, flags, limits)?)),
         };
         Ok(Self { engine, source: pattern.into(), options: options.into() })
     }

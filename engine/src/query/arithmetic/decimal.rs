@@ -165,8 +165,10 @@ pub(crate) fn subtract(a: Decimal128, b: Decimal128) -> Decimal128 {
 
 fn add_finite(a: Finite, b: Finite) -> Decimal128 {
     let (high, low) = if a.exponent >= b.exponent { (a, b) } else { (b, a) };
-    if high.coefficient == 0 && low.coefficient != 0 {
-        return low.held();
+    if high.coefficient == 0 {
+        let zero = low.coefficient == 0;
+        let negative = if zero { high.negative && low.negative } else { low.negative };
+        return Finite { negative, ..low }.held();
     }
     let distance = (high.exponent - low.exponent).unsigned_abs();
     let spread = distance.min(SPREAD);

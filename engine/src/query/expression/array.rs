@@ -157,6 +157,7 @@ fn counted<'r>(ctx: &Ctx<'_>, args: &'r [Item<'_>]) -> Result<(Raw<'r>, usize)> 
     let Some(array) = array(ctx, "an array as input", list)? else {
         return Err(wrong(ctx.name, "an array as input", list));
     };
+    ctx.shared.check_count(ctx.name, array.member_count())?;
     let n = arith::integer(n).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     match n {
         Some(n) => Ok((array, n)),

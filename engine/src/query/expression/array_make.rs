@@ -62,6 +62,7 @@ pub(super) fn range<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Item<'e>
 pub(super) fn reverse<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Item<'e>> {
     let [item] = &*args else { return Ok(Item::NULL) };
     let Some(array) = array(ctx, "an array", item)? else { return Ok(Item::NULL) };
+    ctx.shared.check_count(ctx.name, array.member_count())?;
     let elements: Vec<_> = array.array_iter().collect();
     Ok(made(elements.into_iter().rev()))
 }
@@ -81,6 +82,7 @@ pub(super) fn zip<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Item<'e>> 
             }
             return Err(wrong(ctx.name, "an array of arrays as inputs", &item));
         };
+        ctx.shared.check_count(ctx.name, lists.len())?;
         shortest = shortest.min(input.member_count());
         largest = largest.max(input.member_count());
         lists.push(list);

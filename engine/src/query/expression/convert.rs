@@ -158,10 +158,10 @@ fn converted(name: &str, raw: Raw<'_>, target: Target) -> Result<Item<'static>> 
 }
 
 fn boolean(raw: Raw<'_>) -> Option<Item<'static>> {
-    let value = match raw.token() {
-        Token::Bool(value) => value,
-        Token::String(_) | Token::ObjectId(_) | Token::Date(_) => true,
-        _ => !Number::read(raw)?.is_zero(),
+    let value = match raw.as_bool() {
+        Some(value) => value,
+        // Whatever is no number is true.
+        None => Number::read(raw).is_none_or(|number| !number.is_zero()),
     };
     Some(Item::boolean(value))
 }

@@ -154,7 +154,7 @@ impl Loop {
             let next = self.body.eval(&env.inside(&frame))?.into_owned();
             if let Some(raw) = next.raw() {
                 env.shared.check_size(self.name, raw.as_bytes().len())?;
-                env.shared.spend(raw.as_bytes().len() >> 6)?;
+                env.shared.spend(raw.as_bytes().len() >> 4)?;
                 env.shared.check_nesting(self.name, raw)?;
             }
             value = next;

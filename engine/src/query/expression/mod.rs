@@ -37,7 +37,7 @@ mod tests;
 mod zone;
 
 use node::Node;
-use scope::{Env, Shared};
+use scope::{Bounds, Env, Shared};
 
 use super::{Context, Item};
 use crate::error::Result;
@@ -51,8 +51,7 @@ pub(crate) use accumulate::{Deviation, Total};
 #[derive(Clone, Debug)]
 pub struct Expression {
     node: Node,
-    bytes_max: usize,
-    nesting_max: usize,
+    bounds: Bounds,
 }
 
 /// What an expression is evaluated in: the document and the variables.
@@ -79,11 +78,7 @@ impl Expression {
     /// Compiles an expression. `variables` are the names (without `$$`) that [`Scope::variables`] will have, in its order.
     pub fn parse(expression: Raw<'_>, context: &Context<'_>, variables: &[String]) -> Result<Self> {
         let node = parse::Parser::new(context, variables).whole(expression)?;
-        Ok(Self {
-            node,
-            bytes_max: Shared::bytes_max(context.limits),
-            nesting_max: context.limits.nesting as usize,
-        })
+        Ok(Self { node, bounds: Bounds::new(context.limits) })
     }
 
     /// The value of the expression.
@@ -97,7 +92,7 @@ impl Expression {
     }
 
     fn evaluate_tree<'a>(&'a self, node: &'a Node, scope: &Scope<'a>) -> Result<Item<'a>> {
-        let shared = Shared::new(self.bytes_max, self.nesting_max);
+        let shared = Shared::new(self.bounds);
         node.eval(&Env::new(scope, &shared))
     }
 

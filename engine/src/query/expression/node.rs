@@ -171,11 +171,12 @@ impl Call {
             bytes += item.raw().map_or(0, |raw| raw.as_bytes().len());
             arguments.push(item);
         }
-        env.shared.spend(1 + (bytes >> 6))?;
+        env.shared.spend(1 + (bytes >> 4))?;
         let ctx = Ctx { name: self.operator.name, given, shared: env.shared };
         let result = (self.operator.run)(&ctx, &mut arguments)?;
         if let Item::Made(bytes) = &result {
             env.shared.check_size(ctx.name, bytes.len())?;
+            env.shared.spend(bytes.len() >> 4)?;
         }
         Ok(result)
     }

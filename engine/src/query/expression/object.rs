@@ -60,6 +60,8 @@ pub(super) fn merge<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Item<'e>
         let Some(members) = raw.as_object() else { return Err(wrong(ctx.name, "documents", item)) };
         bytes += raw.as_bytes().len();
         ctx.shared.check_size(ctx.name, bytes)?;
+        ctx.shared
+            .check_count(ctx.name, builder.members.len().saturating_add(raw.member_count()))?;
         for (name, value) in members {
             builder.set(name, value);
         }
@@ -87,6 +89,7 @@ pub(super) fn from_array<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Ite
     let [item] = &*args else { return Ok(Item::NULL) };
     let Some(array) = array(ctx, "an array", item)? else { return Ok(Item::NULL) };
     let mut builder = Builder::default();
+    ctx.shared.check_count(ctx.name, array.member_count())?;
     let mut pairs = None;
     for element in array.array_iter() {
         let is_pair = element.as_array().is_some();

@@ -9,7 +9,7 @@ use super::failure::failed;
 use super::forms;
 use super::node::{Call, Node, Variable};
 use super::operators::{self, Operator, Shape};
-use super::scope::{Env, Shared};
+use super::scope::{Bounds, Env, Shared};
 use super::{Scope, arith, convert, date_format, date_math, zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::{Context, Item};
@@ -125,8 +125,7 @@ impl<'p> Parser<'p> {
 
     /// The constant that a node without variables comes to; `None` where it is missing.
     fn value_of(&self, node: &Node) -> Result<Option<Node>> {
-        let limits = self.context.limits;
-        let shared = Shared::new(Shared::bytes_max(limits), limits.nesting as usize);
+        let shared = Shared::new(Bounds::new(self.context.limits));
         let item = node.eval(&Env::new(&Scope::new(Raw::NULL, 0), &shared))?;
         Ok(item.raw().map(Node::of))
     }

@@ -6,33 +6,52 @@
 use std::cell::Cell;
 
 use super::Scope;
-use super::failure::failed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::query::Item;
 use crate::value::Raw;
 use crate::value::token::{Cursor, Token};
 
-/// The steps of one evaluation: each call of an operator, each turn of a loop, and each 64 bytes looked at.
-const STEPS: u64 = 20_000_000;
+/// How many steps go with a millisecond of the deadline. A step is a call of an operator, a turn of a loop, or 16 bytes
+/// looked at.
+const STEPS_PER_MS: u64 = 4000;
+/// What an element costs that is kept apart from its array, for sorting or for sets.
+const ELEMENT_BYTES: u64 = 64;
 /// No made value is larger than this, whatever the limits say.
 const BYTES_MAX: u64 = 256 << 20;
+
+/// The limits that evaluations keep to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    bytes_max: usize,
+    nesting_max: usize,
+    deadline_ms: u64,
+    memory_max: u64,
+}
+
+impl Bounds {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let bytes_max = limits.query_result_bytes.min(BYTES_MAX);
+        Self {
+            bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
+            nesting_max: limits.nesting as usize,
+            deadline_ms: limits.query_deadline_ms,
+            memory_max: limits.query_memory_bytes,
+        }
+    }
+}
 
 /// What one evaluation may still spend.
 #[derive(Debug)]
 pub(super) struct Shared {
-    bytes_max: usize,
-    nesting_max: usize,
+    bounds: Bounds,
     steps: Cell<u64>,
 }
 
 impl Shared {
-    pub(super) fn new(bytes_max: usize, nesting_max: usize) -> Self {
-        Self { bytes_max, nesting_max, steps: Cell::new(STEPS) }
-    }
-
-    pub(super) fn bytes_max(limits: &Limits) -> usize {
-        usize::try_from(limits.query_result_bytes.min(BYTES_MAX)).unwrap_or(usize::MAX)
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let steps = bounds.deadline_ms.saturating_mul(STEPS_PER_MS);
+        Self { bounds, steps: Cell::new(steps) }
     }
 
     /// Pays for steps.
@@ -43,17 +62,39 @@ impl Shared {
                 self.steps.set(left);
                 Ok(())
             }
-            None => Err(failed(
-                "expression",
-                format_args!("took more than {STEPS} steps for one document"),
+            None => Err(Error::limit(
+                "limits.query_deadline_ms",
+                self.bounds.deadline_ms,
+                format!(
+                    "an expression takes more than {STEPS_PER_MS} steps for each of {} ms \
+                     (limits.query_deadline_ms) over one document",
+                    self.bounds.deadline_ms
+                ),
             )),
         }
+    }
+
+    /// Refuses to keep so many elements apart from their array.
+    pub(super) fn check_count(&self, operator: &str, count: usize) -> Result<()> {
+        if (count as u64).saturating_mul(ELEMENT_BYTES) <= self.bounds.memory_max {
+            return Ok(());
+        }
+        Err(Error::limit(
+            "limits.query_memory_bytes",
+            self.bounds.memory_max,
+            format!(
+                "{operator} of {count} elements needs more than {} bytes of memory \
+                 (limits.query_memory_bytes)",
+                self.bounds.memory_max
+            ),
+        )
+        .with("operator", operator))
     }
 
     /// Refuses a made value that is too large.
     #[inline]
     pub(super) fn check_size(&self, operator: &str, bytes: usize) -> Result<()> {
-        if bytes <= self.bytes_max {
+        if bytes <= self.bounds.bytes_max {
             return Ok(());
         }
         Err(Error::new(
@@ -61,25 +102,25 @@ impl Shared {
             "limit_exceeded",
             format!(
                 "{operator} makes a value of more than {} bytes (limits.query_result_bytes)",
-                self.bytes_max
+                self.bounds.bytes_max
             ),
         )
         .with("limit", "limits.query_result_bytes")
-        .with("value", self.bytes_max as u64)
+        .with("value", self.bounds.bytes_max as u64)
         .with("operator", operator))
     }
 
     /// Refuses a value that nests too deep.
     pub(super) fn check_nesting(&self, operator: &str, raw: Raw<'_>) -> Result<()> {
-        if depth_is_within(raw, self.nesting_max) {
+        if depth_is_within(raw, self.bounds.nesting_max) {
             return Ok(());
         }
         Err(Error::limit(
             "limits.nesting",
-            self.nesting_max as u64,
+            self.bounds.nesting_max as u64,
             format!(
                 "{operator} makes a value that nests deeper than {} (limits.nesting)",
-                self.nesting_max
+                self.bounds.nesting_max
             ),
         )
         .with("operator", operator))

@@ -23,7 +23,9 @@ fn keys(array: Raw<'_>) -> Keys {
 /// Each argument as an array; `None` where one is null.
 fn arrays<'r>(ctx: &Ctx<'_>, args: &'r [Item<'_>]) -> Result<Option<Vec<Raw<'r>>>> {
     let arrays = args.iter().map(|item| array(ctx, "arrays", item));
-    Ok(arrays.collect::<Result<Vec<_>>>()?.into_iter().collect())
+    let arrays: Option<Vec<Raw<'_>>> = arrays.collect::<Result<Vec<_>>>()?.into_iter().collect();
+    check(ctx, arrays.as_deref().unwrap_or_default())?;
+    Ok(arrays)
 }
 
 /// As [`arrays`], where null is an error.
@@ -31,7 +33,16 @@ fn no_nulls<'r>(ctx: &Ctx<'_>, args: &'r [Item<'_>]) -> Result<Vec<Raw<'r>>> {
     let each = |item: &'r Item<'_>| {
         array(ctx, "arrays", item)?.ok_or_else(|| wrong(ctx.name, "arrays", item))
     };
-    args.iter().map(each).collect()
+    let arrays = args.iter().map(each).collect::<Result<Vec<_>>>()?;
+    check(ctx, &arrays)?;
+    Ok(arrays)
+}
+
+/// Judges how many keys of elements will be kept, and pays for making them.
+fn check(ctx: &Ctx<'_>, arrays: &[Raw<'_>]) -> Result<()> {
+    let count = arrays.iter().map(|array| array.member_count()).sum();
+    ctx.shared.check_count(ctx.name, count)?;
+    ctx.shared.spend(count)
 }
 
 pub(super) fn union<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Item<'e>> {

@@ -54,6 +54,7 @@ impl SortArray {
             Some(raw) if raw.as_array().is_some() => raw,
             Some(_) => return Err(wrong("$sortArray", "an array as input", &input)),
         };
+        env.shared.check_count("$sortArray", array.member_count())?;
         env.shared.spend(1 + (array.as_bytes().len() >> 4))?;
         let mut elements: Vec<_> = array.array_iter().collect();
         match &self.order {

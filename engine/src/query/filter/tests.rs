@@ -227,3 +227,30 @@ fn damaged_documents_match_nothing_and_do_no_harm() {
         let _ = filter.matches(Raw::trusted(&damaged)).unwrap();
     }
 }
+
+#[test]
+fn damaged_filters_do_no_harm() {
+    let document = encoded(r#"{"a": [{"b": 1}, "x", 5], "at": [1, 2], "t": "word"}"#, Mode::Data);
+    let limits = Limits::default();
+    let context = Context { limits: &limits, now_ms: 0, trust: Trust::Ordinary };
+    for filter in [
+        r#"{"a.b": {"$in": [1, "x", null]}, "$or": [{"t": {"$regex": "^w[a-z]+d$", "$options": "i"}}]}"#,
+        r#"{"a": {"$elemMatch": {"b": {"$mod": [2, 1]}}, "$size": 3, "$type": ["array", 16]}}"#,
+        r#"{"at": {"$near": [0, 0], "$maxDistance": 5, "$minDistance": 0.5}}"#,
+        r#"{"at": {"$geoWithin": {"$centerSphere": [[0, 0], 1]}, "$bitsAnySet": [1, 70]}}"#,
+        r#"{"at": {"$geoIntersects": {"$geometry": {"type": "Polygon", "coordinates": [[[0,0],[9,0],[9,9],[0,0]]]}}}}"#,
+        r#"{"$jsonSchema": {"properties": {"t": {"bsonType": "string", "minLength": 2, "pattern": "d$"}}, "required": ["t"]}}"#,
+    ] {
+        let filter = encoded(filter, Mode::Filter);
+        for at in 0..filter.len() {
+            for change in [0x01, 0x10, 0x80, 0xff, 0x24] {
+                let mut damaged = filter.clone();
+                damaged[at] ^= change;
+                let Ok(raw) = Raw::validated(&damaged) else { continue };
+                if let Ok(filter) = Filter::parse(raw, &context) {
+                    let _ = filter.find_position(Raw::trusted(&document));
+                }
+            }
+        }
+    }
+}

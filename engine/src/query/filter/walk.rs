@@ -38,13 +38,25 @@ fn member<'a>(document: Raw<'a>, part: &PathPart) -> Option<Raw<'a>> {
     };
     let name = part.name().as_bytes();
     for _ in 0..len {
-        let found = cursor.name()? == name;
+        let found = next_name(&mut cursor)? == name;
         let value = cursor.skip()?;
         if found {
             return Some(Raw::trusted(value));
         }
     }
     None
+}
+
+/// The name that comes next; the short form, which nearly all have, is read here.
+#[inline]
+fn next_name<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let (tag, rest) = cursor.rest().split_first()?;
+    if !matches!(tag, 0xa0..=0xbf) {
+        return cursor.name();
+    }
+    let (name, rest) = rest.split_at_checked(usize::from(tag & 0x1f))?;
+    *cursor = Cursor::new(rest);
+    Some(name)
 }
 
 fn follow<'a>(

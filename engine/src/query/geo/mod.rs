@@ -5,8 +5,9 @@
 //! middle of the shape) in which great circles are straight, so that plane geometry gives the exact answer. Borders belong
 //! to a shape.
 //! What is approximate: a shape that reaches over more than half of the sphere as seen from its middle is taken in the
-//! plane of longitude and latitude; a shape in a document that does so as seen from the operator's shape as well. A document's
-//! shape is within a `MultiPolygon` where it is within one of its polygons.
+//! plane of longitude and latitude, and so is a document's shape that reaches over the horizon as seen from the operator's
+//! shape (on the other half of the sphere it does not intersect). A document's shape is within a `MultiPolygon` where it is
+//! within one of its polygons.
 //! Leaves to others: indexes, which may ask for [`Bounds`]; the order by distance ([`Near::distance`]).
 
 mod near;

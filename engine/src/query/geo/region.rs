@@ -178,7 +178,10 @@ impl Part {
             None => plane::touch(&self.seen, shape),
             Some(projection) => match projection.shape(shape) {
                 Some(shape) => plane::touch(&self.seen, &shape),
-                None => plane::touch(&self.shape, shape),
+                None => {
+                    let sees = |point| projection.see(Vector::of(point)).is_some();
+                    shape.vertices().any(sees) && plane::touch(&self.shape, shape)
+                }
             },
         }
     }

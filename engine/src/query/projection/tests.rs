@@ -154,7 +154,7 @@ fn stages_refuse_what_they_cannot_do() {
 
 #[test]
 fn what_a_stage_makes_obeys_the_limits() {
-    let limits = Limits { document_bytes: 100, nesting: 6, ..Limits::default() };
+    let limits = Limits { document_bytes: 100, nesting: 5, ..Limits::default() };
     let long = format!(r#"{{"_id":1,"l":[1,1,1,1],"s":"{}"}}"#, "x".repeat(60));
     for (document, operand, limit) in [
         (long.as_str(), r#"{"t": "$s"}"#, "limits.document_bytes"),
@@ -164,4 +164,55 @@ fn what_a_stage_makes_obeys_the_limits() {
         let error = reshape_with(&limits, document, "$set", operand).unwrap_err();
         assert_eq!(error.detail("limit"), Some(&Detail::from(limit)), "{operand}");
     }
+}
+
+#[test]
+fn every_kind_of_field_over_every_kind_of_document() {
+    const DOCUMENTS: [&str; 4] = [
+        r#"{"_id":1}"#,
+        r#"{"_id":1,"a":5,"b":null,"c":"x"}"#,
+        r#"{"_id":1,"a":[1,[2,{"b":4}],{"b":3,"c":[]},null],"b":{"c":[{"d":1},{"d":[4]}]}}"#,
+        r#"{"_id":{"a":1},"a":{"0":{"b":[]},"b":[[[]]]},"c":[]}"#,
+    ];
+    const PATHS: [&str; 9] = ["a", "a.b", "a.0", "b.c.d", "_id", "_id.a", "c", "a.$", "b.c.$"];
+    const WHAT: [&str; 12] = [
+        "0",
+        "1",
+        "true",
+        r#"{"$slice": 1}"#,
+        r#"{"$slice": [-2, 1]}"#,
+        r#"{"$slice": {"$numberLong": "-9223372036854775808"}}"#,
+        r#"{"$elemMatch": {"b": 3}}"#,
+        r#"{"$elemMatch": {"$gte": 1}}"#,
+        r#""$a""#,
+        r#""$nope""#,
+        r#"{"x": 1}"#,
+        r#"{"x": {"y": "$b"}}"#,
+    ];
+    let limits = Limits::default();
+    let filter = bytes(r#"{"a": {"$in": [1, 5, null]}}"#);
+    let filter = Filter::parse(Raw::trusted(&filter), &context(&limits)).unwrap();
+    let mut shown = 0;
+    for path in PATHS {
+        for what in WHAT {
+            for rest in ["", r#", "z": 1"#, r#", "z": 0"#, r#", "a.c": "$_id""#, r#", "_id": 0"#] {
+                if path == "_id" && rest.contains(r#""_id": 0"#) {
+                    continue;
+                }
+                let Ok(projection) = parse(&format!(r#"{{"{path}": {what}{rest}}}"#)) else {
+                    continue;
+                };
+                for document in DOCUMENTS {
+                    let mut out = Vec::new();
+                    let document = bytes(document);
+                    let done = projection.apply(Raw::trusted(&document), Some(&filter), &mut out);
+                    if done.is_ok() {
+                        encoding::validate(&out).unwrap();
+                        shown += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(shown > 500, "{shown}");
 }

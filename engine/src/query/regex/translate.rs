@@ -5,14 +5,19 @@
 //! Leaves to others: judging the pattern.
 
 /// Rewrites what the two dialects read differently: ASCII classes, `\Q...\E`, literal braces, and brackets and doubled
-/// signs inside of classes.
-pub(super) fn translate(pattern: &str, extended: bool) -> String {
+/// signs inside of classes. Whether there is a possessive repetition (`a++`), which the linear engine reads otherwise.
+pub(super) fn translate(pattern: &str, extended: bool) -> (String, bool) {
     let mut out = String::with_capacity(pattern.len() + 16);
     let chars: Vec<char> = pattern.chars().collect();
-    let mut at = 0;
+    let (mut at, mut possessive) = (0, false);
     while let Some(&char) = chars.get(at) {
         at += 1;
         match char {
+            '*' | '+' | '?' | '}' if chars.get(at) == Some(&'+') => {
+                possessive = true;
+                out.extend([char, '+']);
+                at += 1;
+            }
             '\\' => at = escape(&chars, at, &mut out),
             '[' => at = class(&chars, at, extended, &mut out),
             '{' if !is_repetition(&chars[at..]) => out.push_str("\\{"),
@@ -24,7 +29,7 @@ pub(super) fn translate(pattern: &str, extended: bool) -> String {
             _ => out.push(char),
         }
     }
-    out
+    (out, possessive)
 }
 
 /// An escape outside of a class, whose backslash was read.
@@ -54,7 +59,15 @@ fn escape(chars: &[char], mut at: usize, out: &mut String) -> usize {
                 out.push_str(members);
                 out.push(']');
             }
-            None => out.extend(['\\', char]),
+            None => {
+                out.extend(['\\', char]);
+                // A property or a code point in braces.
+                if char.is_ascii_alphabetic() && chars.get(at) == Some(&'{') {
+                    let len = chars[at..].iter().take_while(|char| **char != '}').count();
+                    out.extend(&chars[at..at + len]);
+                    at += len;
+                }
+            }
         },
     }
     at
@@ -201,11 +214,8 @@ fn has_alternatives(pattern: &str) -> bool {
     let mut chars = pattern.chars();
     while let Some(char) = chars.next() {
         match char {
-            '\\' => match chars.next() {
-                // A quotation: what looks like a group is none.
-                Some('Q') => return true,
-                _ => {}
-            },
+            // Reads the escaped character; in a quotation what looks like a group is none.
+            '\\' if chars.next() == Some('Q') => return true,
             '[' if !class => class = true,
             ']' => class = false,
             '(' if !class => depth += 1,

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use super::bits::Bits;
-use super::node::Node;
+use super::node::{Node, Room};
 use super::pull::Pull;
 use super::push::Push;
 use super::set::{AddToSet, PullAll};
@@ -82,15 +82,20 @@ impl Leaf {
     }
 
     /// Applies it to a value that is there.
-    pub(super) fn apply<'a>(&'a self, node: &mut Node<'a>, limits: &Limits) -> Result<Fate<'a>> {
+    pub(super) fn apply<'a>(&'a self, node: &mut Node<'a>, room: &Room<'_>) -> Result<Fate<'a>> {
+        let limits = room.limits;
         match &self.action {
-            Action::Set(value) => *node = Node::Raw(Raw::trusted(value)),
+            Action::Set(value) => {
+                room.take(value.len())?;
+                *node = Node::Raw(Raw::trusted(value));
+            }
             Action::Unset => return Ok(Fate::Remove),
             Action::Add(amount) => self.calculate(node, *amount, limits, Number::add)?,
             Action::Multiply(factor) => self.calculate(node, *factor, limits, Number::multiply)?,
             Action::Extreme(value, wanted) => {
                 let value = Raw::trusted(value);
                 if compare::compare(value, node.raw(limits)?) == *wanted {
+                    room.take(value.as_bytes().len())?;
                     *node = Node::Raw(value);
                 }
             }
@@ -100,8 +105,8 @@ impl Leaf {
                 let new = bits.apply(value).ok_or_else(|| self.wrong_type(value, "an integer"))?;
                 *node = Node::Made(new);
             }
-            Action::Push(push) => push.apply(self.elements(node, limits)?, limits)?,
-            Action::AddToSet(add) => add.apply(self.elements(node, limits)?, limits)?,
+            Action::Push(push) => push.apply(self.elements(node, limits)?, room)?,
+            Action::AddToSet(add) => add.apply(self.elements(node, limits)?, room)?,
             Action::Pop { first } => {
                 let elements = self.elements(node, limits)?;
                 if *first && !elements.is_empty() {
@@ -117,9 +122,12 @@ impl Leaf {
     }
 
     /// What it makes where nothing is.
-    pub(super) fn create<'a>(&'a self, limits: &Limits) -> Result<Option<Node<'a>>> {
+    pub(super) fn create<'a>(&'a self, room: &Room<'_>) -> Result<Option<Node<'a>>> {
         Ok(Some(match &self.action {
-            Action::Set(value) | Action::Extreme(value, _) => Node::Raw(Raw::trusted(value)),
+            Action::Set(value) | Action::Extreme(value, _) => {
+                room.take(value.len())?;
+                Node::Raw(Raw::trusted(value))
+            }
             Action::Add(amount) => made(*amount),
             Action::Multiply(factor) => made(zero_like(*factor)),
             Action::Bit(bits) => match bits.apply(Raw::trusted(&[0])) {
@@ -128,12 +136,12 @@ impl Leaf {
             },
             Action::Push(push) => {
                 let mut elements = Vec::new();
-                push.apply(&mut elements, limits)?;
+                push.apply(&mut elements, room)?;
                 Node::Array(elements)
             }
             Action::AddToSet(add) => {
                 let mut elements = Vec::new();
-                add.apply(&mut elements, limits)?;
+                add.apply(&mut elements, room)?;
                 Node::Array(elements)
             }
             Action::Unset

@@ -33,7 +33,7 @@ use crate::limits::Limits;
 use crate::value::document::ID;
 use crate::value::{Raw, encode};
 use ids::Missing;
-use node::Node;
+use node::{Node, Room};
 use parse::Operators;
 use pipeline::Stages;
 use plan::{Branch, Step};
@@ -155,7 +155,7 @@ impl Update {
             filters: &operators.filters,
             renamed,
             padding: PADDING_MAX,
-            limits: &self.limits,
+            room: Room::new(&self.limits),
         };
         run.apply(&[plan], &mut root)?;
         let mut out = Vec::with_capacity(document.as_bytes().len() + 64);
@@ -172,7 +172,7 @@ impl Update {
             filters: &[],
             renamed: Vec::new(),
             padding: 0,
-            limits: &self.limits,
+            room: Room::new(&self.limits),
         };
         let mut out = Vec::new();
         match run.make(&[&plan])? {

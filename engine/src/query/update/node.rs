@@ -4,6 +4,8 @@
 //! bytes that it came from. Writing stops when the document gets too large.
 //! Leaves to others: what is changed.
 
+use std::cell::Cell;
+
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::value::{Raw, encode};
@@ -25,6 +27,28 @@ pub(super) enum Node<'a> {
 
 /// The members of an opened object.
 pub(super) type Members<'a> = Vec<(&'a str, Node<'a>)>;
+
+/// How much an update may still put into a document: no more new bytes than a document may have, so that memory is bounded
+/// before the document is written.
+pub(super) struct Room<'a> {
+    /// The limits on documents.
+    pub(super) limits: &'a Limits,
+    left: Cell<u64>,
+}
+
+impl<'a> Room<'a> {
+    /// Room for a whole document.
+    pub(super) fn new(limits: &'a Limits) -> Self {
+        Self { limits, left: Cell::new(limits.document_bytes) }
+    }
+
+    /// Takes room for new bytes.
+    pub(super) fn take(&self, bytes: usize) -> Result<()> {
+        let left = self.left.get().checked_sub(bytes as u64);
+        self.left.set(left.ok_or_else(|| too_large(self.limits))?);
+        Ok(())
+    }
+}
 
 /// What an opened node is.
 pub(super) enum Opened<'n, 'a> {
@@ -122,9 +146,13 @@ pub(in crate::query) fn check_size(bytes: usize, limits: &Limits) -> Result<()> 
     if bytes as u64 <= limits.document_bytes {
         return Ok(());
     }
+    Err(too_large(limits))
+}
+
+fn too_large(limits: &Limits) -> Error {
     let message = format!(
         "the document would be larger than {} bytes (limits.document_bytes)",
         limits.document_bytes
     );
-    Err(Error::limit("limits.document_bytes", limits.document_bytes, message))
+    Error::limit("limits.document_bytes", limits.document_bytes, message)
 }

@@ -7,8 +7,7 @@
 use std::cmp::Ordering;
 
 use super::action::{integer, refused};
-use super::node::Node;
-use super::node::check_size;
+use super::node::{Node, Room};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::query::{Context, Sort};
@@ -75,9 +74,8 @@ impl Push {
     }
 
     /// Applies it to the elements of an array.
-    pub(super) fn apply<'a>(&'a self, elements: &mut Vec<Node<'a>>, limits: &Limits) -> Result<()> {
-        // Every element takes a byte at least.
-        check_size(elements.len().saturating_add(self.values.len()), limits)?;
+    pub(super) fn apply<'a>(&'a self, elements: &mut Vec<Node<'a>>, room: &Room<'_>) -> Result<()> {
+        room.take(self.values.iter().map(|value| value.len()).sum())?;
         let new = self.values.iter().map(|value| Node::Raw(Raw::trusted(value)));
         match self.position {
             None => elements.extend(new),
@@ -87,7 +85,7 @@ impl Push {
             }
         }
         if let Some(sort) = &self.sort {
-            sort.apply(elements, limits)?;
+            sort.apply(elements, room.limits)?;
         }
         match self.slice {
             None => {}

@@ -11,11 +11,10 @@ use smallvec::SmallVec;
 
 use super::action::{Action, Fate, Leaf};
 use super::filters::ArrayFilter;
-use super::node::{Members, Node, Opened};
+use super::node::{Members, Node, Opened, Room};
 use super::path::Part;
 use super::plan::{Step, conflict};
 use crate::error::{Error, Result};
-use crate::limits::Limits;
 
 /// How many nulls an update may put between the end of an array and a new element.
 pub(super) const PADDING_MAX: usize = 1_500_000;
@@ -35,8 +34,8 @@ pub(super) struct Run<'a> {
     pub(super) renamed: Vec<Option<Node<'a>>>,
     /// The nulls that may still be put into arrays.
     pub(super) padding: usize,
-    /// The limits on documents.
-    pub(super) limits: &'a Limits,
+    /// What may still be put into the document.
+    pub(super) room: Room<'a>,
 }
 
 /// Where the steps of a group go on.
@@ -87,7 +86,7 @@ impl<'a> Run<'a> {
             let value = self.renamed.get_mut(number).and_then(Option::take);
             return Ok(value.map_or(Fate::Keep, Fate::Last));
         }
-        leaf.apply(node, self.limits)
+        leaf.apply(node, &self.room)
     }
 
     fn object(
@@ -114,6 +113,7 @@ impl<'a> Run<'a> {
                 },
                 None => {
                     if let Some(node) = self.make(&steps)? {
+                        self.room.take(name.len() + 1)?;
                         members.push((name, node));
                     }
                 }
@@ -163,7 +163,7 @@ impl<'a> Run<'a> {
             for (key, steps) in groups {
                 let wanted = match key {
                     Key::Filter(number) => match self.filters.get(*number) {
-                        Some(filter) => filter.matches(element.raw(self.limits)?)?,
+                        Some(filter) => filter.matches(element.raw(self.room.limits)?)?,
                         None => false,
                     },
                     _ => true,
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
             if let Action::RenameTo(number) = leaf.action {
                 return Ok(self.renamed.get_mut(number).and_then(Option::take));
             }
-            return leaf.create(self.limits);
+            return leaf.create(&self.room);
         }
         let mut members = Members::new();
         for (key, steps) in self.groups(steps)? {
@@ -218,6 +218,7 @@ impl<'a> Run<'a> {
                 }
             };
             if let Some(node) = self.make(&steps)? {
+                self.room.take(name.len() + 2)?;
                 members.push((name, node));
             }
         }

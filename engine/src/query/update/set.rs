@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::node::{Node, check_size};
+use super::node::{Node, Room};
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::value::{Raw, compare, key};
@@ -43,27 +43,29 @@ impl AddToSet {
     }
 
     /// Adds the values that are not there.
-    pub(super) fn apply<'a>(&'a self, elements: &mut Vec<Node<'a>>, limits: &Limits) -> Result<()> {
-        check_size(elements.len().saturating_add(self.values.len()), limits)?;
+    pub(super) fn apply<'a>(&'a self, elements: &mut Vec<Node<'a>>, room: &Room<'_>) -> Result<()> {
         let mut found = vec![false; self.values.len()];
         if let Some(keys) = &self.keys {
             let mut present = HashSet::with_capacity(elements.len());
             for element in elements.iter_mut() {
-                present.insert(key::encode(element.raw(limits)?));
+                present.insert(key::encode(element.raw(room.limits)?));
             }
             for (found, key) in found.iter_mut().zip(keys) {
                 *found = present.contains(key);
             }
         } else {
             for element in elements.iter_mut() {
-                let element = element.raw(limits)?;
+                let element = element.raw(room.limits)?;
                 for (found, value) in found.iter_mut().zip(&self.values) {
                     *found |= compare::equal(element, Raw::trusted(value));
                 }
             }
         }
         let new = self.values.iter().zip(found).filter(|(_, found)| !found);
-        elements.extend(new.map(|(value, _)| Node::Raw(Raw::trusted(value))));
+        for (value, _) in new {
+            room.take(value.len())?;
+            elements.push(Node::Raw(Raw::trusted(value)));
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Updates where the cases of the query language do not look: bytes, order, limits, refusals.
 
 mod bounds;
+mod combinations;
 mod documents;
 mod paths;
 

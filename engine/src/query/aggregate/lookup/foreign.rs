@@ -21,6 +21,9 @@ use crate::value::{Raw, ValueKind, encode, key};
 /// How many documents too many say that there is no index.
 const TOO_MANY: usize = 16;
 
+/// The most memory for answers that are kept, in case that they are asked for again.
+const MOST_KEPT: usize = 8 << 20;
+
 /// A field of another collection to be met by values.
 #[derive(Clone, Debug)]
 pub(super) struct Join {
@@ -37,6 +40,13 @@ pub(super) struct Foreign<'a> {
     env: Env<'a>,
     held: Held<'a>,
     mode: Mode,
+    answers: Answers<'a>,
+}
+
+/// What was found for the values asked for before.
+struct Answers<'a> {
+    found: HashMap<Box<[u8]>, Vec<Bytes>, FastHash>,
+    held: Held<'a>,
 }
 
 enum Mode {
@@ -117,7 +127,9 @@ impl<'a> Foreign<'a> {
         restrict: Option<&'a Match>,
         env: Env<'a>,
     ) -> Self {
-        Self { name, join, restrict, env, held: Held::new(env.budget), mode: Mode::Ask }
+        let answers = Answers { found: HashMap::default(), held: Held::new(env.budget) };
+        let held = Held::new(env.budget);
+        Self { name, join, restrict, env, held, mode: Mode::Ask, answers }
     }
 
     /// The documents whose field has one of `values`.
@@ -131,7 +143,16 @@ impl<'a> Foreign<'a> {
         if let Mode::Hashed(hashed) = &self.mode {
             return hashed.matches(values, self.env);
         }
-        self.ask(values)
+        let mut asked = Vec::new();
+        values.iter().for_each(|value| key::write(*value, &mut asked));
+        if let Some(found) = self.answers.found.get(asked.as_slice()) {
+            return Ok(found.clone());
+        }
+        let found = self.ask(values)?;
+        if !matches!(self.mode, Mode::AskOnce) {
+            self.answers.keep(asked, &found, self.env);
+        }
+        Ok(found)
     }
 
     fn restricted(&self, document: Raw<'_>) -> Result<bool> {
@@ -161,6 +182,8 @@ impl<'a> Foreign<'a> {
     }
 
     fn read_all(&mut self) -> Result<Mode> {
+        self.answers.found.clear();
+        self.answers.held.give_all();
         let restrict = self.restrict.and_then(Match::source).map(Raw::trusted);
         let mut hashed = Hashed { documents: Vec::new(), places: HashMap::default() };
         let mut buffer = Vec::new();
@@ -198,6 +221,19 @@ impl<'a> Foreign<'a> {
             hashed.documents.push(document);
         }
         Ok(Mode::Hashed(hashed))
+    }
+}
+
+impl Answers<'_> {
+    /// Keeps an answer where there is room for it.
+    fn keep(&mut self, asked: Vec<u8>, found: &[Bytes], env: Env<'_>) {
+        let documents: usize = found.iter().map(|document| document.len() + OVERHEAD).sum();
+        let size = asked.len() + documents + 2 * OVERHEAD;
+        let fits = self.held.bytes() + size <= MOST_KEPT
+            && env.budget.has_memory(self.held.bytes() + 2 * size);
+        if fits && self.held.try_take(size) {
+            self.found.insert(asked.into(), found.to_vec());
+        }
     }
 }
 

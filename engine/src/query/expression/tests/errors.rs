@@ -72,7 +72,26 @@ fn values_do_not_grow_without_bound() {
     grow(
         r#"{"$reduce":{"input":{"$range":[0,60]},"initialValue":"ab","in":{"$concat":["$$value","$$value"]}}}"#,
     );
+    let many = r#"{"$map":{"input":{"$range":[0,30000]},"in":{"$range":[0,30000]}}}"#;
+    grow(many);
+    let wide = grow(r#"{"$setUnion":[{"$range":[0,2000000]}]}"#);
+    assert!(wide.contains("limits.query_memory_bytes"), "{wide}");
     let deep =
         grow(r#"{"$reduce":{"input":{"$range":[0,1000]},"initialValue":0,"in":["$$value"]}}"#);
     assert!(deep.contains("limits.nesting"), "{deep}");
+}
+
+#[test]
+fn steps_are_bounded_by_the_deadline() {
+    let limits = Limits { query_deadline_ms: 20, ..Limits::default() };
+    let context = Context { limits: &limits, now_ms: NOW, trust: Trust::Ordinary };
+    let source =
+        r#"{"$filter":{"input":{"$range":[0,"$n"]},"cond":{"$in":["x",{"$range":[0,"$$this"]}]}}}"#;
+    let source = ejson::parse_value(source.as_bytes(), &limits, Mode::Filter).unwrap();
+    let document = ejson::parse_value(br#"{"n":100000}"#, &limits, Mode::Data).unwrap();
+    let expression = Expression::parse(Raw::trusted(&source), &context, &[]).unwrap();
+    let error = expression.evaluate(&Scope::new(Raw::trusted(&document), NOW)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+    let limit = Detail::Text("limits.query_deadline_ms".to_owned());
+    assert_eq!(error.detail("limit"), Some(&limit));
 }

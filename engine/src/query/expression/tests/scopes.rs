@@ -75,3 +75,9 @@ fn plain_paths_and_constants_can_be_told() {
     assert!(compile(r#"{"x":[1,{"$literal":"$a"}]}"#).constant().is_some());
     assert!(compile(r#"{"$rand":{}}"#).constant().is_none());
 }
+
+#[test]
+fn expressions_can_be_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Expression>();
+}

@@ -33,6 +33,7 @@ fn conversions_are_exact_or_errors() {
             (r#"{"$toString":[]}"#, "!"),
             (r#"{"$toBool":"false"}"#, "true"),
             (r#"{"$toBool":0.0}"#, "false"),
+            (r#"{"$toBool":[[]]}"#, "true"),
             (r#"{"$toDate":"$l"}"#, r#"{"$date":{"$numberLong":"1710064800000"}}"#),
             (r#"{"$toDate":"$i"}"#, "!"),
             (r#"{"$toDate":"$_id"}"#, r#"{"$date":"2023-07-01T10:29:20Z"}"#),

@@ -42,6 +42,24 @@ fn what_comes_out_obeys_the_limits() {
 }
 
 #[test]
+fn what_is_added_is_bounded_before_it_is_written() {
+    let limits = Limits { document_bytes: 100_000, ..Limits::default() };
+    let document = format!(
+        r#"{{"_id": 1, "a": [{}[]], "b": [{}{{}}]}}"#,
+        "[],".repeat(20_000),
+        "{},".repeat(20_000)
+    );
+    let size = Some(Detail::from("limits.document_bytes"));
+    let each = format!(
+        r#"{{"$push": {{"a.$[]": {{"$each": [{}1], "$slice": 0}}}}}}"#,
+        "1,".repeat(50_000)
+    );
+    assert_eq!(limit_of(&limits, &document, &each), size);
+    let deep = format!(r#"{{"$set": {{"b.$[].{}": 1}}}}"#, vec!["a"; 90].join("."));
+    assert_eq!(limit_of(&limits, &document, &deep), size);
+}
+
+#[test]
 fn nulls_before_a_new_element_are_bounded() {
     let document = r#"{"_id": 1, "a": [1], "b": []}"#;
     assert_eq!(refusal(document, r#"{"$set": {"a.1500002": 1}}"#), "index_too_large");
