@@ -12,6 +12,7 @@ use headwater_engine::query::{Budget, Trust, find};
 use headwater_engine::value::Raw;
 use headwater_engine::value::path::Path;
 use headwater_engine::view::Snapshot;
+use headwater_engine::write::Committed;
 use headwater_engine::{Engine, Error, Result};
 
 use super::run::{Size, run};
@@ -52,6 +53,11 @@ impl Session {
         let output = pipeline.output().cloned();
         if let Some(output) = &output {
             self.check_output(output)?;
+            if let Some(Committed { position, repeated, .. }) =
+                self.answered_before(key.as_ref()).await?
+            {
+                return Ok(Aggregated { values: Vec::new(), position, repeated });
+            }
         }
         let (engine, name) = (self.engine.clone(), collection.to_owned());
         let work = move |budget: &Arc<Budget>| {

@@ -26,6 +26,9 @@ impl Session {
         key: Option<RequestKey>,
     ) -> Result<Affected, ApiError> {
         self.check(collection, Action::Delete)?;
+        if let Some(committed) = self.answered_before(key.as_ref()).await? {
+            return Ok(Affected::of(&committed));
+        }
         let size = if asked::is_light(&filter) { Size::Unknown } else { Size::Large };
         let (name, filter): (Arc<str>, Arc<[u8]>) = (Arc::from(collection), Arc::from(filter));
         for _ in 0..ATTEMPTS {

@@ -87,7 +87,12 @@ impl Session {
             self.await_index(collection, name).await;
         }
         let index = find(&self.engine, collection, name);
-        let index = index.ok_or_else(|| no_index(collection, name))?;
+        let index = index.ok_or_else(|| {
+            let message = format!(
+                "the index `{name}` of `{collection}` is gone: it could not be built, or was dropped"
+            );
+            Error::new(ErrorKind::Conflict, "index_failed", message).with("index", name)
+        })?;
         Ok(Defined { committed, is_new, description: describe(&index) })
     }
 

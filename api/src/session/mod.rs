@@ -51,6 +51,9 @@ pub(crate) use update_by_filter::UpdateRequest;
 pub(crate) use webhooks::describe as describe_webhook;
 pub(crate) use write::{RequestKey, Upsert, prepare_all};
 
+/// How long before its end a remembered request is not relied on, milliseconds.
+const FORGOTTEN_SOON_MS: u64 = 60_000;
+
 /// A caller with its grant, over the engine.
 #[derive(Clone)]
 pub(crate) struct Session {
@@ -139,12 +142,29 @@ impl Session {
         operations: Vec<Operation>,
         key: Option<RequestKey>,
     ) -> Result<Committed> {
-        let request = key.map(|(key, digest)| RequestIdentity {
-            key: format!("{}\n{key}", self.credential.id),
-            digest,
-        });
+        let request =
+            key.map(|(key, digest)| RequestIdentity { key: self.request_key(&key), digest });
         let actor = Arc::clone(&self.credential.id);
         self.engine.write(Command { operations, actor, request }).await
+    }
+
+    /// The answer to a request that was carried out before, without preparing it again: what it finds now does not matter.
+    async fn answered_before(&self, key: Option<&RequestKey>) -> Result<Option<Committed>> {
+        let Some(key) = key else { return Ok(None) };
+        let known = self.engine.snapshot().request(&self.request_key(&key.0))?;
+        let kept_ms = self.engine.limits().idempotency_seconds.saturating_mul(1000);
+        // One that is about to be forgotten is left to the writer, which knows what time it is.
+        let soon_ms = self.engine.clock().now_ms().saturating_add(FORGOTTEN_SOON_MS);
+        match known {
+            Some((_, time_ms)) if time_ms.saturating_add(kept_ms) > soon_ms => {
+                self.commit(Vec::new(), Some(key.clone())).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn request_key(&self, key: &str) -> String {
+        format!("{}\n{key}", self.credential.id)
     }
 }
 

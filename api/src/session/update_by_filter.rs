@@ -54,7 +54,11 @@ impl Session {
         if request.upsert {
             self.check(collection, Action::Create)?;
         }
-        let light = asked::is_light(&request.filter) && asked::is_light(&request.update);
+        if let Some(committed) = self.answered_before(key.as_ref()).await? {
+            return Ok(Affected::of(&committed));
+        }
+        let stages = Raw::trusted(&request.update).as_array().is_some();
+        let light = !stages && asked::is_light(&request.filter) && asked::is_light(&request.update);
         let size = if light { Size::Unknown } else { Size::Large };
         let (name, request): (Arc<str>, _) = (Arc::from(collection), Arc::new(request));
         let mut creates = 0;
