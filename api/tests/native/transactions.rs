@@ -41,7 +41,7 @@ async fn one_refusal_refuses_all() {
         r#"{"operations":[]}"#,
         r#"{"operations":[{"op":"fly","collection":"a"}]}"#,
         r#"{"operations":[{"op":"delete","collection":"a","id":"x","extra":1}]}"#,
-        r#"{"operations":[{"op":"update","collection":"a","id":"x","update":{"$inc":{"n":1}}}]}"#,
+        r#"{"operations":[{"op":"update","collection":"a","id":"x","update":{"$fly":{"n":1}}}]}"#,
     ] {
         assert_eq!(face.post("/v1/transactions", wrong).await.status, 400, "{wrong}");
     }
