@@ -119,13 +119,15 @@ fn aggregate(
     pipeline: &Pipeline,
     budget: &Arc<Budget>,
 ) -> Result<Vec<Bytes>> {
-    let own = Arc::new(SnapshotCollections::new(
+    let own = SnapshotCollections::new(
         Arc::clone(snapshot),
         at,
         engine.limits().clone(),
         Arc::clone(budget),
         engine.data().to_owned(),
-    ));
+    );
+    let now_ms = i64::try_from(engine.clock().now_ms()).unwrap_or(i64::MAX);
+    let own = Arc::new(own.now(now_ms));
     let max = engine.limits().batch_documents as usize;
     let is_written = pipeline.output().is_some();
     let mut values = Vec::new();

@@ -60,20 +60,20 @@ impl Engine {
             for row in snapshot.scan(id, after.as_deref()).take(CHUNK) {
                 let (id_key, row) = row?;
                 match Entries::of(&index.definition, row.body()) {
-                    Ok(entries) => chunk.push((entries, id_key)),
+                    Ok(entries) => chunk.push((entries, id_key, row.position())),
                     Err(error) => {
                         // A write since may have changed or removed the document; it will be looked at again then.
                         if self.is_unchanged(&snapshot, id, &id_key)? {
                             return self.fail(collection, number, error.to_string());
                         }
-                        chunk.push((Entries::default(), id_key));
+                        chunk.push((Entries::default(), id_key, row.position()));
                     }
                 }
             }
             done += chunk.len() as u64;
             index.state.report(done, snapshot.counters(id)?.count);
             let last = chunk.len() < CHUNK;
-            after = chunk.last().map(|(_, id_key)| id_key.clone()).or(after);
+            after = chunk.last().map(|(_, id_key, _)| id_key.clone()).or(after);
             let position = snapshot.position();
             drop(snapshot);
             let (finish, put) = (last && !index.definition.unique, Arc::clone(&index));
@@ -89,11 +89,16 @@ impl Engine {
 
     /// Looks for doubles once every document is in; what was written since was checked against all of them.
     fn settle_unique(&self, collection: &str, number: u64) -> Result<Built> {
-        let store = Arc::clone(&self.shared().views.current().store);
         let snapshot = self.snapshot();
         let Some((_, index)) = find(&snapshot, collection, number) else { return Ok(Built::Gone) };
-        match find_double(&store, &index)? {
-            Some(reason) => self.fail(collection, number, reason),
+        let doubled = find_double(snapshot.store(), &index)?;
+        drop(snapshot);
+        match doubled {
+            Some(reason) => {
+                // What is kept says nothing of any document.
+                let failed = self.fail(collection, number, index.describe_doubles())?;
+                Ok(if let Built::Failed(_) = failed { Built::Failed(reason) } else { failed })
+            }
             None => {
                 self.control(move |sequencer| {
                     put_in(sequencer, &index, Vec::new(), u64::MAX, true)
@@ -108,7 +113,11 @@ impl Engine {
             return Ok(Built::Gone);
         };
         let why = reason.clone();
-        self.control(move |sequencer| sequencer.applier.add_entries(&index, &[], Some(Err(why))))?;
+        self.control(move |sequencer| {
+            if sequencer.applier.has_index(index.number) {
+                sequencer.applier.add_entries(&index, &[], Some(Err(why)));
+            }
+        })?;
         Ok(Built::Failed(reason))
     }
 
@@ -129,31 +138,57 @@ fn find(snapshot: &Snapshot, collection: &str, number: u64) -> Option<(Collectio
 fn put_in(
     sequencer: &mut Sequencer,
     index: &Index,
-    mut chunk: Vec<(Entries, Bytes)>,
+    mut chunk: Vec<(Entries, Bytes, u64)>,
     position: u64,
     finish: bool,
 ) -> Result<()> {
+    // Entries of an index that was dropped meanwhile would stay for ever.
+    if !sequencer.applier.has_index(index.number) {
+        return Ok(());
+    }
     let to = sequencer.applier.position();
     if position < to && !chunk.is_empty() {
         let changed = changed(sequencer.reader(), &index.collection, position, to)?;
-        chunk.retain(|(_, id_key)| !changed.contains(id_key));
+        chunk.retain(|(_, id_key, _)| !changed.ids.contains(id_key));
+        if changed.erased {
+            // An erased event does not say whose it was.
+            let mut kept = Vec::with_capacity(chunk.len());
+            for (entries, id_key, written) in chunk {
+                if sequencer.applier.row_position(&index.collection, &id_key)? == Some(written) {
+                    kept.push((entries, id_key, written));
+                }
+            }
+            chunk = kept;
+        }
     }
+    let chunk: Vec<_> = chunk.into_iter().map(|(entries, id_key, _)| (entries, id_key)).collect();
     sequencer.applier.add_entries(index, &chunk, finish.then_some(Ok(())));
     Ok(())
 }
 
-/// The keys of the `_id`s that events after `from`, up to `to`, are about.
-fn changed(log: &LogReader, collection: &str, from: u64, to: u64) -> Result<HashSet<Bytes>> {
-    let mut changed = HashSet::new();
+/// What events changed.
+#[derive(Default)]
+struct Changed {
+    /// The keys of the `_id`s that they are about.
+    ids: HashSet<Bytes>,
+    /// Whether some of them were erased since.
+    erased: bool,
+}
+
+/// What events after `from`, up to `to`, changed.
+fn changed(log: &LogReader, collection: &str, from: u64, to: u64) -> Result<Changed> {
+    let mut changed = Changed::default();
     let mut position = from;
     while position < to {
         let Some(block) = log.read(position, READ_BYTES)? else { break };
         for record in block.iter() {
             let event = Event::decode(&record)?;
-            if event.collection == collection
-                && let Some(id) = event.id()
-            {
-                changed.insert(Bytes::from(value::key::encode(id)));
+            if event.collection != collection {
+                continue;
+            }
+            match event.id() {
+                Some(id) => drop(changed.ids.insert(Bytes::from(value::key::encode(id)))),
+                None => changed.erased = true,
             }
         }
         position = block.last_position();

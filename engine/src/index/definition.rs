@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::query::filter::{Node, Test};
 use crate::query::sort::{Sort, SortField};
 use crate::query::{Context, Filter, Trust};
 use crate::value::key::Direction;
@@ -106,7 +107,36 @@ impl Definition {
 
 fn read_partial(filter: Raw<'_>, limits: &Limits) -> Result<Arc<Filter>> {
     let context = Context { limits, now_ms: 0, trust: Trust::Ordinary };
-    Ok(Arc::new(Filter::parse(filter, &context)?))
+    let compiled = Filter::parse(filter, &context)?;
+    if !is_plain(compiled.root()) {
+        let wanted = "a filter without $expr, $text, $near and $nearSphere";
+        return Err(invalid("partial_filter", wanted));
+    }
+    Ok(Arc::new(compiled))
+}
+
+/// Whether a condition depends on the document alone.
+fn is_plain(node: &Node) -> bool {
+    match node {
+        Node::And(list) | Node::Or(list) | Node::Nor(list) => list.iter().all(is_plain),
+        Node::Field { test, .. } => !is_near(test),
+        Node::Expression(_) | Node::Text(_) => false,
+        Node::Schema(_) => true,
+    }
+}
+
+fn is_near(test: &Test) -> bool {
+    match test {
+        Test::Near(_) => true,
+        Test::All(tests) | Test::Any(tests) => tests.iter().any(is_near),
+        _ => false,
+    }
+}
+
+/// A number without a fraction.
+fn whole(value: Raw<'_>) -> Option<i64> {
+    let double = || value.as_double().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);
+    value.as_i64().or_else(|| double().map(|number| number as i64))
 }
 
 fn read_keys(keys: Raw<'_>) -> Result<IndexKind> {
@@ -117,7 +147,7 @@ fn read_keys(keys: Raw<'_>) -> Result<IndexKind> {
         if path != "$**" || kind.as_str() != Some("text") {
             crate::query::sort::check_path(path)?;
         }
-        let direction = kind.as_i64().or_else(|| kind.as_double().map(|number| number as i64));
+        let direction = whole(kind);
         match (kind.as_str(), direction) {
             (Some("text"), _) => texts.push(Path::new(path)),
             (Some("2d"), _) => points.push(Path::new(path)),
@@ -150,8 +180,7 @@ fn flag(name: &'static str, value: Raw<'_>) -> Result<bool> {
 }
 
 fn seconds(value: Raw<'_>) -> Result<u64> {
-    let number = value.as_i64().or_else(|| value.as_double().map(|number| number as i64));
-    let number = number
+    let number = whole(value)
         .and_then(|number| u64::try_from(number).ok())
         .filter(|number| *number <= i32::MAX as u64);
     number.ok_or_else(|| invalid("expire_after_seconds", "a whole number from 0 to 2147483647"))

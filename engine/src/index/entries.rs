@@ -3,11 +3,14 @@
 use super::definition::{Definition, IndexKind};
 use super::points::{point_entry, shape_entry};
 use super::{keys, word_entry};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::query::sort::Sort;
 use crate::query::{geo, text};
 use crate::value::path::Path;
 use crate::value::{Raw, ValueKind};
+
+/// Most entries of one document in one index.
+pub const ENTRIES_MAX: usize = 20_000;
 
 /// One entry: its bytes order as the values do.
 pub type Entry = Vec<u8>;
@@ -51,7 +54,20 @@ impl Entries {
         for entry in &mut entries.list {
             entries.cut |= keys::cut(entry);
         }
+        if entries.cut {
+            entries.list.sort_unstable();
+            entries.list.dedup();
+        }
+        if entries.list.len() > ENTRIES_MAX {
+            let message = format!("a document has {} entries", entries.list.len());
+            return Err(Error::limit("index_entries", ENTRIES_MAX as u64, message));
+        }
         Ok(entries)
+    }
+
+    /// Whether an entry is among them.
+    pub fn has(&self, entry: &Entry) -> bool {
+        self.list.binary_search(entry).is_ok()
     }
 }
 
@@ -82,7 +98,9 @@ fn words(paths: &[Path], document: Raw<'_>, list: &mut Vec<Entry>) {
 
 fn points(path: &Path, document: Raw<'_>, list: &mut Vec<Entry>) {
     geo::each_place(document, path, &mut |point| {
-        list.push(point.map_or_else(shape_entry, |point| point_entry(point.x, point.y)));
+        // A point outside of the grid may be meant modulo the sphere.
+        let inside = point.filter(|point| point.x.abs() <= 180.0 && point.y.abs() <= 90.0);
+        list.push(inside.map_or_else(shape_entry, |point| point_entry(point.x, point.y)));
     });
     list.sort_unstable();
     list.dedup();

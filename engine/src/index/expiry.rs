@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::{Index, IndexKind, keys};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::query::filter::Node;
 use crate::query::{Context, Filter, Trust};
 use crate::value::key::{self, Direction};
 use crate::value::{Object, Raw, Value, ValueKind, encode};
@@ -18,6 +19,8 @@ use crate::write::{Command, DocumentId, Operation};
 const PAUSE: Duration = Duration::from_secs(20);
 /// Documents deleted by one command.
 const BATCH: usize = 1000;
+/// Bytes of documents after which a command deletes no more.
+const BATCH_BYTES: usize = 16 << 20;
 /// Who deletes them.
 const ACTOR: &str = "expiry";
 
@@ -53,8 +56,10 @@ impl Engine {
     async fn expire_by(&self, index: &Arc<Index>) -> Result<u64> {
         let mut expired = 0;
         loop {
-            let Some(operations) = self.expired(index)? else { return Ok(expired) };
-            let full = operations.len() == BATCH;
+            let (engine, held) = (self.clone(), Arc::clone(index));
+            let found = self.tasks().blocking(move || engine.expired(&held)).await;
+            let found = found.ok_or_else(|| Error::internal("looking for the expired panicked"))?;
+            let Some((operations, full)) = found? else { return Ok(expired) };
             let command = Command { operations, actor: Arc::from(ACTOR), request: None };
             let committed = self.write(command).await?;
             let deleted =
@@ -67,8 +72,8 @@ impl Engine {
         }
     }
 
-    /// The deletions that are due; `None` if there are none.
-    fn expired(&self, index: &Arc<Index>) -> Result<Option<Vec<Operation>>> {
+    /// Deletions that are due, and whether there may be more; `None` if there are none, or the index is no more.
+    fn expired(&self, index: &Arc<Index>) -> Result<Option<(Vec<Operation>, bool)>> {
         let IndexKind::Ordered(sort) = &index.definition.kind else { return Ok(None) };
         let (Some(field), Some(seconds)) =
             (sort.fields().first(), index.definition.expire_after_seconds)
@@ -82,6 +87,10 @@ impl Engine {
         let Some(collection) = snapshot.collections().number(&index.collection) else {
             return Ok(None);
         };
+        let there = snapshot.indexes().of(collection).iter();
+        if !there.clone().any(|other| other.number == index.number) {
+            return Ok(None);
+        }
         let mut date = Vec::new();
         encode::write_date(before, &mut date);
         let prefix = keys::prefix(index.number);
@@ -93,13 +102,18 @@ impl Engine {
             Direction::Ascending => ([prefix, vec![rank]].concat(), due),
             Direction::Descending => (due, [prefix, vec![!rank + 1]].concat()),
         };
-        let only_if = Arc::new(self.still_expired(field.path.as_str(), before)?);
-        let mut operations = Vec::new();
-        for entry in snapshot.entries(from, to).take(BATCH) {
+        let only_if = Arc::new(self.still_expired(index, field.path.as_str(), before)?);
+        let (mut operations, mut bytes, mut full) = (Vec::new(), 0, false);
+        for entry in snapshot.entries(from, to) {
+            if operations.len() == BATCH || bytes > BATCH_BYTES {
+                full = true;
+                break;
+            }
             let (key, value) = entry?;
             let Some((_, id_key)) = keys::split(&key, &value) else { continue };
             let Some(row) = snapshot.get(collection, id_key)? else { continue };
             let Some(id) = row.body().get("_id") else { continue };
+            bytes += row.size();
             operations.push(Operation::Delete {
                 collection: Arc::clone(&index.collection),
                 id: DocumentId {
@@ -110,15 +124,19 @@ impl Engine {
                 only_if: Some(Arc::clone(&only_if)),
             });
         }
-        Ok((!operations.is_empty()).then_some(operations))
+        Ok((!operations.is_empty()).then_some((operations, full)))
     }
 
-    fn still_expired(&self, path: &str, before: i64) -> Result<Filter> {
+    /// What a document must still be like when it is deleted.
+    fn still_expired(&self, index: &Index, path: &str, before: i64) -> Result<Filter> {
         let mut test = Object::new();
         test.insert("$lte", Value::Date(before));
         let mut filter = Object::new();
         filter.insert(path, test);
         let context = Context { limits: self.limits(), now_ms: before, trust: Trust::Ordinary };
-        Filter::parse(Raw::trusted(&filter.to_bytes()), &context)
+        let expired = Filter::parse(Raw::trusted(&filter.to_bytes()), &context)?;
+        let Some(partial) = &index.definition.partial else { return Ok(expired) };
+        let both = vec![expired.root().clone(), partial.root().clone()];
+        Ok(expired.with_root(Node::And(both)))
     }
 }

@@ -14,7 +14,7 @@ mod registry;
 
 pub use build::Built;
 pub use definition::{Definition, IndexKind, check_name};
-pub use entries::{Entries, Entry};
+pub use entries::{ENTRIES_MAX, Entries, Entry};
 pub use registry::{Index, IndexState, Indexes};
 
 pub(crate) use points::{Area, point_ranges};

@@ -127,6 +127,13 @@ impl Index {
         })
     }
 
+    /// Why it cannot be unique, without a word of any document.
+    pub(crate) fn describe_doubles(&self) -> String {
+        let super::IndexKind::Ordered(sort) = &self.definition.kind else { return String::new() };
+        let paths: Vec<_> = sort.fields().iter().map(|field| field.path.as_str()).collect();
+        format!("several documents have the same {}", paths.join(", "))
+    }
+
     /// Whether it takes part in unique checks.
     pub fn is_enforced(&self) -> bool {
         self.definition.unique && self.state.failure.lock().is_none()

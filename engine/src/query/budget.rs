@@ -14,6 +14,8 @@ use crate::limits::Limits;
 
 /// How many calls pass between two looks at the clock.
 const CALLS_PER_LOOK: u32 = 64;
+/// A document of so many bytes is one more call.
+const BYTES_PER_CALL: usize = 16 << 10;
 
 /// The code of the failure of a query that was to be small and is not.
 pub const NOT_SMALL: &str = "not_small";
@@ -99,6 +101,20 @@ impl Budget {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// As [`Budget::check`] for a document of so many bytes: large ones count for several.
+    pub fn check_work(&self, bytes: usize) -> Result<()> {
+        let more =
+            u32::try_from(bytes / BYTES_PER_CALL).unwrap_or(u32::MAX).min(CALLS_PER_LOOK - 1);
+        let calls = self.calls.load(Ordering::Relaxed);
+        if more > 0 && calls % CALLS_PER_LOOK + more >= CALLS_PER_LOOK {
+            // The next call looks.
+            self.calls.store(calls | (CALLS_PER_LOOK - 1), Ordering::Relaxed);
+        } else {
+            self.calls.store(calls.wrapping_add(more), Ordering::Relaxed);
+        }
+        self.check()
     }
 
     /// Takes memory; fails where there is not enough of it.

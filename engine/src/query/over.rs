@@ -28,6 +28,7 @@ pub struct SnapshotCollections {
     limits: Limits,
     budget: Arc<Budget>,
     folder: PathBuf,
+    now_ms: i64,
 }
 
 impl SnapshotCollections {
@@ -39,7 +40,14 @@ impl SnapshotCollections {
         budget: Arc<Budget>,
         folder: PathBuf,
     ) -> Self {
-        Self { snapshot, at, limits, budget, folder }
+        Self { snapshot, at, limits, budget, folder, now_ms: 0 }
+    }
+
+    /// The same at the time of a request, UTC ms: what `$$NOW` is in filters.
+    #[must_use]
+    pub fn now(mut self, now_ms: i64) -> Self {
+        self.now_ms = now_ms;
+        self
     }
 
     fn filter(&self, filter: Option<Raw<'_>>) -> Result<Filter> {
@@ -47,7 +55,10 @@ impl SnapshotCollections {
         let filter = filter.unwrap_or(Raw::trusted(&empty));
         let limits =
             Limits { query_clauses: u32::MAX, query_in_values: u32::MAX, ..self.limits.clone() };
-        Filter::parse(filter, &Context { limits: &limits, now_ms: 0, trust: Trust::Ordinary })
+        Filter::parse(
+            filter,
+            &Context { limits: &limits, now_ms: self.now_ms, trust: Trust::Ordinary },
+        )
     }
 
     fn number(&self, collection: &str) -> Result<Option<CollectionId>> {
@@ -101,7 +112,8 @@ impl SnapshotCollections {
         let limit = prefix.limit.and_then(|limit| usize::try_from(limit).ok());
         if let (Some(sort), Some(limit)) = (prefix.sort, limit.filter(|limit| *limit <= WINDOW_MAX))
         {
-            let query = Query { sort: Some(sort), limit, at: self.at, ..Query::all(&filter) };
+            let all = Query::all(&filter);
+            let query = Query { sort: Some(sort), limit, at: self.at, is_result: false, ..all };
             let found = find::find(&self.snapshot, number, &query, &self.budget)?;
             let documents = found.rows.into_iter().map(|found| Ok(found.row.body_bytes()));
             return Ok((prefix.consumed, Box::new(documents)));

@@ -81,6 +81,12 @@ impl Sort {
         self.fields.is_empty()
     }
 
+    /// A sort that begins with `_id` is a sort by `_id`: nothing is left to order.
+    pub fn by_id_alone(&self) -> Option<Self> {
+        let first = self.fields.first().filter(|first| first.path.as_str() == "_id")?;
+        (self.fields.len() > 1).then(|| Self { fields: vec![first.clone()] })
+    }
+
     /// Whether it is the order of the documents themselves: by `_id`, ascending.
     pub fn is_by_id(&self) -> bool {
         let first = self.fields.first();

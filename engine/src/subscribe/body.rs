@@ -1,7 +1,7 @@
 //! Filters over what an event is about: a document before or after the event, or the content of a custom event.
 //!
 //! Guarantees: an event matches if the state before or the state after does, so that a deletion or an update that takes a
-//! document out of the filter comes, too. An erased event matches nothing. Two filters with the same text are equal.
+//! document out of the filter comes, too. An erased event matches nothing. `$$NOW` is the time of the event. Two filters with the same text are equal.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -39,7 +39,8 @@ impl BodyFilter {
 
     /// Whether an event is about something that matches. A filter that fails on it (`$expr`) does not match.
     pub fn matches(&self, event: &Event<'_>) -> bool {
-        let holds = |state: Raw<'_>| self.filter.matches(state).unwrap_or(false);
+        let now_ms = i64::try_from(event.time_ms).unwrap_or(i64::MAX);
+        let holds = |state: Raw<'_>| self.filter.matches_at(state, now_ms).unwrap_or(false);
         if event.body().is_some_and(holds) {
             return true;
         }

@@ -78,6 +78,8 @@ pub struct Applier {
     sweeping: bool,
     /// Whether an event was applied whose content had been erased before.
     met_erased: bool,
+    /// Whether applying failed half-way.
+    failed: bool,
 }
 
 /// What an applier needs to go on from a position.
@@ -102,7 +104,7 @@ impl Applier {
         state: ApplierState,
         followers: Vec<Arc<dyn SystemFollower>>,
     ) -> Self {
-        let indexer = Indexer::load(&store, &state.collections);
+        let indexer = Indexer::load(&store, &state.collections, state.position);
         let applier = Self {
             store,
             collections: Arc::new(state.collections),
@@ -116,6 +118,7 @@ impl Applier {
             id_key: Vec::new(),
             sweeping: true,
             met_erased: false,
+            failed: false,
         };
         applier.publish();
         applier
@@ -154,7 +157,7 @@ impl Applier {
 
     /// Goes on from another state, which the trees hold already (a loaded base).
     pub(super) fn restart(&mut self, state: ApplierState) {
-        self.indexer = Indexer::load(&self.store, &state.collections);
+        self.indexer = Indexer::load(&self.store, &state.collections, state.position);
         self.collections = Arc::new(state.collections);
         self.counters = state.counters;
         self.position = state.position;
@@ -168,8 +171,10 @@ impl Applier {
         self.followers = std::mem::take(&mut other.followers);
     }
 
-    /// Applies the events of a block that are past the present position, up to `to`, and publishes them together.
+    /// Applies the events of a block that are past the present position, up to `to`, and publishes them together. After a
+    /// failure nothing more is published.
     pub fn apply(&mut self, block: &Block, to: u64) -> Result<()> {
+        self.failed = true;
         let sequence = self.store.next_sequence();
         for record in block.iter() {
             if record.position() <= self.position || record.position() > to {
@@ -182,11 +187,16 @@ impl Applier {
             self.time_ms = event.time_ms;
         }
         self.write_counters(sequence);
+        self.failed = false;
         self.publish();
         Ok(())
     }
 
     fn publish(&self) {
+        // Half a group must never be seen.
+        if self.failed {
+            return;
+        }
         self.store.publish(Published {
             sequence: self.store.next_sequence(),
             position: self.position,
@@ -210,6 +220,18 @@ impl Applier {
         }
         self.publish();
         Ok(())
+    }
+
+    /// Whether an index is still defined.
+    pub(crate) fn has_index(&self, number: u64) -> bool {
+        self.indexer.indexes().iter().any(|(_, index)| index.number == number)
+    }
+
+    /// The position that last wrote a live document.
+    pub(crate) fn row_position(&self, collection: &str, id_key: &[u8]) -> Result<Option<u64>> {
+        let Some(number) = self.collections.number(collection) else { return Ok(None) };
+        let row = self.store.newest(Tree::Documents, &keys::document(number, id_key))?;
+        Ok(row.map(super::row::Row::decode).transpose()?.map(|row| row.position()))
     }
 
     /// Puts entries into an index that is being built. `finish` says that there are no more: it holds all from now on, or
@@ -360,9 +382,10 @@ impl Applier {
             }
         }
         if event.collection == INDEXES {
-            let dropped = self.indexer.define(&self.collections, id, body, event.position)?;
-            if let Some(dropped) = dropped {
-                let key = keys::sweep_index(dropped.number);
+            self.indexer.define(&self.collections, id, body, event.position)?;
+            if !live {
+                // Documents of `_indexes` are made and removed, never changed.
+                let key = keys::sweep_index(event.previous);
                 self.store.insert(Tree::Meta, &key, &[], sequence);
                 self.sweeping = true;
             }

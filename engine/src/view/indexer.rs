@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::collections::Collections;
 use super::keys::{self, CollectionId};
 use super::row::Row;
-use super::store::{Store, Tree};
+use super::store::{Store, StoreSnapshot, Tree};
 use crate::error::Result;
 use crate::event::{Event, EventKind};
 use crate::index::keys::{Fact, end, entry, fact, prefix, split, value};
@@ -27,11 +27,13 @@ const MEMTABLE_BYTES: u64 = 32 << 20;
 /// The indexes of one store.
 pub(super) struct Indexer {
     indexes: Arc<Indexes>,
+    /// How far the sweep of a dropped index has come.
+    swept: Option<(u64, Vec<u8>)>,
 }
 
 impl Indexer {
     /// The indexes that the trees describe.
-    pub(super) fn load(store: &Arc<Store>, collections: &Collections) -> Self {
+    pub(super) fn load(store: &Arc<Store>, collections: &Collections, position: u64) -> Self {
         let mut indexes = Indexes::default();
         let number = collections.number(INDEXES).unwrap_or_default();
         let snapshot = store.newest_snapshot();
@@ -43,6 +45,8 @@ impl Indexer {
                 Index::read(row.body(), row.position())
             });
             match read {
+                // The trees may be ahead of the position from which events are applied again.
+                Ok(index) if index.number > position => {}
                 Ok(index) => {
                     if let Some(collection) = collections.number(&index.collection) {
                         recall(store, &index);
@@ -52,7 +56,7 @@ impl Indexer {
                 Err(error) => tracing::error!(%error, "an index cannot be read"),
             }
         }
-        Self { indexes: Arc::new(indexes) }
+        Self { indexes: Arc::new(indexes), swept: None }
     }
 
     pub(super) fn indexes(&self) -> Arc<Indexes> {
@@ -65,22 +69,22 @@ impl Indexer {
         self.indexes.iter().map(|(_, index)| index).filter(unbuilt).cloned().collect()
     }
 
-    /// Takes notice of a document of `_indexes`; gives back the index that is no more.
+    /// Takes notice of a document of `_indexes`.
     pub(super) fn define(
         &mut self,
         collections: &Collections,
         id: Raw<'_>,
         body: Option<Raw<'_>>,
         position: u64,
-    ) -> Result<Option<Arc<Index>>> {
+    ) -> Result<()> {
         let id = id.as_str().unwrap_or_default();
         let (collection, name) = id.split_once('/').unwrap_or((id, ""));
         let indexes = Arc::make_mut(&mut self.indexes);
-        let dropped = indexes.remove(collection, name);
+        indexes.remove(collection, name);
         if let (Some(body), Some(number)) = (body, collections.number(collection)) {
             indexes.define(number, Arc::new(Index::read(body, position)?));
         }
-        Ok(dropped)
+        Ok(())
     }
 
     /// Does what an event does to the indexes of its collection.
@@ -98,7 +102,9 @@ impl Indexer {
         }
         let mut before = None;
         for index in indexes {
-            if event.kind == EventKind::DocumentUpdated && !is_touched(index, event) {
+            // While it is built, an update must leave all entries: the builder leaves out what changed.
+            let untouched = event.kind == EventKind::DocumentUpdated && !is_touched(index, event);
+            if untouched && index.state.is_ready() {
                 continue;
             }
             if event.kind != EventKind::DocumentCreated {
@@ -150,9 +156,11 @@ impl Indexer {
         match outcome {
             Ok(()) => {
                 store.insert(Tree::Indexes, &fact(index.number, Fact::Ready), &[], sequence);
+                store.remove(Tree::Indexes, &fact(index.number, Fact::Failed), sequence);
                 index.state.set_ready(sequence);
             }
             Err(reason) => {
+                store.remove(Tree::Indexes, &fact(index.number, Fact::Ready), sequence);
                 let key = fact(index.number, Fact::Failed);
                 store.insert(Tree::Indexes, &key, reason.as_bytes(), sequence);
                 index.state.set_failure(&reason);
@@ -188,20 +196,28 @@ impl Indexer {
             }
         }
         drop(snapshot);
-        let doubled = if index.definition.unique { find_double(store, index)? } else { None };
-        self.finish(store, index, doubled.map_or(Ok(()), Err), store.next_sequence());
+        let all = store.newest_snapshot();
+        let doubled = if index.definition.unique { find_double(&all, index)? } else { None };
+        let outcome = doubled.map_or(Ok(()), |_| Err(index.describe_doubles()));
+        self.finish(store, index, outcome, store.next_sequence());
         Ok(())
     }
 
     /// Removes some entries of a dropped index; whether none are left.
     pub(super) fn sweep(
-        &self,
+        &mut self,
         store: &Store,
         index: u64,
         most: usize,
         sequence: u64,
     ) -> Result<bool> {
-        let found = store.newest_keys(Tree::Indexes, prefix(index), end(index), most)?;
+        // What was removed before is passed over at once.
+        let from = match self.swept.take() {
+            Some((swept, last)) if swept == index => last,
+            _ => prefix(index),
+        };
+        let found = store.newest_keys(Tree::Indexes, from, end(index), most)?;
+        self.swept = found.last().map(|last| (index, last.to_vec()));
         for key in found.iter().filter(|key| key.starts_with(&prefix(index))) {
             store.remove(Tree::Indexes, key, sequence);
         }
@@ -224,8 +240,7 @@ fn entries_of(index: &Index, document: Raw<'_>) -> Entries {
 }
 
 /// What two documents of a unique index have in common, if any do, in words.
-pub(crate) fn find_double(store: &Arc<Store>, index: &Index) -> Result<Option<String>> {
-    let snapshot = store.newest_snapshot();
+pub(crate) fn find_double(snapshot: &StoreSnapshot, index: &Index) -> Result<Option<String>> {
     let from = Bound::Included(prefix(index.number));
     let to = Bound::Excluded(end(index.number));
     let mut last: Option<(bytes::Bytes, bytes::Bytes)> = None;
@@ -236,7 +251,7 @@ pub(crate) fn find_double(store: &Arc<Store>, index: &Index) -> Result<Option<St
             if let Some(((a, _), (b, id))) = both
                 && a == b
             {
-                return Ok(Some(describe_double(store, index, id)?));
+                return Ok(Some(describe_double(snapshot, index, id)?));
             }
         }
         last = Some((key, value));
@@ -244,10 +259,10 @@ pub(crate) fn find_double(store: &Arc<Store>, index: &Index) -> Result<Option<St
     Ok(None)
 }
 
-fn describe_double(store: &Arc<Store>, index: &Index, id_key: &[u8]) -> Result<String> {
-    let published = store.published();
+fn describe_double(snapshot: &StoreSnapshot, index: &Index, id_key: &[u8]) -> Result<String> {
+    let published = snapshot.published();
     let number = published.collections.number(&index.collection).unwrap_or_default();
-    let row = store.newest(Tree::Documents, &keys::document(number, id_key))?;
+    let row = snapshot.get(Tree::Documents, &keys::document(number, id_key))?;
     let row = row.map(Row::decode).transpose()?;
     let values = row.map(|row| crate::index::shown_values(index, row.body())).unwrap_or_default();
     Ok(format!("several documents have {values}"))

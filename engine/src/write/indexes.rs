@@ -33,24 +33,28 @@ impl Resolver<'_> {
         }
         let indexes = self.overlay.indexes();
         for index in indexes.of(target.number) {
+            if index.state.failure().is_some() {
+                continue;
+            }
             if !index.is_enforced() {
                 if let Some(after) = after
-                    && index.definition.may_refuse()
+                    && index.definition.may_refuse(after.len())
                 {
                     entries(index, after)?;
                 }
                 continue;
             }
-            let old = before.map(|body| entries(index, body)).transpose()?.unwrap_or_default();
+            // One from before the index that it cannot take has no entries.
+            let old = before.and_then(|body| entries(index, body).ok()).unwrap_or_default();
             let new = after.map(|body| entries(index, body)).transpose()?.unwrap_or_default();
-            for entry in new.list.iter().filter(|entry| !old.list.contains(entry)) {
+            for entry in new.list.iter().filter(|entry| !old.has(entry)) {
                 let holder = self.overlay.holder(index.number, entry)?;
                 if holder.is_some_and(|holder| holder != target.id.key) {
                     return Err(violation(index, after, target.id));
                 }
                 self.overlay.set_holder(index.number, entry, Some(target.id.key.clone()));
             }
-            for entry in old.list.iter().filter(|entry| !new.list.contains(entry)) {
+            for entry in old.list.iter().filter(|entry| !new.has(entry)) {
                 self.overlay.set_holder(index.number, entry, None);
             }
         }
@@ -82,6 +86,15 @@ impl Resolver<'_> {
         let system: Arc<str> = Arc::from(INDEXES);
         let target = Target { name: &system, number: INDEXES_NUMBER, id: &id };
         let body = describe(collection, name, definition);
+        // What the views could not take must not be written.
+        let index = Index::read(Raw::trusted(&body), 0)?;
+        let is_text = |index: &Index| matches!(index.definition.kind, index::IndexKind::Text(_));
+        let others = self.overlay.indexes();
+        let mut others = others.of(number).iter().filter(|other| other.name != *name);
+        if is_text(&index) && others.any(|other| is_text(other)) {
+            let message = format!("`{collection}` has a text index already; a collection has one");
+            return Err(Error::new(ErrorKind::Conflict, "text_index_exists", message));
+        }
         let state = self.overlay.document(INDEXES_NUMBER, &id.key)?;
         let Some(live) = state.live.clone() else {
             if self.overlay.indexes().of(number).len() >= INDEXES_MAX {
@@ -129,7 +142,10 @@ const INDEXES_NUMBER: CollectionId = keys::SYSTEM[7].1;
 
 impl Definition {
     /// Whether making entries of a document can fail.
-    fn may_refuse(&self) -> bool {
+    fn may_refuse(&self, bytes: usize) -> bool {
+        if bytes > index::ENTRIES_MAX {
+            return true;
+        }
         match &self.kind {
             index::IndexKind::Ordered(sort) => sort.fields().len() > 1 || self.partial.is_some(),
             _ => self.partial.is_some(),

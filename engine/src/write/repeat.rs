@@ -10,7 +10,10 @@ use super::resolve::Resolved;
 /// What a retry has to be answered; empty where each event stands for one operation.
 pub(super) fn outcomes(resolved: &Resolved) -> Vec<(u8, u64)> {
     let plain = resolved.outcomes.len() == resolved.drafts.len()
-        && resolved.outcomes.iter().all(|outcome| outcome.effect != Effect::Unchanged);
+        && resolved
+            .outcomes
+            .iter()
+            .all(|outcome| !matches!(outcome.effect, Effect::Unchanged | Effect::Skipped));
     if plain {
         return Vec::new();
     }
@@ -61,6 +64,10 @@ fn batch_end(reader: &LogReader, first_position: u64) -> Result<u64> {
 }
 
 fn outcome_at(reader: &LogReader, position: u64, effect: Option<Effect>) -> Result<Outcome> {
+    if effect == Some(Effect::Skipped) {
+        let (id, body) = (bytes::Bytes::new(), None);
+        return Ok(Outcome { id, version: 0, position, body, effect: Effect::Skipped });
+    }
     let block = reader.get(position)?;
     let Some(record) = block.iter().next() else {
         return Err(Error::internal("the log gave no record for a position"));

@@ -46,10 +46,13 @@ impl Draw {
         format!("[{}]", elements.join(","))
     }
 
-    fn object(&mut self) -> String {
+    /// An object; one whose `x` may be an array where `nested`.
+    fn object(&mut self, nested: bool) -> String {
         let mut members = Vec::new();
         for name in ["x", "y"] {
-            if !self.one_in(4) {
+            if name == "x" && nested && self.one_in(3) {
+                members.push(format!("\"x\":{}", self.value()));
+            } else if !self.one_in(4) {
                 members.push(format!("\"{name}\":{}", self.scalar()));
             }
         }
@@ -70,10 +73,10 @@ impl Draw {
         let c = match self.number(5) {
             0 => "5".to_owned(),
             1 if array == 2 => {
-                let elements: Vec<_> = (0..self.number(4)).map(|_| self.object()).collect();
+                let elements: Vec<_> = (0..self.number(4)).map(|_| self.object(true)).collect();
                 format!("[{}]", elements.join(","))
             }
-            _ => self.object(),
+            _ => self.object(array == 2),
         };
         members.push(format!("\"c\":{c}"));
         members.push(format!("\"s\":\"{}\"", self.pick(&["k", "l", "m"])));
@@ -144,5 +147,54 @@ impl Draw {
             }
         }
         Some(format!("{{{}}}", members.join(",")))
+    }
+
+    fn coordinates(&mut self) -> (f64, f64) {
+        let mut within =
+            |limit: f64| (self.random.random_range(-limit..limit) * 10.0).round() / 10.0;
+        (within(180.0), within(90.0))
+    }
+
+    /// A point, two of them, or none.
+    pub fn place(&mut self) -> String {
+        let (x, y) = self.coordinates();
+        match self.number(8) {
+            0 => "null".to_owned(),
+            1 => format!("[{x},{y}]"),
+            2 => format!(r#"{{"type":"LineString","coordinates":[[{x},{y}],[{},{y}]]}}"#, x / 2.0),
+            _ => format!(r#"{{"type":"Point","coordinates":[{x},{y}]}}"#),
+        }
+    }
+
+    /// A filter by place.
+    pub fn near(&mut self) -> String {
+        let ((x, y), metres) = (self.coordinates(), self.number(9_000_000));
+        match self.number(3) {
+            0 => format!(
+                r#"{{"at":{{"$near":{{"$geometry":{{"type":"Point","coordinates":[{x},{y}]}},"$maxDistance":{metres}}}}}}}"#
+            ),
+            1 => format!(
+                r#"{{"at":{{"$geoWithin":{{"$centerSphere":[[{x},{y}],{}]}}}}}}"#,
+                f64::from(metres) / 6_378_100.0
+            ),
+            _ => format!(
+                r#"{{"at":{{"$geoWithin":{{"$box":[[{},{}],[{x},{y}]]}}}}}}"#,
+                x - 60.0,
+                y - 40.0
+            ),
+        }
+    }
+
+    /// A few words.
+    pub fn words(&mut self) -> String {
+        let all = ["red", "Green", "blue", "café", "cafe", "a-b", "over", "the", "moon"];
+        (0..self.number(6)).map(|_| self.pick(&all)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A search for words.
+    pub fn search(&mut self) -> String {
+        let (one, other) =
+            (self.pick(&["red", "CAFE", "moon", "b"]), self.pick(&["-green", "blue", "-a"]));
+        format!(r#"{{"$text":{{"$search":"{one} {other}"}}}}"#)
     }
 }

@@ -213,7 +213,7 @@ async fn an_index_built_while_writes_go_on_holds_every_document_once() {
     let bench = Bench::new();
     let engine = bench.open();
     for id in 0..6000 {
-        write(&bench, &engine, id, format!("\"n\":{}", draw.number(50))).await;
+        write(&bench, &engine, id, format!("\"n\":{},\"m\":{}", id % 50, draw.number(50))).await;
     }
     let writer = {
         let (engine, mut draw) = (engine.clone(), Draw::new(StdRng::seed_from_u64(1)));
@@ -221,8 +221,10 @@ async fn an_index_built_while_writes_go_on_holds_every_document_once() {
         let held = Arc::clone(&bench);
         let task = tokio::spawn(async move {
             for _ in 0..1500 {
+                // Half of the updates leave alone what the index is about.
                 let id = draw.number(7000);
-                write(&held, &engine, id, format!("\"n\":{}", draw.number(50))).await;
+                let n = if draw.one_in(2) { id % 50 } else { draw.number(50) };
+                write(&held, &engine, id, format!("\"n\":{n},\"m\":{}", draw.number(50))).await;
             }
         });
         (task, bench)
@@ -291,5 +293,68 @@ async fn a_unique_index_over_doubles_fails_and_says_which() {
     let built = index(&bench, &engine, "n", r#"{"keys":{"n":1},"unique":true}"#).await;
     assert_eq!(built, Built::Failed("several documents have n = 0".to_owned()));
     write(&bench, &engine, 11, "\"n\":1".to_owned()).await;
+    bench.stop(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_and_places_are_found_through_their_indexes_as_without_them() {
+    let seed = seed::seeds(1)[0];
+    let _replay = seed::Replay::of(seed);
+    let mut draw = Draw::new(StdRng::seed_from_u64(seed));
+    let bench = Bench::new();
+    let engine = bench.open();
+    for id in 0..300 {
+        let members = format!("\"at\":{},\"title\":\"{}\"", draw.place(), draw.words());
+        write(&bench, &engine, id, members).await;
+    }
+    let built = index(&bench, &engine, "at", r#"{"keys":{"at":"2d"}}"#).await;
+    assert_eq!(built, Built::Ready);
+    let built = index(&bench, &engine, "title", r#"{"keys":{"title":"text"}}"#).await;
+    assert_eq!(built, Built::Ready);
+    for id in 0..100 {
+        let members = format!("\"at\":{},\"title\":\"{}\"", draw.place(), draw.words());
+        write(&bench, &engine, id, members).await;
+    }
+    let snapshot = engine.snapshot();
+    let number = snapshot.collections().number("things").unwrap();
+    for _ in 0..100 {
+        let filter = if draw.one_in(2) { draw.near() } else { draw.search() };
+        let mut asked = Asked::new(&engine, &filter, None);
+        asked.filter = find::bind(asked.filter, &snapshot, Some(number)).unwrap();
+        let scan = Query { hint: Some(Hint::Scan), ..asked.query() };
+        let expected = ids(&run(&snapshot, number, &scan).unwrap());
+        let chosen = run(&snapshot, number, &asked.query()).unwrap();
+        assert_eq!(ids(&chosen), expected, "{} by {:?}", asked.text, chosen.plan);
+        assert_eq!(paged(&snapshot, number, &asked, None), expected, "{} in pages", asked.text);
+        let hint = Some(Hint::Scan);
+        assert_eq!(paged(&snapshot, number, &asked, hint), expected, "{} in pages", asked.text);
+    }
+    tokio::task::block_in_place(|| engine.verify(&Progress::default())).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_go_when_their_time_is_over_and_not_before() {
+    let bench = Bench::new();
+    let clock = headwater_engine::clock::ManualClock::new(1_700_000_000_000, 7);
+    let fs = headwater_engine::fs::SystemFileSystem::shared();
+    let engine = bench.try_open(fs, Arc::clone(&clock) as _).unwrap();
+    for id in 0..2500 {
+        let mut object = headwater_engine::value::Object::new();
+        object.insert("_id", id);
+        object.insert("seen", Value::Date(1_700_000_000_000 + i64::from(id)));
+        let body = object.to_bytes().into();
+        let create = Operation::Create { collection: "things".into(), id: id_of(id), body };
+        engine.write(bench.command(vec![create])).await.unwrap();
+    }
+    let definition = r#"{"keys":{"seen":-1},"expire_after_seconds":10}"#;
+    assert_eq!(index(&bench, &engine, "seen", definition).await, Built::Ready);
+    assert_eq!(engine.expire().await.unwrap(), 0);
+    clock.advance_ms(12_000);
+    assert_eq!(engine.expire().await.unwrap(), 2001, "up to and including 10 s after");
+    let snapshot = engine.snapshot();
+    let number = snapshot.collections().number("things").unwrap();
+    assert_eq!(snapshot.counters(number).unwrap().count, 499);
+    tokio::task::block_in_place(|| engine.verify(&Progress::default())).unwrap();
+    drop(snapshot);
     bench.stop(engine).await;
 }

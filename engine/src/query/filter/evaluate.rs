@@ -158,6 +158,9 @@ impl<'e> Evaluation<'e> {
     }
 
     fn regex(&self, pattern: &Pattern, value: Raw<'_>) -> bool {
+        if self.has_failed() {
+            return false;
+        }
         match value.token() {
             Token::String(_) => {
                 value.as_str().is_some_and(|text| self.settle(pattern.is_match(text)))
@@ -181,6 +184,14 @@ impl<'e> Evaluation<'e> {
                     && self.node(node, element, &mut None)
             }),
         }
+    }
+
+    /// Whether something failed already, so that no more work is worth doing.
+    fn has_failed(&self) -> bool {
+        let failure = self.failure.take();
+        let failed = failure.is_some();
+        self.failure.set(failure);
+        failed
     }
 
     /// The answer, or the failure for the end.

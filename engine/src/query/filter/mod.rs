@@ -69,6 +69,11 @@ impl Filter {
         self.matches_with(document, &[])
     }
 
+    /// As [`Filter::matches`], at another time than the one it was compiled at: what `$$NOW` is, UTC ms.
+    pub fn matches_at(&self, document: Raw<'_>, now_ms: i64) -> Result<bool> {
+        evaluate::Evaluation::new(now_ms, &[]).run(&self.root, document, &mut None)
+    }
+
     /// As [`Filter::matches`], with the values of the variables that `$expr` may use.
     pub fn matches_with(
         &self,
@@ -87,7 +92,7 @@ impl Filter {
     }
 
     /// A filter of other conditions, at the same time.
-    pub(super) fn with_root(&self, root: Node) -> Self {
+    pub(crate) fn with_root(&self, root: Node) -> Self {
         Self { root, now_ms: self.now_ms }
     }
 

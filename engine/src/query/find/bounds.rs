@@ -209,9 +209,11 @@ fn collect(node: &Node, path: &str, conditions: &mut Conditions) {
                 let mut nested = Conditions::default();
                 collect(inner, rest, &mut nested);
                 conditions.others += 1;
-                if let Some(first) = nested.list.pop() {
-                    let all = nested.list.iter().fold(first, |all, one| all.intersect(one));
-                    conditions.list.push(Bounds { exact: false, ..all });
+                // The elements' own arrays may satisfy each condition with another value, so only one of them counts; a null
+                // also stands for elements without a value of that name.
+                let known = nested.list.into_iter().filter(|bounds| !bounds.has_null());
+                if let Some(tightest) = known.min_by_key(Bounds::looseness) {
+                    conditions.list.push(Bounds { exact: false, ..tightest });
                 }
             }
         }
@@ -342,13 +344,7 @@ pub(super) fn implies(filter: &Filter, partial: &Filter) -> bool {
 
 /// Whether a filter makes sure that there is something at a path.
 pub(super) fn demands(filter: &Filter, path: &Path) -> bool {
-    let bounds = at_path(filter, path, true);
-    let null = key::encode(Raw::NULL);
-    let has_null = bounds
-        .intervals
-        .iter()
-        .any(|interval| interval.from <= null && interval.to.as_ref().is_none_or(|to| null < *to));
-    !has_null || exists(filter.root(), path)
+    !at_path(filter, path, true).has_null() || exists(filter.root(), path)
 }
 
 fn exists(node: &Node, path: &Path) -> bool {
@@ -368,6 +364,13 @@ fn has_exists(test: &Test) -> bool {
 }
 
 impl Bounds {
+    fn has_null(&self) -> bool {
+        let null = key::encode(Raw::NULL);
+        self.intervals.iter().any(|interval| {
+            interval.from <= null && interval.to.as_ref().is_none_or(|to| null < *to)
+        })
+    }
+
     fn same_keys(&self, other: &Self) -> bool {
         let keys = |bounds: &Self| {
             let all = bounds.intervals.iter().map(|one| (one.from.clone(), one.to.clone()));

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Budget, Filter, Sort};
-use crate::error::{Error, Result};
+use crate::error::{Detail, Error, Result};
 use crate::index::IndexKind;
 use crate::value::Raw;
 use crate::value::path::Path;
@@ -42,12 +42,27 @@ pub struct Query<'a> {
     pub at: Option<u64>,
     /// Use this index or none at all, instead of choosing; for tests and hints.
     pub hint: Option<Hint<'a>>,
+    /// Whether the documents are the result, so that its limit counts them.
+    pub is_result: bool,
 }
 
 impl<'a> Query<'a> {
     /// Every document that matches, in `_id` order.
     pub fn all(filter: &'a Filter) -> Self {
-        Self { filter, sort: None, skip: 0, limit: usize::MAX, after: None, at: None, hint: None }
+        Self {
+            filter,
+            sort: None,
+            skip: 0,
+            limit: usize::MAX,
+            after: None,
+            at: None,
+            hint: None,
+            is_result: true,
+        }
+    }
+
+    fn charge(&self, row: &Row, budget: &Budget) -> Result<()> {
+        if self.is_result { budget.take_result(row.body().as_bytes().len()) } else { Ok(()) }
     }
 }
 
@@ -119,62 +134,111 @@ pub fn find(
     query: &Query<'_>,
     budget: &Budget,
 ) -> Result<Found> {
-    let sort = query.sort.filter(|sort| !sort.is_empty() && !sort.is_by_id());
-    let near = query.filter.near();
+    let by_id = query.sort.and_then(Sort::by_id_alone);
+    let sort = by_id.as_ref().or(query.sort);
+    let sort = sort.filter(|sort| !sort.is_empty() && !sort.is_by_id());
     let access = plan::choose(snapshot, collection, query, sort, budget)?;
     let mut plan = access.describe();
-    let access = match (sort, near) {
-        (None, None) => scan::in_id_order(snapshot, collection, access, budget)?,
-        _ => access,
-    };
-    let ordered = access.is_ordered() && near.is_none();
-    let mut source = scan::open(snapshot, collection, &access, query.after, sort, budget)?;
-    let mut found = Found::default();
-    if ordered {
-        let mut skip = query.skip;
-        while let Some(FoundRow { row, place }) = source.next()? {
-            if !query.filter.matches(row.body())? {
-                continue;
-            }
-            if query.after.is_some_and(|after| place <= *after) {
-                continue;
-            }
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
-            if found.rows.len() == query.limit {
-                found.more = true;
-                break;
-            }
-            budget.take_result(row.body().as_bytes().len())?;
-            found.rows.push(FoundRow { row, place });
-        }
+    let near = query.filter.near();
+    let access = if access.is_ordered() && near.is_none() {
+        access
     } else {
-        let mut top = top::Top::new(query.skip.saturating_add(query.limit), budget);
-        while let Some(FoundRow { row, mut place }) = source.next()? {
-            if !query.filter.matches(row.body())? {
-                continue;
-            }
-            place.key.clear();
-            match (sort, &near) {
-                (Some(sort), _) => sort.write_key(row.body(), &mut place.key)?,
-                (None, Some(near)) => place.key.extend(near_key(near.distance(row.body()))),
-                (None, None) => {}
-            }
-            if query.after.is_none_or(|after| place > *after) {
-                top.push(place, row)?;
+        let by_ids = scan::in_id_order(snapshot, collection, access, budget)?;
+        if by_ids.is_everything() {
+            plan = by_ids.describe();
+        }
+        by_ids
+    };
+    let found = match (sort, near) {
+        (None, None) => in_order(snapshot, collection, &access, query, None, budget),
+        (Some(sort), None) if access.gives(sort) => {
+            match in_order(snapshot, collection, &access, query, Some(sort), budget) {
+                // Too many documents with equal keys to put them into `_id` order: a window over all needs less.
+                Err(error) if is_memory(&error) => {
+                    let access = plan::everything(None);
+                    plan = access.describe();
+                    window(snapshot, collection, &access, query, Some(sort), budget)
+                }
+                found => found,
             }
         }
-        found.more = top.has_more();
-        for (place, row) in top.into_sorted().into_iter().skip(query.skip) {
-            budget.take_result(row.body().as_bytes().len())?;
-            found.rows.push(FoundRow { row, place });
-        }
-    }
-    plan.examined = source.examined();
+        _ => window(snapshot, collection, &access, query, sort, budget),
+    };
+    let mut found = found?;
+    plan.examined = found.plan.examined;
     plan.returned = found.rows.len() as u64;
     found.plan = plan;
+    Ok(found)
+}
+
+fn is_memory(error: &Error) -> bool {
+    matches!(error.detail("limit"), Some(Detail::Text(limit)) if limit == "limits.query_memory_bytes")
+}
+
+/// Documents come in the order of the result already.
+fn in_order(
+    snapshot: &Snapshot,
+    collection: CollectionId,
+    access: &plan::Access,
+    query: &Query<'_>,
+    sort: Option<&Sort>,
+    budget: &Budget,
+) -> Result<Found> {
+    let mut source = scan::open(snapshot, collection, access, query.after, sort, budget)?;
+    let mut found = Found::default();
+    let mut skip = query.skip;
+    while let Some(FoundRow { row, place }) = source.next()? {
+        let passed = query.after.is_some_and(|after| place <= *after);
+        if passed || !query.filter.matches(row.body())? {
+            continue;
+        }
+        if skip > 0 {
+            skip -= 1;
+            continue;
+        }
+        if found.rows.len() == query.limit {
+            found.more = true;
+            break;
+        }
+        query.charge(&row, budget)?;
+        found.rows.push(FoundRow { row, place });
+    }
+    found.plan.examined = source.examined();
+    Ok(found)
+}
+
+/// Documents come in another order: the window is kept while all of them pass.
+fn window(
+    snapshot: &Snapshot,
+    collection: CollectionId,
+    access: &plan::Access,
+    query: &Query<'_>,
+    sort: Option<&Sort>,
+    budget: &Budget,
+) -> Result<Found> {
+    let near = query.filter.near();
+    let mut source = scan::open(snapshot, collection, access, None, None, budget)?;
+    let mut top = top::Top::new(query.skip.saturating_add(query.limit), budget);
+    while let Some(FoundRow { row, mut place }) = source.next()? {
+        if !query.filter.matches(row.body())? {
+            continue;
+        }
+        place.key.clear();
+        match (sort, near) {
+            (Some(sort), _) => sort.write_key(row.body(), &mut place.key)?,
+            (None, Some(near)) => place.key.extend(near_key(near.distance(row.body()))),
+            (None, None) => {}
+        }
+        if query.after.is_none_or(|after| place > *after) {
+            top.push(place, row)?;
+        }
+    }
+    let mut found = Found { more: top.has_more(), ..Found::default() };
+    found.plan.examined = source.examined();
+    for (place, row) in top.into_sorted().into_iter().skip(query.skip) {
+        query.charge(&row, budget)?;
+        found.rows.push(FoundRow { row, place });
+    }
     Ok(found)
 }
 
@@ -193,7 +257,7 @@ pub fn count(
     let access = plan::choose(snapshot, collection, &query, None, budget)?;
     let mut plan = access.describe();
     if let Some(count) = scan::count_covered(snapshot, &access, budget)? {
-        plan.returned = count;
+        (plan.examined, plan.returned) = (count, count);
         return Ok((count, plan));
     }
     let mut source = scan::open(snapshot, collection, &access, None, None, budget)?;

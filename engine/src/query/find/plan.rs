@@ -88,6 +88,20 @@ impl Access {
         }
     }
 
+    /// Whether documents come in the order of a sort that is not by `_id` ascending.
+    pub(super) fn gives(&self, sort: &Sort) -> bool {
+        match self {
+            Self::Documents { order, .. } => order.is_some() && by_id(Some(sort)) == *order,
+            Self::Index(access) => access.order.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether it leads to every document.
+    pub(super) fn is_everything(&self) -> bool {
+        matches!(self, Self::Documents { ranges, .. } if matches!(&ranges[..], [(from, None)] if from.is_empty()))
+    }
+
     pub(super) fn describe(&self) -> Plan {
         match self {
             Self::Documents { ranges, bounds, .. } => {
@@ -139,10 +153,21 @@ pub(super) fn choose(
         }
         None => {}
     }
-    if let Some(access) = by_ids(query.filter, sort) {
+    let ids = by_ids(query.filter, sort);
+    if let Some((access, true)) = ids {
         return Ok(access);
     }
     if let Some(access) = best(snapshot, collection, query, sort, budget)? {
+        // A range of ids is worth more than an index that leads to many documents.
+        let small = match &access {
+            Access::Index(access) if ids.is_some() => probe(snapshot, access)? < PROBE,
+            _ => true,
+        };
+        if small {
+            return Ok(access);
+        }
+    }
+    if let Some((access, _)) = ids {
         return Ok(access);
     }
     match union(snapshot, collection, query, budget)? {
@@ -164,16 +189,17 @@ fn by_id(sort: Option<&Sort>) -> Option<Direction> {
     (first.path.as_str() == "_id").then_some(first.direction)
 }
 
-/// The documents' own tree, where the filter restricts `_id`.
-fn by_ids(filter: &Filter, sort: Option<&Sort>) -> Option<Access> {
+/// The documents' own tree, where the filter restricts `_id`; and whether it names single ids.
+fn by_ids(filter: &Filter, sort: Option<&Sort>) -> Option<(Access, bool)> {
     let bounds = bounds::at_path(filter, &Path::new("_id"), false);
     if bounds.is_all() {
         return None;
     }
     let shown = shown(&[(&Path::new("_id"), &bounds)]);
+    let points = bounds.is_points();
     let ranges =
         bounds.intervals.into_iter().map(|interval| (interval.from, interval.to)).collect();
-    Some(Access::Documents { ranges, order: by_id(sort), bounds: shown })
+    Some((Access::Documents { ranges, order: by_id(sort), bounds: shown }, points))
 }
 
 fn best(
@@ -281,14 +307,20 @@ fn through_ordered(
     if cut && ranges.iter().any(|(from, to)| from.len().max(to.len()) > keys::ENTRY_BYTES_MAX / 2) {
         return None;
     }
-    let order = if multikey || cut || !single { None } else { order(pattern, points, sort) };
+    let all_points = single && points == pattern.fields().len();
+    let order = match sort {
+        // The entries of one key come in `_id` order.
+        None if all_points => Some(Direction::Ascending),
+        _ if multikey || cut || !single => None,
+        _ => order(pattern, points, sort),
+    };
     let fixed = prefixes.into_iter().next().unwrap_or_default();
-    let seekable = sort.is_some_and(|sort| {
+    let seekable = sort.is_none_or(|sort| {
         !sort.fields().iter().any(|field| is_fixed(pattern, points, &field.path))
     });
     let tied = order == Some(Direction::Ascending)
         && seekable
-        && sort.is_some_and(|sort| pattern.fields().len() == points + sort.fields().len());
+        && pattern.fields().len() == points + sort.map_or(0, |sort| sort.fields().len());
     if used == 0 && order.is_none() {
         return None;
     }
@@ -374,7 +406,8 @@ fn through_words(index: &Arc<Index>, filter: &Filter) -> Option<IndexAccess> {
     let words: Vec<&str> = filter.text()?.terms().collect();
     let mut ranges = Vec::new();
     for word in &words {
-        let entry = crate::index::word_entry(word);
+        let mut entry = crate::index::word_entry(word);
+        keys::cut(&mut entry);
         let from = keys::entry(index.number, &entry, &[]);
         ranges.push((from.clone(), bounds::successor(&from)?));
     }
@@ -411,7 +444,7 @@ fn union(
     for branch in &branches {
         let query = Query { filter: branch, ..*query };
         let access = match by_ids(branch, None) {
-            Some(access) => Some(access),
+            Some((access, _)) => Some(access),
             None => best(snapshot, collection, &query, None, budget)?,
         };
         match access {

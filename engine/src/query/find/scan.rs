@@ -15,6 +15,10 @@ use crate::view::{CollectionId, Row, Snapshot, Window};
 
 /// Most ids that are put into order; with more, looking at every document is no worse.
 const IDS_MAX: usize = 200_000;
+/// And this many are always worth it.
+const IDS_MIN: usize = 256;
+/// Reading documents one by one costs so many times as much as reading all in a row (measured).
+const SHARE: u64 = 8;
 /// Documents of the past read at a time.
 const PAGE: usize = 500;
 
@@ -112,7 +116,10 @@ impl Source<'_> {
                 self.ahead = Some(found);
                 break;
             }
-            self.budget.take_memory(found.row.size())?;
+            if let Err(error) = self.budget.take_memory(found.row.size()) {
+                self.budget.give_memory(taken);
+                return Err(error);
+            }
             taken += found.row.size();
             group.push(found);
         }
@@ -124,8 +131,8 @@ impl Source<'_> {
 
     fn read(&mut self) -> Result<Option<FoundRow>> {
         loop {
-            self.budget.check()?;
             let Some((id_key, row)) = self.rows.next().transpose()? else { return Ok(None) };
+            self.budget.check_work(row.size())?;
             self.examined += 1;
             if let Some(seen) = &mut self.seen {
                 if seen.contains(&id_key) {
@@ -216,6 +223,9 @@ fn behind(access: &IndexAccess, after: Option<&Place>, backward: bool) -> Vec<Ra
             place.extend(after.key.iter().map(|byte| !byte));
         } else {
             place.extend_from_slice(&after.key);
+            if access.tied {
+                place.extend_from_slice(&after.id_key);
+            }
         }
         for (from, to) in &mut ranges {
             if !backward {
@@ -272,6 +282,8 @@ pub(super) fn in_id_order(
     budget: &Budget,
 ) -> Result<Access> {
     let mut ids = Vec::new();
+    let count = snapshot.counters(collection)?.count;
+    let most = usize::try_from(count / SHARE).unwrap_or(IDS_MAX).clamp(IDS_MIN, IDS_MAX);
     let branches = match access {
         Access::Index(access) => vec![Access::Index(access)],
         Access::Union(branches) => branches,
@@ -288,8 +300,11 @@ pub(super) fn in_id_order(
         };
         for id in found {
             budget.check()?;
-            ids.push(id?);
-            if ids.len() > IDS_MAX {
+            // A copy, so that the entry's block is not kept.
+            let id = Bytes::copy_from_slice(&id?);
+            budget.take_memory(id.len() + 64)?;
+            ids.push(id);
+            if ids.len() > most {
                 return Ok(super::plan::everything(None));
             }
         }

@@ -46,6 +46,9 @@ impl Form {
     }
 }
 
+/// Longest text to search for.
+const SEARCH_BYTES_MAX: usize = 4096;
+
 impl TextQuery {
     /// Compiles the operand; what is wrong is the rest of a sentence.
     pub(crate) fn parse(operand: Raw<'_>) -> Result<Self, String> {
@@ -63,6 +66,9 @@ impl TextQuery {
             }
         }
         let search = search.ok_or("takes an object with `$search`")?;
+        if search.len() > SEARCH_BYTES_MAX {
+            return Err(format!("takes a `$search` of at most {SEARCH_BYTES_MAX} bytes"));
+        }
         Ok(Self::compile(search, form))
     }
 
