@@ -204,3 +204,14 @@ async fn bench_prints_a_rate_and_percentiles() {
         assert!(report.to_string().contains(percentile), "{report}");
     }
 }
+
+#[tokio::test]
+async fn bench_query_prepares_documents_and_an_index() {
+    let server = Server::start();
+    let bench = ["bench", "query", "--concurrency", "2", "--seconds", "1", "--documents", "1500"];
+    let report = server.run(&[&bench[..], &["--json"]].concat()).json();
+    assert_eq!(report["errors"], 0, "{report}");
+    let query = json!({"filter": {"group": 1007}, "explain": true});
+    let plan = server.client().post("/v1/collections/bench/query", &query).await.expect(200);
+    assert_eq!(plan.body["plan"]["index"], "bench_group");
+}

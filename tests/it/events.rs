@@ -103,3 +103,19 @@ async fn a_published_event_is_logged_with_its_channel() {
     }
     client.post("/v1/events", &json!({"data": 1})).await.expect(400);
 }
+
+#[tokio::test]
+async fn a_filter_looks_at_a_document_before_and_after() {
+    let server = Server::start();
+    let client = server.client();
+    let orders = "/v1/collections/orders/documents";
+    client.post(orders, &json!([{"_id": 1, "open": true}, {"_id": 2}])).await.expect(201);
+    client.patch(&format!("{orders}/1"), &json!({"open": false})).await.expect(200);
+    client.patch(&format!("{orders}/1"), &json!({"note": "later"})).await.expect(200);
+    let filter = "filter=%7B%22open%22%3Atrue%7D";
+    let page = client.get(&format!("/v1/events?{filter}&kinds=document.created,document.updated"));
+    let page = page.await.expect(200);
+    let kinds: Vec<&Value> = page.list("events").iter().map(|event| &event["kind"]).collect();
+    assert_eq!(kinds, ["document.created", "document.updated"], "{}", page.text);
+    client.get("/v1/events?filter=%7B%22a%22%3A%7B%22%24fly%22%3A1%7D%7D").await.expect(400);
+}

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::collections::to_json;
-use super::{RequestKey, Session};
+use super::{RequestKey, Session, cursor};
 use crate::auth::Action;
 use crate::error::ApiError;
 
@@ -34,13 +34,24 @@ pub(crate) struct Defined {
 }
 
 impl Session {
-    /// The indexes of a collection in the order of their names, and the position that was seen.
-    pub(crate) fn indexes(&self, collection: &str) -> Result<(Vec<Value>, u64), ApiError> {
+    /// A page of a collection's indexes in the order of their names: entries, the next cursor, the position that was seen.
+    pub(crate) fn indexes(
+        &self,
+        collection: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Value>, Option<String>, u64), ApiError> {
         self.check(collection, Action::Read)?;
+        let after = cursor.map(cursor::name_of).transpose()?;
         let snapshot = self.engine.snapshot();
         let number = self.number(&snapshot, collection)?;
         let indexes = number.map(|number| snapshot.indexes().of(number)).unwrap_or_default();
-        Ok((indexes.iter().map(|index| describe(index)).collect(), snapshot.position()))
+        let passed = |index: &Index| after.as_deref().is_some_and(|after| &*index.name <= after);
+        let rest: Vec<_> = indexes.iter().filter(|index| !passed(index)).collect();
+        let page = &rest[..rest.len().min(limit)];
+        let next =
+            page.last().filter(|_| rest.len() > limit).map(|last| cursor::of_name(&last.name));
+        Ok((page.iter().map(|index| describe(index)).collect(), next, snapshot.position()))
     }
 
     /// An index, and the position that was seen.

@@ -25,16 +25,14 @@ pub(super) fn routes() -> Routes {
         .add("delete", ONE, Needs::Action("settings"), drop_index)
 }
 
-/// All of them: a collection has few.
 async fn all(
     session: Session,
     Path(collection): Path<String>,
     parameters: Parameters,
 ) -> ApiResult {
     parameters.only(&["limit", "cursor"])?;
-    parameters.limit()?;
-    let (indexes, position) = session.indexes(&collection)?;
-    Ok(list::page("indexes", (indexes, None, position)))
+    let page = session.indexes(&collection, parameters.get("cursor"), parameters.limit()?)?;
+    Ok(list::page("indexes", page))
 }
 
 async fn get(

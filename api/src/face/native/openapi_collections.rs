@@ -171,7 +171,7 @@ pub(super) const COLLECTIONS: &[Described] = &[
         path: "/v1/collections/{collection}/indexes",
         summary: "The indexes of a collection.",
         status: 200,
-        parameters: &["after_position"],
+        parameters: &["limit", "cursor", "after_position"],
         body: false,
         media: &[Media::Json],
     },
