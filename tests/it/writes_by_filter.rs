@@ -218,7 +218,6 @@ async fn a_patch_merges_and_then_operates() {
 }
 
 #[tokio::test]
-#[ignore = "until the engine repeats a write of which documents were passed over (write/repeat.rs)"]
 async fn a_retry_gets_the_first_answer_where_others_wrote_in_between() {
     let server = Server::start();
     let client = server.client();
