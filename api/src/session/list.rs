@@ -195,6 +195,7 @@ impl Page<'_> {
             after: self.query.cursor.as_ref().map(|cursor| &cursor.after),
             at: self.at,
             hint: None,
+            is_result: true,
         };
         let count = self.query.count && !self.query.explain;
         let count = count.then(|| find::count(self.snapshot, number, &query, self.budget));

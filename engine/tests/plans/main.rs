@@ -215,11 +215,12 @@ async fn an_index_built_while_writes_go_on_holds_every_document_once() {
     for id in 0..6000 {
         write(&bench, &engine, id, format!("\"n\":{},\"m\":{}", id % 50, draw.number(50))).await;
     }
-    let writer = {
+    let mut writer = {
         let (engine, mut draw) = (engine.clone(), Draw::new(StdRng::seed_from_u64(1)));
         let bench = Arc::new(bench);
         let held = Arc::clone(&bench);
-        let task = tokio::spawn(async move {
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(async move {
             for _ in 0..1500 {
                 // Half of the updates leave alone what the index is about.
                 let id = draw.number(7000);
@@ -230,7 +231,7 @@ async fn an_index_built_while_writes_go_on_holds_every_document_once() {
         (task, bench)
     };
     assert_eq!(index(&writer.1, &engine, "n", r#"{"keys":{"n":1}}"#).await, Built::Ready);
-    writer.0.await.unwrap();
+    writer.0.join_next().await.unwrap().unwrap();
     tokio::task::block_in_place(|| engine.verify(&Progress::default())).unwrap();
     let snapshot = engine.snapshot();
     let number = snapshot.collections().number("things").unwrap();
