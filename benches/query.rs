@@ -69,7 +69,8 @@ fn city(number: u64) -> String {
 fn create(engine: &Engine, collection: &str, number: u64) -> Operation {
     let limits = limits();
     let encoded = parse(&city(number));
-    let prepared = prepare(encoded, IdRule::PlainJson, &limits, || engine.new_id()).expect("it is sound");
+    let prepared =
+        prepare(encoded, IdRule::PlainJson, &limits, || engine.new_id()).expect("it is sound");
     let id = DocumentId { raw: prepared.id.into(), key: prepared.id_key.into() };
     Operation::Create { collection: collection.into(), id, body: prepared.bytes.into() }
 }
@@ -87,7 +88,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let documents = std::env::var("HEADWATER_BENCH_DOCUMENTS").ok().and_then(|n| n.parse().ok());
+        let documents =
+            std::env::var("HEADWATER_BENCH_DOCUMENTS").ok().and_then(|n| n.parse().ok());
         let documents = documents.unwrap_or(1_000_000);
         let dir = match std::env::var_os("HEADWATER_BENCH_DIR") {
             Some(dir) => tempfile::tempdir_in(dir),
@@ -122,7 +124,8 @@ impl Bench {
         let mut next = from;
         while next < to {
             let end = (next + BATCH).min(to);
-            let operations = (next..end).map(|number| create(&self.engine, collection, number)).collect();
+            let operations =
+                (next..end).map(|number| create(&self.engine, collection, number)).collect();
             let started = Instant::now();
             self.runtime.block_on(self.engine.write(command(operations))).expect("it is taken");
             spent += started.elapsed();
@@ -132,7 +135,8 @@ impl Bench {
     }
 
     fn index(&self, collection: &str, name: &str, keys: &str) -> Duration {
-        let definition = Definition::read(Raw::trusted(&parse(keys)), &limits()).expect("it is sound");
+        let definition =
+            Definition::read(Raw::trusted(&parse(keys)), &limits()).expect("it is sound");
         let definition: Bytes = definition.members.to_bytes().into();
         let operation =
             Operation::DefineIndex { collection: collection.into(), name: name.into(), definition };
@@ -169,7 +173,9 @@ fn queries(c: &mut Criterion) {
     ] {
         let filter = filter(text);
         group.bench_function(name, |b| {
-            b.iter(|| find::count(&engine.snapshot(), number, &Query::all(&filter), &Budget::unlimited()));
+            b.iter(|| {
+                find::count(&engine.snapshot(), number, &Query::all(&filter), &Budget::unlimited())
+            });
         });
     }
     let limits = limits();
@@ -252,7 +258,9 @@ fn queries(c: &mut Criterion) {
         bench.index("three", name, keys);
     }
     let three = bench.fill("three", 1, 100_001);
-    eprintln!("100,000 creates in batches of {BATCH}: {plain:?} without an index, {three:?} with three");
+    eprintln!(
+        "100,000 creates in batches of {BATCH}: {plain:?} without an index, {three:?} with three"
+    );
     engine.stop().expect("a clean stop");
 }
 

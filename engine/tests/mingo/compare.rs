@@ -16,8 +16,7 @@ pub fn same(a: &Value, b: &Value) -> bool {
             milliseconds(a.get("$date")) == milliseconds(b.get("$date"))
         }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
         }
         _ => a == b,
     }

@@ -44,7 +44,8 @@ impl Draw {
     }
 
     pub fn text(&mut self) -> Value {
-        json!(self.pick(&["", "a", "ab", "abc", "b", "B c", "x y z", "äö", "a,b,c", "Zz"]))
+        let texts = ["", "a", "ab", "abc", "b", "B c", "x y z", "a,b,c", "Zz", "ac"];
+        json!(if self.one_in(80) { "äö" } else { self.pick(&texts) })
     }
 
     pub fn date(&mut self) -> Value {

@@ -43,14 +43,22 @@ impl Draw {
             14 => json!({"$ifNull": [self.numeric(down), self.number()]}),
             15 => json!({"$arrayElemAt": [self.numbers(down), self.integer()]}),
             16 => json!({self.pick(&["$first", "$last"]): self.numbers(down)}),
-            17 => json!({self.pick(&["$year", "$month", "$dayOfMonth", "$hour", "$second", "$dayOfWeek", "$dayOfYear", "$isoDayOfWeek", "$isoWeek", "$millisecond"]): self.dated(down)}),
-            18 => json!({"$reduce": {"input": self.numbers(down), "initialValue": 0, "in": {"$add": ["$$value", "$$this"]}}}),
+            17 => {
+                json!({self.pick(&["$year", "$month", "$dayOfMonth", "$hour", "$second", "$dayOfWeek", "$dayOfYear", "$isoDayOfWeek", "$isoWeek", "$millisecond"]): self.dated(down)})
+            }
+            18 => {
+                json!({"$reduce": {"input": self.numbers(down), "initialValue": 0, "in": {"$add": ["$$value", "$$this"]}}})
+            }
             19 => json!({"$let": {"vars": {"v": self.numeric(down)}, "in": {"$add": ["$$v", 1]}}}),
-            20 => json!({"$switch": {"branches": [{"case": self.truth(down), "then": self.numeric(down)}], "default": self.number()}}),
+            20 => {
+                json!({"$switch": {"branches": [{"case": self.truth(down), "then": self.numeric(down)}], "default": self.number()}})
+            }
             21 => json!({"$indexOfArray": [self.numbers(down), self.number()]}),
             22 => json!({"$strcasecmp": [self.textual(down), "b"]}),
             23 => json!({"$cmp": [self.numeric(down), self.numeric(down)]}),
-            24 => json!({"$dateDiff": {"startDate": self.dated(down), "endDate": self.dated(down), "unit": self.pick(&["day", "month", "year", "hour"])}}),
+            24 => {
+                json!({"$dateDiff": {"startDate": self.dated(down), "endDate": self.dated(down), "unit": self.pick(&["day", "month", "year", "hour"])}})
+            }
             _ => json!({"$pow": [self.numeric(0), 2]}),
         }
     }
@@ -65,11 +73,19 @@ impl Draw {
             2 => json!({self.pick(&["$toUpper", "$toLower"]): self.textual(down)}),
             3 => json!({"$substrCP": [self.textual(down), self.below(3), self.below(4)]}),
             4 => json!({"$trim": {"input": self.textual(down)}}),
-            5 => json!({self.pick(&["$ltrim", "$rtrim"]): {"input": self.textual(down), "chars": "ab"}}),
-            6 => json!({self.pick(&["$replaceOne", "$replaceAll"]): {"input": self.textual(down), "find": "b", "replacement": "Q"}}),
+            5 => {
+                json!({self.pick(&["$ltrim", "$rtrim"]): {"input": self.textual(down), "chars": "ab"}})
+            }
+            6 => {
+                json!({self.pick(&["$replaceOne", "$replaceAll"]): {"input": self.textual(down), "find": "b", "replacement": "Q"}})
+            }
             7 => json!({"$toString": self.numeric(0)}),
-            8 => json!({"$dateToString": {"date": self.dated(down), "format": self.pick(&["%Y-%m-%d", "%H:%M:%S", "%j %u", "%Y %L", "%G-%V"])}}),
-            9 => json!({"$cond": {"if": self.truth(down), "then": self.textual(down), "else": self.textual(down)}}),
+            8 => {
+                json!({"$dateToString": {"date": self.dated(down), "format": self.pick(&["%Y-%m-%d", "%H:%M:%S", "%j %u", "%Y %L", "%G-%V"])}})
+            }
+            9 => {
+                json!({"$cond": {"if": self.truth(down), "then": self.textual(down), "else": self.textual(down)}})
+            }
             10 => json!({"$type": self.pick(&["$s", "$c", "$t", "$f", "$d", "$zz"])}),
             11 => json!({"$arrayElemAt": [self.texts(down), self.integer()]}),
             _ => json!({"$ifNull": [self.textual(down), "none"]}),
@@ -82,16 +98,26 @@ impl Draw {
         }
         let down = depth - 1;
         match self.below(13) {
-            0..3 => json!({self.pick(&["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]): [self.numeric(down), self.numeric(down)]}),
-            3 => json!({self.pick(&["$eq", "$gt", "$lte"]): [self.textual(down), self.textual(down)]}),
+            0..3 => {
+                json!({self.pick(&["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]): [self.numeric(down), self.numeric(down)]})
+            }
+            3 => {
+                json!({self.pick(&["$eq", "$gt", "$lte"]): [self.textual(down), self.textual(down)]})
+            }
             4 => json!({self.pick(&["$and", "$or"]): [self.truth(down), self.truth(down)]}),
             5 => json!({"$not": [self.truth(down)]}),
             6 => json!({"$in": [self.numeric(down), {"$ifNull": [self.numbers(down), []]}]}),
             7 => json!({"$isArray": [self.pick(&["$t", "$s", "$r"])]}),
             8 => json!({"$isNumber": self.pick(&["$a", "$s", "$m"])}),
-            9 => json!({"$regexMatch": {"input": self.textual(down), "regex": self.pick(&["^a", "b", "c$"])}}),
-            10 => json!({self.pick(&["$anyElementTrue", "$allElementsTrue"]): [{"$ifNull": [self.numbers(down), []]}]}),
-            11 => json!({self.pick(&["$setEquals", "$setIsSubset"]): [{"$ifNull": ["$t", []]}, [self.number(), self.number()]]}),
+            9 => {
+                json!({"$regexMatch": {"input": self.textual(down), "regex": self.pick(&["^a", "b", "c$"])}})
+            }
+            10 => {
+                json!({self.pick(&["$anyElementTrue", "$allElementsTrue"]): [{"$ifNull": [self.numbers(down), []]}]})
+            }
+            11 => {
+                json!({self.pick(&["$setEquals", "$setIsSubset"]): [{"$ifNull": ["$t", []]}, [self.number(), self.number()]]})
+            }
             _ => json!({self.pick(&["$eq", "$lt", "$gte"]): [self.dated(down), self.dated(down)]}),
         }
     }
@@ -102,16 +128,24 @@ impl Draw {
         }
         let down = depth - 1;
         match self.below(11) {
-            0 => json!({"$filter": {"input": self.numbers(down), "as": "e", "cond": {"$gt": ["$$e", self.number()]}}}),
-            1 => json!({"$map": {"input": self.numbers(down), "as": "e", "in": {"$multiply": ["$$e", 2]}}}),
+            0 => {
+                json!({"$filter": {"input": self.numbers(down), "as": "e", "cond": {"$gt": ["$$e", self.number()]}}})
+            }
+            1 => {
+                json!({"$map": {"input": self.numbers(down), "as": "e", "in": {"$multiply": ["$$e", 2]}}})
+            }
             2 => json!({"$slice": [self.numbers(down), self.below(4) + 1]}),
             3 => json!({"$slice": [self.numbers(down), self.below(3), 1 + self.below(3)]}),
             4 => json!({"$concatArrays": [self.numbers(down), self.numbers(down)]}),
             5 => json!({"$reverseArray": self.numbers(down)}),
-            6 => json!({"$sortArray": {"input": self.numbers(down), "sortBy": 1 - 2 * self.below(2)}}),
+            6 => {
+                json!({"$sortArray": {"input": self.numbers(down), "sortBy": 1 - 2 * self.below(2)}})
+            }
             7 => json!({"$range": [self.below(3), self.below(9), 1 + self.below(3)]}),
             8 => json!([self.numeric(down), self.numeric(down)]),
-            9 => json!({self.pick(&["$firstN", "$lastN", "$maxN", "$minN"]): {"n": 1 + self.below(3), "input": self.numbers(down)}}),
+            9 => {
+                json!({self.pick(&["$firstN", "$lastN", "$maxN", "$minN"]): {"n": 1 + self.below(3), "input": self.numbers(down)}})
+            }
             _ => json!(self.pick(&["$t", "$r.x"])),
         }
     }
@@ -141,7 +175,7 @@ impl Draw {
             }
             3 => json!({"$zip": {"inputs": [self.numbers(down), self.numbers(down)]}}),
             4 => json!({"$objectToArray": "$c"}),
-            5 => json!({"$regexFindAll": {"input": self.textual(0), "regex": "[a-c]"}}),
+            5 => json!({"$regexFindAll": {"input": self.textual(0), "regex": "[a-c]+"}}),
             _ => self.numbers(depth),
         }
     }
@@ -152,9 +186,15 @@ impl Draw {
         }
         let down = depth - 1;
         match self.below(6) {
-            0 => json!({"$dateAdd": {"startDate": self.dated(down), "unit": self.pick(&["day", "hour", "week", "month", "year"]), "amount": self.integer()}}),
-            1 => json!({"$dateSubtract": {"startDate": self.dated(down), "unit": self.pick(&["day", "minute"]), "amount": self.integer()}}),
-            2 => json!({"$dateTrunc": {"date": self.dated(down), "unit": self.pick(&["day", "hour", "month", "year", "week"])}}),
+            0 => {
+                json!({"$dateAdd": {"startDate": self.dated(down), "unit": self.pick(&["day", "hour", "week", "month", "year"]), "amount": self.integer()}})
+            }
+            1 => {
+                json!({"$dateSubtract": {"startDate": self.dated(down), "unit": self.pick(&["day", "minute"]), "amount": self.integer()}})
+            }
+            2 => {
+                json!({"$dateTrunc": {"date": self.dated(down), "unit": self.pick(&["day", "hour", "month", "year", "week"])}})
+            }
             3 => json!({"$toDate": {"$toLong": {"$multiply": ["$_id", 86_400_000]}}}),
             _ => json!("$d"),
         }
@@ -164,7 +204,9 @@ impl Draw {
         match self.below(6) {
             0 => json!({"$mergeObjects": ["$c", {"y": self.numeric(depth.min(1))}]}),
             1 => json!({"p": self.numeric(depth.min(1)), "q": self.textual(depth.min(1))}),
-            2 => json!({"$arrayToObject": {"$zip": {"inputs": [["k", "l"], [self.numeric(0), 2]]}}}),
+            2 => {
+                json!({"$arrayToObject": {"$zip": {"inputs": [["k", "l"], [self.numeric(0), 2]]}}})
+            }
             3 => json!({"$regexFind": {"input": "$s", "regex": "(a)(b)?"}}),
             4 => json!({"$setField": {"field": "z", "input": "$c", "value": self.numeric(0)}}),
             _ => json!({"$dateToParts": {"date": "$d"}}),

@@ -25,7 +25,8 @@ impl Draw {
 
     fn condition(&mut self) -> (&'static str, Value) {
         let path = self.pick(&[
-            "a", "n", "c.x", "c.y", "s", "f", "d", "c", "t", "u", "r", "r.x", "t.0", "r.0.x", "m", "_id",
+            "a", "n", "c.x", "c.y", "s", "f", "d", "c", "t", "u", "r", "r.x", "t.0", "r.0.x", "m",
+            "_id",
         ]);
         let test = match path {
             "s" => self.text_test(),
@@ -52,7 +53,9 @@ impl Draw {
             1 => Value::Null,
             2 => json!({"$ne": null}),
             3 => json!({"$in": [null, self.scalar()]}),
-            _ => json!({"$type": self.pick(&["string", "number", "bool", "date", "null", "object"])}),
+            _ => {
+                json!({"$type": self.pick(&["string", "number", "bool", "date", "null", "object"])})
+            }
         }
     }
 
@@ -73,7 +76,8 @@ impl Draw {
         match self.below(10) {
             0 => json!({"$mod": [2 + self.below(3), self.below(3)]}),
             1 => {
-                let name = self.pick(&["$bitsAllSet", "$bitsAnySet", "$bitsAllClear", "$bitsAnyClear"]);
+                let name =
+                    self.pick(&["$bitsAllSet", "$bitsAnySet", "$bitsAllClear", "$bitsAnyClear"]);
                 json!({name: self.below(8)})
             }
             _ => self.ordered(Self::number),
@@ -103,8 +107,12 @@ impl Draw {
         match self.below(4) {
             0 => json!({"$size": self.below(4)}),
             1 => json!({"$elemMatch": {"x": self.number()}}),
-            2 => json!({"$elemMatch": {"$or": [{"x": self.number()}, {"y": self.ordered(Self::number)}]}}),
-            _ => json!({"$elemMatch": {"x": self.ordered(Self::number), "y": self.ordered(Self::number)}}),
+            2 => {
+                json!({"$elemMatch": {"$or": [{"x": self.number()}, {"y": self.ordered(Self::number)}]}})
+            }
+            _ => {
+                json!({"$elemMatch": {"x": self.ordered(Self::number), "y": self.ordered(Self::number)}})
+            }
         }
     }
 }

@@ -71,6 +71,93 @@ pub const RULES: &[Rule] = &[
         knows: |operation, _| is_filter(operation) && mentions(operation, "\"r.0.x\""),
     },
     Rule {
+        name: "mingo joins a local array to null or by its first element",
+        language: "$lookup: local arrays match any element, what is not found is left out (section 8)",
+        knows: |operation, _| mentions(operation, "\"localField\":\"t\""),
+    },
+    Rule {
+        name: "$addToSet does not add to what has doubles in mingo",
+        language: "$addToSet adds what is not there; existing duplicates stay (section 5)",
+        knows: |operation, _| mentions(operation, "$addToSet") && operation["kind"] == "update",
+    },
+    Rule {
+        name: "$regexFindAll counts its places wrongly in mingo",
+        language: "idx is in code points from the beginning of the input (section 9)",
+        knows: |operation, _| mentions(operation, "$regexFindAll"),
+    },
+    Rule {
+        name: "upper and lower case of null is null in mingo, and beyond ASCII",
+        language: "$toUpper and $toLower of null give an empty string (section 9); they know ASCII only",
+        knows: |operation, _| mentions(operation, "$toUpper") || mentions(operation, "$toLower"),
+    },
+    Rule {
+        name: "$zip takes the longest input in mingo when the first is empty",
+        language: "$zip takes the shortest input unless it is told otherwise (section 9)",
+        knows: |operation, _| mentions(operation, "$zip"),
+    },
+    Rule {
+        name: "$firstN and its like take null and missing for arrays in mingo",
+        language: "$firstN, $lastN, $maxN and $minN need an array (section 9)",
+        knows: |_, answers| {
+            answers.ours.as_ref().is_err_and(|error| error.contains("needs an array as input"))
+        },
+    },
+    Rule {
+        name: "$push keeps missing values as null in mingo",
+        language: "$push and $addToSet skip missing but keep null (section 8)",
+        knows: |operation, _| mentions(operation, "$group") && mentions(operation, "$push"),
+    },
+    Rule {
+        name: "several arguments of one that takes one are no error in mingo",
+        language: "a wrong count of arguments is refused",
+        knows: |_, answers| {
+            answers.ours.as_ref().is_err_and(|error| error.contains("needs 1 arguments"))
+        },
+    },
+    Rule {
+        name: "sort over objects in mingo",
+        language: "documents compare field by field: type, name, value (section 1)",
+        knows: |operation, _| sorts_by(operation, &["c"]),
+    },
+    Rule {
+        name: "null and missing are one to mingo's $eq, $ne and $in",
+        language: "$eq on expressions: null is not missing (section 9)",
+        knows: |operation, answers| {
+            let asked = ["\"$eq\":[", "\"$ne\":[", "\"$in\":["];
+            answers.ours.is_ok()
+                && asked.iter().any(|name| mentions(operation, name))
+                && !is_plain(operation)
+        },
+    },
+    Rule {
+        name: "$dateTrunc by weeks and months begins elsewhere in mingo",
+        language: "$dateTrunc gives the beginning of the unit, weeks from Sunday (section 9)",
+        knows: |operation, _| mentions(operation, "$dateTrunc"),
+    },
+    Rule {
+        name: "$round does not round half to even in mingo",
+        language: "$round rounds half to even (section 9)",
+        knows: |operation, _| mentions(operation, "$round"),
+    },
+    Rule {
+        name: "statistics of what is no number are NaN in mingo",
+        language: "accumulators ignore what is no number (section 8)",
+        knows: |operation, answers| {
+            mentions(operation, "$stdDev")
+                && answers.theirs.as_ref().is_ok_and(|theirs| mentions(theirs, "NaN"))
+        },
+    },
+    Rule {
+        name: "mingo makes no object for a field that stays out",
+        language: "$addFields with a dotted name makes the objects on its way (section 8)",
+        knows: |operation, _| mentions(operation, "\"c.z\":"),
+    },
+    Rule {
+        name: "null is not least to mingo's $sortArray",
+        language: "null and missing sort before numbers (section 1)",
+        knows: |operation, _| mentions(operation, "$sortArray"),
+    },
+    Rule {
         name: "mingo sets a path through null",
         language: "a path through a scalar or null is an error (section 5)",
         knows: |operation, answers| {
@@ -87,16 +174,14 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "sort over arrays in mingo",
         language: "an array sorts by its smallest or largest element, an empty one below null (section 7)",
-        knows: |operation, _| {
-            mentions(operation, "$sort") || operation.get("sort").is_some_and(|sort| {
-                ["t", "r.x"].iter().any(|path| sort.get(path).is_some())
-            })
-        },
+        knows: |operation, _| sorts_by(operation, &["t", "r.x"]),
     },
     Rule {
         name: "$slice alone is an inclusion in mingo",
         language: "$slice alone does not make the projection an inclusion (section 4)",
-        knows: |operation, _| operation.get("projection").is_some_and(|all| mentions(all, "$slice")),
+        knows: |operation, _| {
+            operation.get("projection").is_some_and(|all| mentions(all, "$slice"))
+        },
     },
     Rule {
         name: "$elemMatch projections of scalars are refused by mingo",
@@ -107,9 +192,9 @@ pub const RULES: &[Rule] = &[
         name: "values of different types do not compare in mingo's expressions",
         language: "aggregation comparison uses the total order, with missing below null (section 1)",
         knows: |operation, _| {
-            ["$lt", "$lte", "$gt", "$gte", "$cmp", "$max", "$min"].iter().any(|name| {
-                mentions(operation, &format!("\"{name}\":["))
-            })
+            ["$lt", "$lte", "$gt", "$gte", "$cmp", "$max", "$min"]
+                .iter()
+                .any(|name| mentions(operation, &format!("\"{name}\":[")))
         },
     },
     Rule {
@@ -139,4 +224,15 @@ fn refuses(answers: &Answers, messages: &[&str]) -> bool {
 
 fn is_filter(operation: &Value) -> bool {
     operation["kind"] == "find" || mentions(operation, "$match")
+}
+
+/// Whether all of it is data or plain conditions, without expressions.
+fn is_plain(operation: &Value) -> bool {
+    operation["kind"] == "find" && !mentions(&operation["filter"], "$expr")
+}
+
+fn sorts_by(operation: &Value, paths: &[&str]) -> bool {
+    let stages = operation["pipeline"].as_array().into_iter().flatten();
+    let mut sorts = stages.filter_map(|stage| stage.get("$sort")).chain(operation.get("sort"));
+    sorts.any(|sort| paths.iter().any(|path| sort.get(path).is_some()))
 }

@@ -18,10 +18,10 @@ mod judge;
 mod node;
 mod ours;
 mod pipelines;
-mod shrink;
 #[path = "../support/seed.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod seed;
+mod shrink;
 mod updates;
 
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ fn operations_do_what_mingo_does_but_for_its_known_departures() {
     let mut draw = draw::Draw::new(replay.random());
     let mut mingo = node::Mingo::start();
     let (mut agreed, mut judged, mut failed) = (BTreeMap::new(), BTreeMap::new(), 0);
-    for _ in 0..seed::count(4_000, 200_000) {
+    for _ in 0..seed::count(2_500, 200_000) {
         let operation = draw.operation();
         let answers = Answers::of(&operation, &mut mingo);
         if answers.agree() {

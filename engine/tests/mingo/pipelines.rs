@@ -46,14 +46,18 @@ impl Draw {
 
     fn last(&mut self, stages: &mut Vec<Value>) {
         match self.below(14) {
-            0..3 => stages.push(json!({"$project": {"_id": self.below(2), "p": self.expression(3)}})),
+            0..3 => {
+                stages.push(json!({"$project": {"_id": self.below(2), "p": self.expression(3)}}))
+            }
             3 => stages.push(json!({"$project": {"a": 1, "c.x": 1, "q": self.expression(2)}})),
             4 => stages.push(json!({"$addFields": {"q": self.expression(3)}})),
             5 | 6 => self.group(stages),
             7 => {
                 let unwind = match self.below(3) {
                     0 => json!(self.pick(&["$t", "$r", "$u"])),
-                    1 => json!({"path": self.pick(&["$t", "$r"]), "preserveNullAndEmptyArrays": true}),
+                    1 => {
+                        json!({"path": self.pick(&["$t", "$r"]), "preserveNullAndEmptyArrays": true})
+                    }
                     _ => json!({"path": "$t", "includeArrayIndex": "i"}),
                 };
                 stages.push(json!({"$unwind": unwind}));
@@ -61,14 +65,19 @@ impl Draw {
                     stages.push(json!({"$project": {"r": 1, "t": 1, "i": 1, "e": "$r.x"}}));
                 }
             }
-            8 => stages.push(json!({"$count": "count"})),
+            8 => {
+                stages.clear();
+                stages.push(json!({"$skip": self.below(5)}));
+                stages.push(json!({"$count": "count"}));
+            }
             9 => {
+                stages.clear();
                 stages.push(json!({"$match": {"n": {"$type": "number"}}}));
-                stages.push(json!({"$bucket": {"groupBy": "$n", "boundaries": [-9, 3, 50],
+                stages.push(json!({"$bucket": {"groupBy": "$n", "boundaries": [-9, 2, 50],
                     "output": {"count": {"$sum": 1}, "ids": {"$push": "$_id"}}}}));
             }
             10 => stages.push(json!({"$facet": {
-                "one": [self.keeping(), {"$count": "c"}],
+                "one": [{"$limit": 2 + self.below(5)}, {"$count": "c"}],
                 "two": [{"$project": {"v": self.numeric(2)}}, {"$limit": 3}]}})),
             11 => {
                 stages.push(json!({"$match": {"c": {"$type": "object"}}}));
@@ -76,7 +85,8 @@ impl Draw {
             }
             12 => {
                 let pairs = [("a", "a"), ("n", "_id"), ("c.x", "c.y"), ("a", "t"), ("t", "_id")];
-                let (local, foreign) = pairs[self.below(5) as usize];
+                let most = if self.one_in(5) { 5 } else { 3 };
+                let (local, foreign) = pairs[self.below(most) as usize];
                 stages.push(json!({"$lookup": {"from": "others", "localField": local, "foreignField": foreign, "as": "l"}}));
             }
             _ => {
@@ -93,7 +103,8 @@ impl Draw {
             2 => self.numeric(1),
             _ => json!(self.pick(&["$a", "$n", "$f", "$s", "$c.x"])),
         };
-        let name = self.pick(&["$sum", "$avg", "$min", "$max", "$first", "$last", "$push", "$stdDevPop"]);
+        let name =
+            self.pick(&["$sum", "$avg", "$min", "$max", "$first", "$last", "$push", "$stdDevPop"]);
         stages.push(json!({"$sort": {"_id": 1}}));
         stages.push(json!({"$group": {"_id": key, "n": {"$sum": 1}, "v": {name: self.numeric(1)},
             "w": {self.pick(&["$max", "$push", "$first"]): self.pick(&["$s", "$d", "$n"])}}}));

@@ -10,21 +10,47 @@ const PARTS: [&str; 6] = ["docs", "pipeline", "filter", "update", "projection", 
 
 /// Below these keys, lists and objects may lose members.
 const LOSING: [&str; 26] = [
-    "", "docs", "others", "$and", "$or", "$nor", "$match", "$project", "$addFields", "$elemMatch", "$set", "$unset",
-    "$inc", "$mul", "$min", "$max", "$push", "$addToSet", "$pull", "$pullAll", "$pop", "$rename", "$bit", "$facet",
-    "$each", "$sort",
+    "",
+    "docs",
+    "others",
+    "$and",
+    "$or",
+    "$nor",
+    "$match",
+    "$project",
+    "$addFields",
+    "$elemMatch",
+    "$set",
+    "$unset",
+    "$inc",
+    "$mul",
+    "$min",
+    "$max",
+    "$push",
+    "$addToSet",
+    "$pull",
+    "$pullAll",
+    "$pop",
+    "$rename",
+    "$bit",
+    "$facet",
+    "$each",
+    "$sort",
 ];
 
 /// The smallest operation found that still `differs`.
 pub fn shrink(operation: &Value, mut differs: impl FnMut(&Value) -> bool) -> Value {
     let mut least = operation.clone();
-    let mut tries = 150;
-    for document in least["docs"].as_array().cloned().unwrap_or_default() {
-        let mut alone = least.clone();
-        alone["docs"] = Value::Array(vec![document]);
+    let mut tries = 80;
+    for alone in alone(&least).into_iter().chain(named(&least)) {
         if differs(&alone) {
             least = alone;
             break;
+        }
+    }
+    for fewer in named(&least) {
+        if differs(&fewer) {
+            least = fewer;
         }
     }
     loop {
@@ -47,6 +73,33 @@ pub fn shrink(operation: &Value, mut differs: impl FnMut(&Value) -> bool) -> Val
             None => return least,
         }
     }
+}
+
+/// The operation over each document alone.
+fn alone(operation: &Value) -> Vec<Value> {
+    let documents = operation["docs"].as_array().cloned().unwrap_or_default();
+    let alone = documents.into_iter().map(|document| {
+        let mut alone = operation.clone();
+        alone["docs"] = Value::Array(vec![document]);
+        alone
+    });
+    alone.collect()
+}
+
+/// The operation over documents with only those fields that it names.
+fn named(operation: &Value) -> Option<Value> {
+    let mut fewer = operation.clone();
+    let text: String = PARTS[1..5].iter().map(|part| operation[part].to_string()).collect();
+    let text = text + &operation["sort"].to_string();
+    let documents = fewer["docs"].as_array_mut()?.iter_mut();
+    for document in documents.filter_map(Value::as_object_mut) {
+        document.retain(|name, _| {
+            ["\"", "\"$", "\"$$"].iter().any(|before| {
+                ["\"", "."].iter().any(|after| text.contains(&format!("{before}{name}{after}")))
+            }) || name == "_id"
+        });
+    }
+    Some(fewer)
 }
 
 /// Everything that a value becomes with one thing left out, or with one operator replaced by an operand.
@@ -74,14 +127,26 @@ fn smaller(value: &Value, key: &str, data: bool, give: &mut dyn FnMut(Value)) {
                 if name == "$date" {
                     return;
                 }
-                if !data && object.len() == 1 && name.starts_with('$') {
+                if !data
+                    && !key.is_empty()
+                    && key != "$stage"
+                    && object.len() == 1
+                    && name.starts_with('$')
+                {
                     match member {
-                        Value::Array(operands) => operands.iter().for_each(|each| give(each.clone())),
-                        Value::Object(operands) => operands.values().for_each(|each| give(each.clone())),
+                        Value::Array(operands) => {
+                            operands.iter().for_each(|each| give(each.clone()))
+                        }
+                        Value::Object(operands) => {
+                            operands.values().for_each(|each| give(each.clone()))
+                        }
                         _ => give(member.clone()),
                     }
                 }
-                if losing && !matches!(name.as_str(), "_id" | "others") && (object.len() > 1 || data) {
+                if losing
+                    && !matches!(name.as_str(), "_id" | "others")
+                    && (object.len() > 1 || data)
+                {
                     let mut less = object.clone();
                     less.shift_remove(name);
                     give(Value::Object(less));

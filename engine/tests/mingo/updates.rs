@@ -39,7 +39,8 @@ impl Draw {
             "s" => ("$set", (path, self.text())),
             "m" => (self.pick(&["$set", "$min", "$max"]), (path, self.scalar())),
             _ => {
-                let name = self.pick(&["$set", "$inc", "$mul", "$min", "$max", "$inc", "$mul", "$bit"]);
+                let name =
+                    self.pick(&["$set", "$inc", "$mul", "$min", "$max", "$inc", "$mul", "$bit"]);
                 if name == "$bit" && path == "n" {
                     let integer = json!({self.pick(&["and", "or", "xor"]): self.below(8)});
                     return (name, (path, integer));
@@ -63,7 +64,8 @@ impl Draw {
             5 => ("$pop", (path, json!(1 - 2 * self.below(2)))),
             6 => ("$pullAll", (path, json!([element(self), element(self)]))),
             _ => {
-                let what = if self.one_in(2) { element(self) } else { json!({"$gte": element(self)}) };
+                let what =
+                    if self.one_in(2) { element(self) } else { json!({"$gte": element(self)}) };
                 ("$pull", (path, what))
             }
         }
@@ -130,7 +132,8 @@ impl Draw {
         for _ in 0..=self.below(3) {
             let path = self.pick(&paths);
             let clashes = |name: &String| {
-                name.split('.').next() == path.split('.').next() && (!name.contains('.') || !path.contains('.') || name == path)
+                name.split('.').next() == path.split('.').next()
+                    && (!name.contains('.') || !path.contains('.') || name == path)
             };
             if !projection.keys().any(clashes) {
                 projection.insert(path.to_owned(), json!(i32::from(keep)));
@@ -167,7 +170,10 @@ impl Draw {
     pub fn order(&mut self) -> Value {
         let mut order = json!({});
         for _ in 0..=self.below(2) {
-            let path = self.pick(&["a", "n", "s", "f", "d", "c.x", "c.y", "a", "n", "s", "c.y", "a", "d", "s", "c", "m", "t", "r.x"]);
+            let path = self.pick(&[
+                "a", "n", "s", "f", "d", "c.x", "c.y", "a", "n", "s", "c.y", "a", "d", "s", "c",
+                "m", "t", "r.x",
+            ]);
             order[path] = json!(1 - 2 * self.below(2));
             if matches!(path, "t" | "r.x") {
                 break;
