@@ -117,7 +117,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "sort over objects in mingo",
         language: "documents compare field by field: type, name, value (section 1)",
-        knows: |operation, _| sorts_by(operation, &["c"]),
+        knows: |operation, _| sorts_by(operation, &["c"]) || groups_by_object(operation),
     },
     Rule {
         name: "null and missing are one to mingo's $eq, $ne and $in",
@@ -156,6 +156,37 @@ pub const RULES: &[Rule] = &[
         name: "null is not least to mingo's $sortArray",
         language: "null and missing sort before numbers (section 1)",
         knows: |operation, _| mentions(operation, "$sortArray"),
+    },
+    Rule {
+        name: "dates of null or missing are true in mingo",
+        language: "operators on dates of null or missing give null, which is false (sections 3 and 9)",
+        knows: |operation, _| {
+            ["$dateAdd", "$dateSubtract", "$dateTrunc"].iter().any(|name| mentions(operation, name))
+                && !mentions(&operation["docs"], "\"d\":{")
+        },
+    },
+    Rule {
+        name: "mingo does not look at the modifiers of a $push to a new field",
+        language: "$push: insert, then $sort, then $slice, also on a new array (section 5)",
+        knows: |operation, _| {
+            let pushed = operation["update"]["$push"].as_object();
+            pushed.is_some_and(|all| all.keys().any(|name| operation["docs"][0].get(name).is_none()))
+        },
+    },
+    Rule {
+        name: "an element without the field is not missing to mingo",
+        language: "each element document that lacks the field yields missing, which null matches (section 2)",
+        knows: |operation, _| is_filter(operation) && mentions(operation, "\"r.x\""),
+    },
+    Rule {
+        name: "an index past the end is missing to mingo",
+        language: "an empty array yields nothing on a longer path, so null does not match (section 2)",
+        knows: |operation, _| is_filter(operation) && mentions(operation, "\"t.0\""),
+    },
+    Rule {
+        name: "_id: 1 makes an inclusion in mingo",
+        language: "only _id may be mixed into an inclusion or exclusion (section 4)",
+        knows: |_, answers| refuses(answers, &["exclusion and inclusion"]),
     },
     Rule {
         name: "mingo sets a path through null",
@@ -235,4 +266,9 @@ fn sorts_by(operation: &Value, paths: &[&str]) -> bool {
     let stages = operation["pipeline"].as_array().into_iter().flatten();
     let mut sorts = stages.filter_map(|stage| stage.get("$sort")).chain(operation.get("sort"));
     sorts.any(|sort| paths.iter().any(|path| sort.get(path).is_some()))
+}
+
+fn groups_by_object(operation: &Value) -> bool {
+    let mut stages = operation["pipeline"].as_array().into_iter().flatten();
+    stages.any(|stage| stage["$group"]["_id"].is_object()) && sorts_by(operation, &["_id"])
 }
