@@ -170,7 +170,8 @@ pub const RULES: &[Rule] = &[
         language: "$push: insert, then $sort, then $slice, also on a new array (section 5)",
         knows: |operation, _| {
             let pushed = operation["update"]["$push"].as_object();
-            pushed.is_some_and(|all| all.keys().any(|name| operation["docs"][0].get(name).is_none()))
+            pushed
+                .is_some_and(|all| all.keys().any(|name| operation["docs"][0].get(name).is_none()))
         },
     },
     Rule {
