@@ -274,6 +274,7 @@ fn pipelines() -> Vec<String> {
         r##"[{"$match":{"v":{"$type":"int"}}},{"$densify":{"field":"d","range":{"step":1,"unit":"millisecond","bounds":[{"$date":"1900-01-01T00:00:00Z"},{"$date":"2200-01-01T00:00:00Z"}]}}},{"$count":"n"}]"##,
         r##"[{"$match":{"v":{"$type":"int"}}},{"$densify":{"field":"v","partitionByFields":["s"],"range":{"step":1e-300,"bounds":[0,1e300]}}},{"$count":"n"}]"##,
         r##"[{"$match":{"v":{"$type":"int"}}},{"$fill":{"sortBy":{"v":1},"partitionBy":"$s","output":{"x":{"method":"linear"}}}}]"##,
+        r##"[{"$project":{"x":{"$reduce":{"input":{"$range":[0,1000]},"initialValue":"a","in":{"v":["$$value","$$value"]}}}}}]"##,
         r##"[{"$project":{"x":{"$range":[0,2147483647]}}}]"##,
         r##"[{"$project":{"x":{"$range":[-2147483648,2147483647,1]}}}]"##,
         r##"[{"$project":{"x":{"$slice":["$t",-9223372036854775808]}}}]"##,
