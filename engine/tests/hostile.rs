@@ -449,9 +449,6 @@ fn s6_each_hostile_query_ends_in_time_with_a_result_or_a_reason() {
             count += 1;
             let Ok(query) = ejson::parse_value(text.as_bytes(), &limits, mode) else { continue };
             let before = peak();
-            if std::env::var_os("HEADWATER_SHOW").is_some() {
-                println!("{kind:?} {}", text.chars().take(80).collect::<String>());
-            }
             let start = Instant::now();
             let result = run(kind, &query, &world);
             let took = start.elapsed();

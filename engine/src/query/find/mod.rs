@@ -12,6 +12,8 @@ mod plan;
 mod scan;
 mod top;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -241,15 +243,15 @@ pub fn distinct(
     at: Option<u64>,
     budget: &Budget,
 ) -> Result<Vec<Bytes>> {
-    let mut values = std::collections::BTreeMap::new();
+    let mut values = BTreeMap::new();
     for found in stream(snapshot, collection, filter, at, budget)? {
         let row = found?.row;
         let mut add = |value: Raw<'_>| -> Result<()> {
             let key = crate::value::key::encode(value);
-            if !values.contains_key(&key) {
+            if let Entry::Vacant(place) = values.entry(key) {
                 budget.take_result(value.as_bytes().len())?;
-                budget.take_memory(2 * key.len() + value.as_bytes().len())?;
-                values.insert(key, Bytes::copy_from_slice(value.as_bytes()));
+                budget.take_memory(2 * place.key().len() + value.as_bytes().len())?;
+                place.insert(Bytes::copy_from_slice(value.as_bytes()));
             }
             Ok(())
         };

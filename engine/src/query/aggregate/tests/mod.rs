@@ -2,7 +2,6 @@
 
 mod refusals;
 mod results;
-mod speed;
 mod spilling;
 mod stages;
 

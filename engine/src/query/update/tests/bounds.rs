@@ -107,12 +107,12 @@ fn a_bound_update_looks_at_its_filter_again() {
     let bound = BoundUpdate { update: Arc::clone(&update), filter };
     let open = bytes(r#"{"_id": 1, "state": "open", "n": 1}"#);
     let shut = bytes(r#"{"_id": 1, "state": "shut", "n": 1}"#);
-    let new = bound.apply(Raw::trusted(&open)).unwrap();
+    let new = bound.apply(Raw::trusted(&open)).unwrap().unwrap();
     assert_eq!(text(&new), r#"{"_id":1,"state":"open","n":2}"#);
-    assert_eq!(bound.apply(Raw::trusted(&shut)).unwrap(), shut);
+    assert_eq!(bound.apply(Raw::trusted(&shut)).unwrap(), None);
     let free = BoundUpdate { update, filter: None };
     assert_eq!(
-        text(&free.apply(Raw::trusted(&shut)).unwrap()),
+        text(&free.apply(Raw::trusted(&shut)).unwrap().unwrap()),
         r#"{"_id":1,"state":"shut","n":2}"#
     );
 }
