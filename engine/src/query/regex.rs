@@ -1,7 +1,7 @@
 //! Regular expressions in the dialect of filters.
 //!
 //! Guarantees: a compiled [`Pattern`] needs at most `limits.query_regex_bytes`; matching ends, for look-around and back
-//! references within a number of steps, beyond which it is an error and no answer. The options are `i`, `m`, `s`, `x`
+//! references within a number of steps and over texts of a largest size, beyond which it is an error and no answer. The options are `i`, `m`, `s`, `x`
 //! and `u` (which changes nothing: texts are Unicode).
 //! The dialect is that of PCRE as far as two engines know it: `regex` in linear time where the pattern compiles there,
 //! else `fancy-regex`. `\d`, `\w` and `\s` are ASCII, `\b` is Unicode; `$` without `m` matches at the very end only, not
@@ -20,7 +20,9 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 
 /// How many steps back the second engine may take for one text.
-const STEPS: usize = 200_000;
+const STEPS: usize = 50_000;
+/// The longest text that the second engine looks at: one of its steps may read all of it.
+const TEXT_MAX: usize = 16 << 10;
 
 /// The byte ranges of a match and of its groups; `None` for a group that took no part.
 pub(crate) type Groups = Vec<Option<(usize, usize)>>;
@@ -85,6 +87,7 @@ impl Pattern {
     pub(crate) fn is_match(&self, text: &str) -> Result<bool> {
         match &self.engine {
             Engine::Linear(regex) => Ok(regex.is_match(text)),
+            Engine::Backtracking(_) if text.len() > TEXT_MAX => Err(self.too_long()),
             Engine::Backtracking(regex) => {
                 regex.is_match(text).map_err(|error| self.too_slow(&error))
             }
@@ -101,6 +104,7 @@ impl Pattern {
             Engine::Linear(regex) => Ok(regex.captures_at(text, start).map(|captures| {
                 captures.iter().map(|group| group.map(|at| (at.start(), at.end()))).collect()
             })),
+            Engine::Backtracking(_) if text.len() > TEXT_MAX => Err(self.too_long()),
             Engine::Backtracking(regex) => {
                 let captures =
                     regex.captures_from_pos(text, start).map_err(|error| self.too_slow(&error))?;
@@ -115,6 +119,15 @@ impl Pattern {
     pub fn prefix(&self) -> Option<String> {
         let plain = !self.options.contains(['i', 'm', 'x']);
         plain.then(|| translate::prefix(&self.source)).flatten()
+    }
+
+    fn too_long(&self) -> Error {
+        let message = format!(
+            "the regular expression `{}` has look-around or back-references, with which a text of more than {TEXT_MAX} \
+             bytes would take too long",
+            shown(&self.source)
+        );
+        Error::invalid("regex_too_slow", message).with("operator", "$regex")
     }
 
     fn too_slow(&self, error: &fancy_regex::Error) -> Error {

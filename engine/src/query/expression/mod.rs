@@ -39,12 +39,13 @@ mod zone;
 use node::Node;
 use scope::{Bounds, Env, Shared};
 
+pub(in crate::query) use scope::Work;
+
 use super::{Context, Item};
 use crate::error::Result;
 use crate::value::Raw;
 use crate::value::path::Path;
 
-#[allow(unused_imports, reason = "for the accumulators of groups")]
 pub(crate) use accumulate::{Deviation, Total};
 
 /// A compiled expression.

@@ -1,6 +1,7 @@
 //! What a node of an expression is evaluated in: the scope, the local variables, and what is left to spend.
 //!
-//! Guarantees: an evaluation ends: each step costs something of a fixed amount, and made values have a largest size.
+//! Guarantees: an evaluation ends: each step costs something of a fixed amount, which all expressions of one [`Work`] share,
+//! and made values have a largest size.
 //! Leaves to others: resolving names to places (`parse`), the clock (between documents, `Budget`).
 
 use std::cell::Cell;
@@ -41,17 +42,60 @@ impl Bounds {
     }
 }
 
+thread_local! {
+    /// The steps spent by the work under way on this thread, and how many [`Work`]s are open.
+    static SPENT: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+}
+
+/// One piece of work: what is evaluated on this thread while it is open shares one allowance of steps. The outermost
+/// one counts: a filter, an update or a projection over one document.
+#[derive(Debug)]
+pub(crate) struct Work;
+
+impl Work {
+    /// Begins one, inside of another or not.
+    pub(crate) fn begin() -> Self {
+        SPENT.with(|spent| {
+            let (steps, open) = spent.get();
+            spent.set((if open == 0 { 0 } else { steps }, open + 1));
+        });
+        Self
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        SPENT.with(|spent| {
+            let (steps, open) = spent.get();
+            spent.set((steps, open.saturating_sub(1)));
+        });
+    }
+}
+
 /// What one evaluation may still spend.
 #[derive(Debug)]
 pub(super) struct Shared {
     bounds: Bounds,
+    most: u64,
     steps: Cell<u64>,
+    _work: Work,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        SPENT.with(|spent| {
+            let (_, open) = spent.get();
+            spent.set((self.most - self.steps.get(), open));
+        });
+    }
 }
 
 impl Shared {
     pub(super) fn new(bounds: Bounds) -> Self {
-        let steps = bounds.deadline_ms.saturating_mul(STEPS_PER_MS);
-        Self { bounds, steps: Cell::new(steps) }
+        let work = Work::begin();
+        let most = bounds.deadline_ms.saturating_mul(STEPS_PER_MS);
+        let spent = SPENT.with(Cell::get).0;
+        Self { bounds, most, steps: Cell::new(most.saturating_sub(spent)), _work: work }
     }
 
     /// Pays for steps.
@@ -62,15 +106,18 @@ impl Shared {
                 self.steps.set(left);
                 Ok(())
             }
-            None => Err(Error::limit(
-                "limits.query_deadline_ms",
-                self.bounds.deadline_ms,
-                format!(
-                    "an expression takes more than {STEPS_PER_MS} steps for each of {} ms \
+            None => {
+                self.steps.set(0);
+                Err(Error::limit(
+                    "limits.query_deadline_ms",
+                    self.bounds.deadline_ms,
+                    format!(
+                        "an expression takes more than {STEPS_PER_MS} steps for each of {} ms \
                      (limits.query_deadline_ms) over one document",
-                    self.bounds.deadline_ms
-                ),
-            )),
+                        self.bounds.deadline_ms
+                    ),
+                ))
+            }
         }
     }
 

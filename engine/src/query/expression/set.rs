@@ -42,7 +42,8 @@ fn no_nulls<'r>(ctx: &Ctx<'_>, args: &'r [Item<'_>]) -> Result<Vec<Raw<'r>>> {
 fn check(ctx: &Ctx<'_>, arrays: &[Raw<'_>]) -> Result<()> {
     let count = arrays.iter().map(|array| array.member_count()).sum();
     ctx.shared.check_count(ctx.name, count)?;
-    ctx.shared.spend(count)
+    // Each element becomes a key and is looked up.
+    ctx.shared.spend(count.saturating_mul(4))
 }
 
 pub(super) fn union<'e>(ctx: &Ctx<'_>, args: &mut [Item<'e>]) -> Result<Item<'e>> {

@@ -24,11 +24,13 @@ pub(super) struct Evaluation<'e> {
     now_ms: i64,
     variables: &'e [(String, Item<'static>)],
     failure: Cell<Option<Error>>,
+    /// Whether it failed; nothing costly is looked at any more.
+    failed: Cell<bool>,
 }
 
 impl<'e> Evaluation<'e> {
     pub(super) fn new(now_ms: i64, variables: &'e [(String, Item<'static>)]) -> Self {
-        Self { now_ms, variables, failure: Cell::new(None) }
+        Self { now_ms, variables, failure: Cell::new(None), failed: Cell::new(false) }
     }
 
     /// Whether the document matches; `element` becomes the one for the positional operator.
@@ -46,6 +48,9 @@ impl<'e> Evaluation<'e> {
     }
 
     fn node(&self, node: &Node, document: Raw<'_>, element: &mut Option<usize>) -> bool {
+        if self.failed.get() {
+            return false;
+        }
         match node {
             Node::And(nodes) => nodes.iter().all(|node| self.node(node, document, element)),
             Node::Field { path, test } => self.field(path.parts(), test, document, element),
@@ -158,7 +163,7 @@ impl<'e> Evaluation<'e> {
     }
 
     fn regex(&self, pattern: &Pattern, value: Raw<'_>) -> bool {
-        if self.has_failed() {
+        if self.failed.get() {
             return false;
         }
         match value.token() {
@@ -186,18 +191,11 @@ impl<'e> Evaluation<'e> {
         }
     }
 
-    /// Whether something failed already, so that no more work is worth doing.
-    fn has_failed(&self) -> bool {
-        let failure = self.failure.take();
-        let failed = failure.is_some();
-        self.failure.set(failure);
-        failed
-    }
-
     /// The answer, or the failure for the end.
     fn settle(&self, answer: Result<bool>) -> bool {
         answer.unwrap_or_else(|error| {
             self.failure.set(Some(error));
+            self.failed.set(true);
             false
         })
     }

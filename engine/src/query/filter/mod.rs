@@ -26,6 +26,7 @@ pub use type_set::TypeSet;
 pub(super) use numeric::{double, integral};
 pub(super) use walk::walk;
 
+use super::expression::Work;
 use super::geo::Near;
 use super::text::TextQuery;
 use super::{Context, Item};
@@ -80,11 +81,13 @@ impl Filter {
         document: Raw<'_>,
         variables: &[(String, Item<'static>)],
     ) -> Result<bool> {
+        let _work = Work::begin();
         evaluate::Evaluation::new(self.now_ms, variables).run(&self.root, document, &mut None)
     }
 
     /// As [`Filter::matches`], with the element for the positional operator; `None` if the document does not match.
     pub fn find_position(&self, document: Raw<'_>) -> Result<Option<Position>> {
+        let _work = Work::begin();
         let mut element = None;
         let found =
             evaluate::Evaluation::new(self.now_ms, &[]).run(&self.root, document, &mut element)?;

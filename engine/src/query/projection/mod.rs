@@ -13,7 +13,7 @@ mod shape;
 
 pub use reshape::Reshape;
 
-use super::expression::Scope;
+use super::expression::{Scope, Work};
 use super::update::check;
 use super::{Context, Filter};
 use crate::error::{Error, Result};
@@ -52,6 +52,7 @@ impl Projection {
         filter: Option<&Filter>,
         out: &mut Vec<u8>,
     ) -> Result<()> {
+        let _work = Work::begin();
         let position = match filter {
             _ if !self.shape.fields.positional => None,
             Some(filter) => filter.find_position(document)?.and_then(|position| position.element),

@@ -8,7 +8,7 @@ use super::parse::Dialect;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::query::Context;
-use crate::query::expression::{Expression, Scope};
+use crate::query::expression::{Expression, Scope, Work};
 use crate::query::update::check;
 use crate::value::{Raw, Value};
 
@@ -70,6 +70,7 @@ impl Reshape {
 
     /// Writes the new document; `scope.root` is the old one.
     pub fn apply(&self, scope: &Scope<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let _work = Work::begin();
         match &self.kind {
             Kind::Shape(shape) => shape.write(scope, None, &self.limits, out),
             Kind::Root(expression) => {

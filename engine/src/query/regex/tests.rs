@@ -100,3 +100,11 @@ fn prefixes() {
         assert_eq!(prefix(source, options), None, "{source}");
     }
 }
+
+#[test]
+fn a_long_text_is_not_looked_at_step_by_step() {
+    let pattern = Pattern::new("(?=(a+))a*b", "", &Limits::default()).unwrap();
+    let error = pattern.is_match(&"a".repeat(1_000_000)).unwrap_err();
+    assert_eq!(error.code(), "regex_too_slow");
+    assert!(pattern.is_match("aab").unwrap());
+}

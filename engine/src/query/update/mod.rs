@@ -27,6 +27,7 @@ pub(in crate::query) use action::integer;
 pub use bound::BoundUpdate;
 pub(in crate::query) use pull::wrap;
 
+use super::expression::Work;
 use super::{Context, Filter};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -103,6 +104,7 @@ impl Update {
     /// The whole new document: `_id` first and unchanged. The same bytes where nothing changes. `filter` is the one that
     /// found the document, for the positional `$`.
     pub fn apply(&self, document: Raw<'_>, filter: Option<&Filter>) -> Result<Vec<u8>> {
+        let _work = Work::begin();
         let position = match filter {
             Some(filter) if self.is_positional() => {
                 filter.find_position(document)?.and_then(|position| position.element)

@@ -107,8 +107,8 @@ fn a_bound_update_looks_at_its_filter_again() {
     let bound = BoundUpdate { update: Arc::clone(&update), filter };
     let open = bytes(r#"{"_id": 1, "state": "open", "n": 1}"#);
     let shut = bytes(r#"{"_id": 1, "state": "shut", "n": 1}"#);
-    let new = bound.apply(Raw::trusted(&open)).unwrap();
-    assert_eq!(text(&new.unwrap()), r#"{"_id":1,"state":"open","n":2}"#);
+    let new = bound.apply(Raw::trusted(&open)).unwrap().unwrap();
+    assert_eq!(text(&new), r#"{"_id":1,"state":"open","n":2}"#);
     assert_eq!(bound.apply(Raw::trusted(&shut)).unwrap(), None);
     let free = BoundUpdate { update, filter: None };
     assert_eq!(

@@ -1,0 +1,28 @@
+//! Writes the corpora of the engine's tests as the files that cargo-fuzz reads: `cargo run --bin seed` in this directory.
+//!
+//! Leaves to others: taking what a fuzzer found back into `engine/tests/fuzz/corpus`.
+
+use std::io::Result;
+use std::path::Path;
+
+fn main() -> Result<()> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for target in std::fs::read_dir(here.join("../engine/tests/fuzz/corpus"))? {
+        let target = target?;
+        let into = here.join("corpus").join(target.file_name());
+        std::fs::create_dir_all(&into)?;
+        for file in std::fs::read_dir(target.path())? {
+            let file = file?;
+            let bytes = std::fs::read(file.path())?;
+            let name = file.file_name().to_string_lossy().into_owned();
+            if !name.ends_with(".jsonl") {
+                std::fs::write(into.join(name), bytes)?;
+                continue;
+            }
+            for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+                std::fs::write(into.join(format!("{name}-{at}")), line)?;
+            }
+        }
+    }
+    Ok(())
+}
