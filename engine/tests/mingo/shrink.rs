@@ -48,10 +48,10 @@ pub fn shrink(operation: &Value, mut differs: impl FnMut(&Value) -> bool) -> Val
             break;
         }
     }
-    for fewer in named(&least).into_iter() {
-        if differs(&fewer) {
-            least = fewer;
-        }
+    if let Some(fewer) = named(&least)
+        && differs(&fewer)
+    {
+        least = fewer;
     }
     loop {
         let mut candidates = Vec::new();
