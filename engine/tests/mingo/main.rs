@@ -70,7 +70,8 @@ impl std::fmt::Display for Answers {
 
 #[test]
 fn operations_do_what_mingo_does_but_for_its_known_departures() {
-    let seed = seed::seeds(1)[0];
+    // The short run is always the same one: a new departure of mingo's is for the long run to find and judge.
+    let seed = if seed::is_long() { seed::seeds(1)[0] } else { seed::given().unwrap_or(1) };
     let replay = seed::Replay::of(seed);
     let mut draw = draw::Draw::new(replay.random());
     let mut mingo = node::Mingo::start();
