@@ -19,7 +19,10 @@ use headwater_engine::value::key::{self, Direction};
 use headwater_engine::value::{Raw, check, compare};
 
 /// The targets, by name.
-pub const TARGETS: [(&str, fn(&[u8]) -> bool); 5] = [
+/// Runs one target on some bytes; whether they parsed.
+pub type Body = fn(&[u8]) -> bool;
+
+pub const TARGETS: [(&str, Body); 5] = [
     ("filter", filter),
     ("update", update),
     ("pipeline", pipeline),
