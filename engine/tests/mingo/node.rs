@@ -56,17 +56,18 @@ fn install() -> PathBuf {
     let pinned: Value = serde_json::from_str(&pinned).unwrap();
     let version = &pinned["dependencies"]["mingo"];
     let package = json!({"private": true, "type": "module", "dependencies": {"mingo": version}});
+    let package = package.to_string();
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::copy(source.join("mingo.mjs"), dir.join("mingo.mjs")).unwrap();
     let marker = dir.join("installed");
-    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == package.to_string()) {
+    if std::fs::read_to_string(&marker).is_ok_and(|installed| installed == package) {
         return dir;
     }
-    std::fs::write(dir.join("package.json"), package.to_string()).unwrap();
+    std::fs::write(dir.join("package.json"), &package).unwrap();
     let mut npm = Command::new("npm");
     npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]).arg(&dir);
     let status = npm.current_dir(&dir).stdin(Stdio::null()).status();
     assert!(status.expect("npm runs; see README, Tests").success(), "{npm:?}");
-    std::fs::write(marker, package.to_string()).unwrap();
+    std::fs::write(marker, &package).unwrap();
     dir
 }
