@@ -95,7 +95,6 @@ impl Pattern {
     }
 
     /// The first match at or after the byte `start`, with its groups; the whole match is the first of them.
-    #[allow(dead_code, reason = "for the expressions that find and replace")]
     pub(crate) fn captures(&self, text: &str, start: usize) -> Result<Option<Groups>> {
         if !text.is_char_boundary(start) {
             return Ok(None);

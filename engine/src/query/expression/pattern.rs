@@ -1,11 +1,14 @@
-//! Regular expressions as the regex operators use them.
+//! Regular expressions as the regex operators use them: those of filters, by byte ranges.
 //!
-//! Guarantees: compiling is bounded in size, matching is linear in the text.
-//! Leaves to others: what to search for and how results are shown (`regex`).
+//! Guarantees: compiling is bounded in size, matching in steps.
+//! Leaves to others: the dialect (`query::regex`), what to search for and how results are shown (`regex`).
+
+use crate::limits::Limits;
+use crate::query::regex;
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(::regex::Regex);
+pub(super) struct Pattern(regex::Pattern);
 
 /// A match: where it lies, and its groups.
 pub(super) struct Found {
@@ -17,24 +20,15 @@ pub(super) struct Found {
 impl Pattern {
     /// Compiles a pattern with the options `i`, `m`, `s`, `x` (and `u`, which changes nothing).
     pub(super) fn new(pattern: &str, options: &str, bytes_max: usize) -> Result<Self, String> {
-        let mut builder = ::regex::RegexBuilder::new(pattern);
-        builder.size_limit(bytes_max.max(1 << 10));
-        for option in options.chars() {
-            match option {
-                'i' => builder.case_insensitive(true),
-                'm' => builder.multi_line(true),
-                's' => builder.dot_matches_new_line(true),
-                'x' => builder.ignore_whitespace(true),
-                'u' => &mut builder,
-                _ => return Err(format!("`{option}` is no option of a regular expression")),
-            };
-        }
-        builder.build().map(Self).map_err(|error| error.to_string())
+        let query_regex_bytes = u32::try_from(bytes_max).unwrap_or(u32::MAX);
+        let limits = Limits { query_regex_bytes, ..Limits::default() };
+        let compiled = regex::Pattern::new(pattern, options, &limits);
+        compiled.map(Self).map_err(|error| error.to_string())
     }
 
     /// Whether it matches anywhere.
     pub(super) fn is_match(&self, text: &str) -> Result<bool, String> {
-        Ok(self.0.is_match(text))
+        self.0.is_match(text).map_err(|error| error.to_string())
     }
 
     /// The first match at or after a place.
@@ -42,13 +36,9 @@ impl Pattern {
         if from > text.len() {
             return Ok(None);
         }
-        let Some(captures) = self.0.captures_at(text, from) else { return Ok(None) };
-        let Some(whole) = captures.get(0) else { return Ok(None) };
-        let groups = captures.iter().skip(1);
-        Ok(Some(Found {
-            start: whole.start(),
-            end: whole.end(),
-            groups: groups.map(|group| group.map(|group| (group.start(), group.end()))).collect(),
-        }))
+        let found = self.0.captures(text, from).map_err(|error| error.to_string())?;
+        let Some(groups) = found else { return Ok(None) };
+        let Some((Some((start, end)), rest)) = groups.split_first() else { return Ok(None) };
+        Ok(Some(Found { start: *start, end: *end, groups: rest.to_vec() }))
     }
 }

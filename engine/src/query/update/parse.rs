@@ -26,6 +26,9 @@ pub(super) struct Operators {
     pub(super) positional: bool,
 }
 
+/// Most paths of one update: a document of so many members is better replaced as a whole.
+const PATHS_MAX: usize = 10_000;
+
 /// The operators that there are.
 const OPERATORS: [&str; 15] = [
     "$set",
@@ -59,7 +62,13 @@ impl Operators {
             filters,
             positional: false,
         };
+        let mut paths = 0;
         for (name, operands) in update.object_iter() {
+            paths += operands.member_count();
+            if paths > PATHS_MAX {
+                let message = format!("an update of more than {PATHS_MAX} paths");
+                return Err(Error::limit("update_paths", PATHS_MAX as u64, message));
+            }
             let Some(operator) = OPERATORS.into_iter().find(|operator| *operator == name) else {
                 return Err(unknown(name));
             };
