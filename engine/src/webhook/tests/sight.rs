@@ -60,6 +60,11 @@ async fn what_is_hidden_is_not_delivered_and_not_replayed() {
     open.put("orders", 1, "\"n\":2").await;
     open.put("other", 2, "\"n\":1").await;
     assert_eq!(collections(&open.receiver.wait(2).await), ["orders", "other"]);
+    // A replay of what is still under way is the delivery itself.
+    open.until("nothing outstanding", || async {
+        open.service.figures(&webhook.id).await.unwrap().outstanding == 0
+    })
+    .await;
     let request = json(&format!(r#"{{"webhook":"{}","from":0}}"#, webhook.id));
     let request = ReplayRequest::parse(Raw::trusted(&request), None).unwrap();
     assert_eq!(open.service.replay(request).await.unwrap().matched, 1);
