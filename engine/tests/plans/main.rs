@@ -154,7 +154,7 @@ async fn every_index_gives_what_looking_at_every_document_gives() {
     let mut draw = Draw::new(StdRng::seed_from_u64(seed));
     let bench = Bench::new();
     let engine = bench.open();
-    let (documents, rounds, queries) = if seed::is_long() { (400, 30, 400) } else { (150, 4, 120) };
+    let (documents, rounds, queries) = if seed::is_long() { (250, 10, 200) } else { (150, 4, 120) };
     for id in 0..documents {
         write(&bench, &engine, id, draw.document(id)).await;
     }
