@@ -359,3 +359,56 @@ async fn documents_go_when_their_time_is_over_and_not_before() {
     drop(snapshot);
     bench.stop(engine).await;
 }
+
+/// The checkpoints of the views, with what they hold.
+fn checkpoints(bench: &Bench) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let folders = std::fs::read_dir(bench.data().join("views")).unwrap().flatten();
+    let files = folders.map(|folder| folder.path().join("checkpoint")).filter(|file| file.exists());
+    files.map(|file| (file.clone(), std::fs::read(file).unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_indexes_are_right_where_tables_are_ahead_of_the_checkpoint() {
+    let bench = Bench::new();
+    let engine = bench.open();
+    for id in 0..200 {
+        write(&bench, &engine, id, format!("\"n\":{},\"m\":{id}", id % 7)).await;
+    }
+    let by_n = r#"{"keys":{"n":1}}"#;
+    let dropped =
+        |name: &str| Operation::DropIndex { collection: "things".into(), name: name.into() };
+    assert_eq!(index(&bench, &engine, "a", by_n).await, Built::Ready);
+    bench.stop(engine).await;
+    let before = checkpoints(&bench);
+    let engine = bench.open();
+    // Defined, changed under it, dropped, defined again: all of it will be applied once more.
+    assert_eq!(index(&bench, &engine, "n", by_n).await, Built::Ready);
+    for id in 0..150 {
+        write(&bench, &engine, id, format!("\"n\":{},\"m\":1", id % 5)).await;
+    }
+    engine.write(bench.command(vec![dropped("a")])).await.unwrap();
+    engine.write(bench.command(vec![dropped("n")])).await.unwrap();
+    assert_eq!(index(&bench, &engine, "n", by_n).await, Built::Ready);
+    for id in 100..200 {
+        write(&bench, &engine, id, format!("\"n\":{}", id % 3)).await;
+    }
+    bench.stop(engine).await;
+    assert!(!before.is_empty());
+    for (file, bytes) in &before {
+        std::fs::write(file, bytes).unwrap();
+    }
+    for _ in 0..2 {
+        let engine = bench.open();
+        // The writer clears away dropped indexes while it works.
+        for id in 200..400 {
+            write(&bench, &engine, id, format!("\"n\":{}", id % 3)).await;
+        }
+        let snapshot = engine.snapshot();
+        let number = snapshot.collections().number("things").unwrap();
+        let asked = Asked::new(&engine, r#"{"n":{"$gte":0}}"#, Some(r#"{"n":1}"#));
+        assert_eq!(check(&snapshot, number, &asked), 1, "the index is there and agrees");
+        drop(snapshot);
+        tokio::task::block_in_place(|| engine.verify(&Progress::default())).unwrap();
+        bench.stop(engine).await;
+    }
+}
