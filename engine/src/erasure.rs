@@ -90,6 +90,7 @@ impl Engine {
             operations: vec![Operation::Erase { collection: collection.into(), id: id.clone() }],
             actor: actor.into(),
             request: None,
+            guard: None,
         };
         let (engine, id_key, numbers) = (self.clone(), id.key.clone(), numbers.clone());
         let name = collection.to_owned();

@@ -22,6 +22,7 @@ pub mod log;
 pub mod offline;
 pub mod query;
 mod rebuild;
+pub mod restrict;
 mod retention;
 pub mod subscribe;
 pub mod value;

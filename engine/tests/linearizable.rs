@@ -98,6 +98,7 @@ async fn write(engine: &Engine, document: i32, over: Option<u64>, value: String)
         operations: vec![operation],
         actor: "client".into(),
         request: None,
+        guard: None,
     };
     match engine.write(command).await {
         Ok(committed) => Action::Write { over, version: committed.outcomes[0].version, value },

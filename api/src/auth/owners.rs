@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use headwater_engine::clock::SharedClock;
+use headwater_engine::restrict::Visibility;
 use headwater_engine::value::Raw;
 use headwater_engine::view::SystemFollower;
 use headwater_engine::webhook::Sight;
@@ -70,8 +71,10 @@ impl fmt::Debug for Owners {
 }
 
 impl Sight for Owners {
-    fn may_see(&self, owner: &str, event: &Event<'_>) -> bool {
-        owner == ROOT || self.ask(owner, |owner| sees(&owner.grant, event)).unwrap_or(false)
+    fn visibility(&self, owner: &str, event: &Event<'_>) -> Visibility {
+        let all =
+            owner == ROOT || self.ask(owner, |owner| sees(&owner.grant, event)).unwrap_or(false);
+        if all { Visibility::Everything } else { Visibility::Nothing }
     }
 
     fn standing(&self, owner: &str) -> Option<u64> {
@@ -185,7 +188,7 @@ mod tests {
             event(EventKind::EventPublished, ""),
             event(EventKind::WebhookDisabled, COLLECTION),
         ]
-        .map(|event| owners.may_see(owner, &event))
+        .map(|event| matches!(owners.visibility(owner, &event), Visibility::Everything))
     }
 
     #[test]

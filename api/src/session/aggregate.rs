@@ -98,7 +98,9 @@ impl Session {
             };
             let filter = asked::filter(Some(&filter), &engine, &snapshot, number)?;
             let values = match number {
-                Some(number) => find::distinct(&snapshot, number, &path, filter, at, budget)?,
+                Some(number) => {
+                    find::distinct(&snapshot, number, &path, (filter, None), at, budget)?
+                }
                 None => Vec::new(),
             };
             let position = at.unwrap_or_else(|| snapshot.position());

@@ -168,7 +168,9 @@ pub(crate) async fn create_root_key(engine: &Engine) -> Result<String> {
         expires_ms: None,
     };
     let operations = vec![creation(draft, &new_key)];
-    engine.write(Command { operations, actor: Arc::from("system"), request: None }).await?;
+    engine
+        .write(Command { operations, actor: Arc::from("system"), request: None, guard: None })
+        .await?;
     Ok(new_key)
 }
 

@@ -68,7 +68,7 @@ impl Planner<'_> {
         let filter = asked::filter(Some(filter), self.engine, self.snapshot, self.number)?;
         let mut operations = Vec::new();
         let Some(number) = self.number else { return Ok(operations) };
-        for found in find::stream(self.snapshot, number, Arc::clone(&filter), None, budget)? {
+        for found in find::stream(self.snapshot, number, Arc::clone(&filter), None, None, budget)? {
             check_count(self.engine, operations.len())?;
             let found = found?;
             // One document is held to the version that matched: if it changed, the next look decides.

@@ -196,6 +196,7 @@ impl Page<'_> {
             at: self.at,
             hint: None,
             is_result: true,
+            restriction: None,
         };
         let count = self.query.count && !self.query.explain;
         let count = count.then(|| find::count(self.snapshot, number, &query, self.budget));

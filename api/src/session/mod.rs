@@ -145,7 +145,7 @@ impl Session {
         let request =
             key.map(|(key, digest)| RequestIdentity { key: self.request_key(&key), digest });
         let actor = Arc::clone(&self.credential.id);
-        self.engine.write(Command { operations, actor, request }).await
+        self.engine.write(Command { operations, actor, request, guard: None }).await
     }
 
     /// The answer to a request that was carried out before, without preparing it again: what it finds now does not matter.

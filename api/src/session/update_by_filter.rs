@@ -121,7 +121,7 @@ impl<'a> Planner<'a> {
         let mut operations = Vec::new();
         if let Some(number) = self.number {
             let filter = Arc::clone(&self.filter);
-            for found in find::stream(self.snapshot, number, filter, None, budget)? {
+            for found in find::stream(self.snapshot, number, filter, None, None, budget)? {
                 check_count(self.engine, operations.len())?;
                 operations.push(self.change(collection, &found?, budget)?);
                 if !self.request.multi {

@@ -14,11 +14,15 @@ use super::find::{self, Query};
 use super::{Budget, Context, Filter, Trust};
 use crate::error::Result;
 use crate::limits::Limits;
+use crate::restrict::Restriction;
 use crate::value::{Object, Raw};
 use crate::view::{CollectionId, Snapshot};
 
 /// Windows of a sort up to this are found as one.
 const WINDOW_MAX: usize = 10_000;
+
+/// What may be seen of a collection; `None`: all of it.
+pub type Restrictions = dyn Fn(&str) -> Option<Arc<Restriction>> + Send + Sync;
 
 /// One snapshot's collections.
 pub struct SnapshotCollections {
@@ -29,6 +33,7 @@ pub struct SnapshotCollections {
     budget: Arc<Budget>,
     folder: PathBuf,
     now_ms: i64,
+    restrictions: Option<Arc<Restrictions>>,
 }
 
 impl SnapshotCollections {
@@ -40,13 +45,20 @@ impl SnapshotCollections {
         budget: Arc<Budget>,
         folder: PathBuf,
     ) -> Self {
-        Self { snapshot, at, limits, budget, folder, now_ms: 0 }
+        Self { snapshot, at, limits, budget, folder, now_ms: 0, restrictions: None }
     }
 
     /// The same at the time of a request, UTC ms: what `$$NOW` is in filters.
     #[must_use]
     pub fn now(mut self, now_ms: i64) -> Self {
         self.now_ms = now_ms;
+        self
+    }
+
+    /// The same for a caller who may not see everything.
+    #[must_use]
+    pub fn restricted(mut self, restrictions: Arc<Restrictions>) -> Self {
+        self.restrictions = Some(restrictions);
         self
     }
 
@@ -75,7 +87,7 @@ impl Collections for SnapshotCollections {
             return Ok(Box::new(std::iter::empty()));
         };
         let filter = Arc::new(find::bind(self.filter(filter)?, &self.snapshot, Some(number))?);
-        let found = find::stream(&self.snapshot, number, filter, self.at, &self.budget)?;
+        let found = find::stream(&self.snapshot, number, filter, None, self.at, &self.budget)?;
         Ok(Box::new(found.map(|found| Ok(found?.row.body_bytes()))))
     }
 
@@ -118,7 +130,7 @@ impl SnapshotCollections {
             let documents = found.rows.into_iter().map(|found| Ok(found.row.body_bytes()));
             return Ok((prefix.consumed, Box::new(documents)));
         }
-        let found = find::stream(&self.snapshot, number, filter, self.at, &self.budget)?;
+        let found = find::stream(&self.snapshot, number, filter, None, self.at, &self.budget)?;
         Ok((prefix.after_filter, Box::new(found.map(|found| Ok(found?.row.body_bytes())))))
     }
 }

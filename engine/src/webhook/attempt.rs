@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::feed;
 use super::identity;
 use super::registration::Registration;
-use super::sight::Sight;
+use super::sight::{Sight, may_see};
 use super::signature;
 use super::transport::{DeliveryRequest, DeliveryResult, Transport};
 use super::worker::{Ending, Job, Payload};
@@ -87,7 +87,7 @@ async fn load(
             Error::internal(format!("the log gave no record for position {position}"))
         })?;
         let event = Event::decode(&record)?;
-        Ok(sight.may_see(&registration.owner, &event).then(|| feed::payload(&event)))
+        Ok(may_see(&*sight, &registration.owner, &event).then(|| feed::payload(&event)))
     });
     read.await.ok_or_else(|| Error::internal("reading the log panicked"))?
 }

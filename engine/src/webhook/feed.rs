@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::identity;
 use super::registration::{Registration, Scope};
 use super::registry::{Registry, Webhooks};
-use super::sight::Sight;
+use super::sight::{Sight, may_see};
 use super::worker::{Item, Payload};
 use crate::engine::Engine;
 use crate::error::{Detail, Error, ErrorKind, Result};
@@ -39,7 +39,7 @@ impl Wanted {
             || self.collections.iter().any(|name| name == event.collection);
         within
             && self.registration.wants(event)
-            && self.sight.may_see(&self.registration.owner, event)
+            && may_see(&*self.sight, &self.registration.owner, event)
     }
 }
 
@@ -186,7 +186,7 @@ impl Routes {
                 }
                 // Before the question, so that a change in between is noticed at the attempt.
                 let standing = self.sight.standing(&registration.owner);
-                if self.sight.may_see(&registration.owner, &event) {
+                if may_see(&*self.sight, &registration.owner, &event) {
                     let made = made.get_or_insert_with(|| item(&event, None));
                     let item = Item { standing, ..made.clone() };
                     match routed.items.get_mut(&registration.id) {

@@ -356,6 +356,7 @@ impl WebhookService {
             }],
             actor: Arc::from(actor),
             request: None,
+            guard: None,
         };
         self.inner.engine.write(command).await?;
         Ok(secret)

@@ -8,13 +8,15 @@
 use std::fmt;
 
 use crate::event::Event;
+use crate::restrict::Visibility;
 
 /// Who registered a webhook decides what it gets.
 pub trait Sight: fmt::Debug + Send + Sync + 'static {
-    /// Whether `owner`, as a registration names it, may see an event now.
-    fn may_see(&self, owner: &str, event: &Event<'_>) -> bool;
+    /// What `owner`, as a registration names it, may see now of the collection that an event belongs to (of events like
+    /// it, where it belongs to none).
+    fn visibility(&self, owner: &str, event: &Event<'_>) -> Visibility;
 
-    /// A number that is another one as soon as [`Sight::may_see`] may answer otherwise for `owner`, of an event that has
+    /// A number that is another one as soon as [`Sight::visibility`] may answer otherwise for `owner`, of an event that has
     /// been asked about; `None`: it has to be asked each time. It saves a read of the log at each attempt.
     fn standing(&self, _owner: &str) -> Option<u64> {
         None
@@ -26,11 +28,16 @@ pub trait Sight: fmt::Debug + Send + Sync + 'static {
 pub(super) struct Everything;
 
 impl Sight for Everything {
-    fn may_see(&self, _owner: &str, _event: &Event<'_>) -> bool {
-        true
+    fn visibility(&self, _owner: &str, _event: &Event<'_>) -> Visibility {
+        Visibility::Everything
     }
 
     fn standing(&self, _owner: &str) -> Option<u64> {
         Some(0)
     }
+}
+
+/// Whether all of an event may be seen.
+pub(super) fn may_see(sight: &dyn Sight, owner: &str, event: &Event<'_>) -> bool {
+    matches!(sight.visibility(owner, event), Visibility::Everything)
 }

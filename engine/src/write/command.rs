@@ -27,6 +27,31 @@ pub trait Change: Send + Sync {
     fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>>;
 }
 
+/// What a guarded command does to a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// Makes it.
+    Create,
+    /// Gives it another body.
+    Update,
+    /// Ends it.
+    Delete,
+}
+
+/// What a caller with restricted rights may do to documents, asked on the sequencer's thread, about the newest state.
+///
+/// Whoever changes or deletes a document works on the *view* of it: its visible part. Changes, versions and conditions are
+/// looked at after [`Guard::view`] has let the caller through, so that refusals say nothing of what is hidden.
+pub trait Guard: Send + Sync {
+    /// What the caller sees of a document that it changes or deletes; `None`: all of it. Refuses as if there were no such
+    /// document, or because it may be read but not touched.
+    fn view(&self, collection: &str, touch: Touch, current: Raw<'_>) -> Result<Option<Vec<u8>>>;
+
+    /// The body to store for `wanted`, which was made from the view: hidden parts of `current` come back, and what may not
+    /// be written is refused. `current` is `None` for a new document.
+    fn settle(&self, collection: &str, current: Option<Raw<'_>>, wanted: Bytes) -> Result<Bytes>;
+}
+
 /// One requested change.
 #[derive(Clone)]
 pub enum Operation {
@@ -166,6 +191,8 @@ pub struct Command {
     pub actor: Arc<str>,
     /// Set when the request carries an idempotency key.
     pub request: Option<RequestIdentity>,
+    /// Asked about every document that is touched, where the caller's rights depend on documents or fields.
+    pub guard: Option<Arc<dyn Guard>>,
 }
 
 /// What became of one operation.

@@ -16,7 +16,8 @@ mod seal;
 mod sequencer;
 
 pub use command::{
-    Absent, Change, Command, Committed, DocumentId, Effect, Operation, Outcome, RequestIdentity,
+    Absent, Change, Command, Committed, DocumentId, Effect, Guard, Operation, Outcome,
+    RequestIdentity, Touch,
 };
 pub use health::{Health, WriteFigures};
 pub use resolve::Strictness;

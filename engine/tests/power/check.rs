@@ -33,8 +33,12 @@ pub async fn check(engine: &Engine, known: &Known) -> Lost {
     tokio::task::block_in_place(|| engine.verify(&Progress::default())).unwrap();
     requests(engine, known, first, lost > 0).await;
     let pair = vec![upsert("left", 0, "{\"new\":1}"), upsert("right", 0, "{\"new\":1}")];
-    let command =
-        headwater_engine::write::Command { operations: pair, actor: "after".into(), request: None };
+    let command = headwater_engine::write::Command {
+        operations: pair,
+        actor: "after".into(),
+        request: None,
+        guard: None,
+    };
     engine.write(command).await.unwrap();
     pairs(engine, "after another write");
     tokio::task::block_in_place(|| engine.verify(&Progress::default())).unwrap();

@@ -83,7 +83,7 @@ impl Bench {
     }
 
     pub fn command(&self, operations: Vec<Operation>) -> Command {
-        Command { operations, actor: "test".into(), request: None }
+        Command { operations, actor: "test".into(), request: None, guard: None }
     }
 
     pub fn create(&self, collection: &str, id: i32, members: &str) -> Command {

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use super::{Budget, Filter, Sort};
 use crate::error::{Detail, Error, Result};
 use crate::index::IndexKind;
+use crate::restrict::Restriction;
 use crate::value::Raw;
 use crate::value::path::Path;
 use crate::view::{CollectionId, Row, Snapshot};
@@ -46,6 +47,8 @@ pub struct Query<'a> {
     pub hint: Option<Hint<'a>>,
     /// Whether the documents are the result, so that its limit counts them.
     pub is_result: bool,
+    /// What of the collection the caller may see: filter and sort look at nothing else.
+    pub restriction: Option<&'a Restriction>,
 }
 
 impl<'a> Query<'a> {
@@ -60,6 +63,7 @@ impl<'a> Query<'a> {
             at: None,
             hint: None,
             is_result: true,
+            restriction: None,
         }
     }
 
@@ -89,10 +93,24 @@ pub struct Place {
 /// A document with its place.
 #[derive(Clone, Debug)]
 pub struct FoundRow {
-    /// The document.
+    /// The document as it is stored.
     pub row: Row,
     /// Where it stands.
     pub place: Place,
+    /// The part of it that may be seen, where that is not all of it.
+    pub shown: Option<Bytes>,
+}
+
+impl FoundRow {
+    /// The document as it may be seen.
+    pub fn body(&self) -> Raw<'_> {
+        self.shown.as_deref().map_or_else(|| self.row.body(), Raw::trusted)
+    }
+
+    /// The same, shared.
+    pub fn body_bytes(&self) -> Bytes {
+        self.shown.clone().unwrap_or_else(|| self.row.body_bytes())
+    }
 }
 
 /// What was found.
@@ -189,7 +207,7 @@ fn in_order(
     let mut source = scan::open(snapshot, collection, access, query.after, sort, budget)?;
     let mut found = Found::default();
     let mut skip = query.skip;
-    while let Some(FoundRow { row, place }) = source.next()? {
+    while let Some(FoundRow { row, place, .. }) = source.next()? {
         let passed = query.after.is_some_and(|after| place <= *after);
         if passed || !query.filter.matches(row.body())? {
             continue;
@@ -203,7 +221,7 @@ fn in_order(
             break;
         }
         query.charge(&row, budget)?;
-        found.rows.push(FoundRow { row, place });
+        found.rows.push(FoundRow { row, place, shown: None });
     }
     found.plan.examined = source.examined();
     Ok(found)
@@ -221,7 +239,7 @@ fn window(
     let near = query.filter.near();
     let mut source = scan::open(snapshot, collection, access, None, None, budget)?;
     let mut top = top::Top::new(query.skip.saturating_add(query.limit), budget);
-    while let Some(FoundRow { row, mut place }) = source.next()? {
+    while let Some(FoundRow { row, mut place, .. }) = source.next()? {
         if !query.filter.matches(row.body())? {
             continue;
         }
@@ -239,7 +257,7 @@ fn window(
     found.plan.examined = source.examined();
     for (place, row) in top.into_sorted().into_iter().skip(query.skip) {
         query.charge(&row, budget)?;
-        found.rows.push(FoundRow { row, place });
+        found.rows.push(FoundRow { row, place, shown: None });
     }
     Ok(found)
 }
@@ -277,10 +295,11 @@ pub fn stream<'a>(
     snapshot: &'a Snapshot,
     collection: CollectionId,
     filter: Arc<Filter>,
+    restriction: Option<Arc<Restriction>>,
     at: Option<u64>,
     budget: &'a Budget,
 ) -> Result<impl Iterator<Item = Result<FoundRow>> + use<'a>> {
-    let query = Query { at, ..Query::all(&filter) };
+    let query = Query { at, restriction: restriction.as_deref(), ..Query::all(&filter) };
     let access = plan::choose(snapshot, collection, &query, None, budget)?;
     let access = scan::in_id_order(snapshot, collection, access, budget)?;
     let mut source = scan::open(snapshot, collection, &access, None, None, budget)?;
@@ -303,12 +322,12 @@ pub fn distinct(
     snapshot: &Snapshot,
     collection: CollectionId,
     field: &Path,
-    filter: Arc<Filter>,
+    (filter, restriction): (Arc<Filter>, Option<Arc<Restriction>>),
     at: Option<u64>,
     budget: &Budget,
 ) -> Result<Vec<Bytes>> {
     let mut values = BTreeMap::new();
-    for found in stream(snapshot, collection, filter, at, budget)? {
+    for found in stream(snapshot, collection, filter, restriction, at, budget)? {
         let row = found?.row;
         let mut add = |value: Raw<'_>| -> Result<()> {
             let key = crate::value::key::encode(value);

@@ -145,7 +145,11 @@ impl Source<'_> {
             if let Some(sort) = self.sort {
                 sort.write_key(row.body(), &mut key)?;
             }
-            return Ok(Some(FoundRow { row, place: Place { key, id_key: id_key.to_vec() } }));
+            return Ok(Some(FoundRow {
+                row,
+                place: Place { key, id_key: id_key.to_vec() },
+                shown: None,
+            }));
         }
     }
 

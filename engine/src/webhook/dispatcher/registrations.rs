@@ -186,5 +186,6 @@ fn disabling(registration: &Registration, reason: &'static str, vault: Arc<Vault
         ],
         actor: Arc::from(ACTOR),
         request: None,
+        guard: None,
     }
 }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::support::{Bench, json, put};
 use crate::event::Event;
+use crate::restrict::Visibility;
 use crate::value::Raw;
 use crate::webhook::{ReplayRequest, Sight};
 
@@ -28,9 +29,12 @@ impl Hidden {
 }
 
 impl Sight for Hidden {
-    fn may_see(&self, owner: &str, event: &Event<'_>) -> bool {
+    fn visibility(&self, owner: &str, event: &Event<'_>) -> Visibility {
         assert_eq!(owner, "test");
-        !self.collections.lock().contains(event.collection)
+        if self.collections.lock().contains(event.collection) {
+            return Visibility::Nothing;
+        }
+        Visibility::Everything
     }
 
     fn standing(&self, _owner: &str) -> Option<u64> {
