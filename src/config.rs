@@ -3,6 +3,7 @@
 //! Guarantees: an unknown key is an error that names it and its source; `Config::validate` refuses nonsense by key;
 //! `Debug` shows no secret. `config.default.toml`, compiled in, documents every key with its unit and default.
 
+mod auth;
 mod field;
 mod quantity;
 mod source;
@@ -46,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) collections: Collections,
     /// What is materialized from the log.
     pub(crate) views: Views,
+    /// People and their sessions.
+    pub(crate) auth: auth::Auth,
     /// Secrets at rest.
     pub(crate) security: Security,
     /// Deliveries to receivers.

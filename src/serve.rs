@@ -81,9 +81,10 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
             "server.root_key is shorter than {ROOT_KEY_SHORT} characters; it can be guessed"
         );
     }
-    let access = Access::new(root_key, Arc::clone(&clock));
     let fs = SystemFileSystem::shared();
     let webhooks = crate::deliveries::registry(config, Arc::clone(&fs), Arc::clone(&clock))?;
+    let vault = Arc::clone(webhooks.vault());
+    let access = Access::new(root_key, Arc::clone(&clock), vault, config.auth.options());
     let mut followers = access.followers();
     followers.push(Arc::clone(&webhooks) as _);
     if config.log.durability == Durability::Relaxed {
@@ -95,6 +96,7 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
     let components = Components { fs, clock, tasks: tasks.clone(), followers };
     let opened = tasks.blocking(move || Engine::open(settings, components)).await;
     let engine = opened.context("opening the data directory panicked")??;
+    access.attach(&engine);
     let service =
         crate::deliveries::open(&engine, webhooks, access.sight(), &config.webhooks).await?;
     if let Some(key) = access.bootstrap(&engine).await? {

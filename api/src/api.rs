@@ -29,6 +29,7 @@ impl Api {
         options: ApiOptions,
     ) -> Self {
         native::remove_old_backups(engine.data());
+        access.attach(&engine);
         let app = App::new(engine, access, webhooks, options);
         let router = native::routes().into_router(app.clone());
         let service = Service::new(app.clone(), router);

@@ -24,7 +24,7 @@ mod stream;
 mod webhook_transport;
 
 pub use api::Api;
-pub use auth::Access;
+pub use auth::{Access, AccessOptions, SignUp};
 pub use options::ApiOptions;
 pub use server::load_tls;
 pub use service::Service;

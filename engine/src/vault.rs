@@ -127,6 +127,11 @@ impl Vault {
         write().map_err(|error| failed("write", &path, &error))
     }
 
+    /// A key for another purpose, made from the operator's key; the same as long as that stays the same.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, &self.key.0)
+    }
+
     /// Encrypts a secret of what `owner` names.
     pub fn seal(&self, secret: &str, owner: &str) -> String {
         let mut sealed = vec![0; NONCE_BYTES];

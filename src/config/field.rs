@@ -110,3 +110,12 @@ pub(super) fn none_when_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Optio
     let number = u64::deserialize(from)?;
     Ok((number != 0).then_some(number))
 }
+
+/// Texts, as a list or divided by commas.
+pub(super) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let text = |element| match element {
+        Element::Text(text) => text,
+        Element::Seconds(number) => number.to_string(),
+    };
+    Ok(Listed::deserialize(from)?.elements().into_iter().map(text).collect())
+}

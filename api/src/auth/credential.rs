@@ -7,9 +7,6 @@ use tokio_util::sync::CancellationToken;
 use super::grant::Grant;
 use super::key::KeyHash;
 
-/// The actor of a root key that comes from configuration.
-pub(crate) const ROOT: &str = "root";
-
 /// One key of a credential, compiled. A change of the credential makes a new one and retires this one.
 #[derive(Debug)]
 pub(crate) struct Credential {

@@ -6,8 +6,9 @@
 use headwater_engine::value::{Object, Raw, Value};
 use headwater_engine::{Error, Result};
 
-use super::grant::Grant;
+use super::grant::{Facts, Grant, GrantSource};
 use super::key::KeyHash;
+use headwater_engine::limits::Limits;
 
 /// A credential about to be stored.
 pub(crate) struct Draft {
@@ -64,7 +65,10 @@ pub(crate) fn read(body: Raw<'_>) -> Result<Stored> {
         keys.push(StoredKey { hash, until_ms: Some(until_ms) });
     }
     let expires_ms = body.get("expires_at").and_then(ms_of);
-    Ok(Stored { grant: Grant::compile(grant)?, expires_ms, keys })
+    let limits = Limits::for_stored_queries();
+    let source = GrantSource::parse(grant, &limits)?;
+    let grant = Grant::compile(&source, &[], &Facts::default(), &limits)?;
+    Ok(Stored { grant, expires_ms, keys })
 }
 
 /// The document after a rotation: a new key, and the old one until `until_ms`, if that is ahead of `now_ms`.

@@ -1,20 +1,29 @@
-//! Access: from what a request presents to the grant that its session holds.
+//! Access: from what a request presents to the principal, with its grant, that its session holds.
 //!
-//! Guarantees: keys are kept as hashes alone; a revoked or expired credential is refused at once, and its streams end.
-//! Leaves to others: enforcing the grant (the session), vendor forms of credentials (the access issue).
+//! Guarantees: keys are kept as hashes alone; what was revoked, has expired or was changed is noticed at once, and streams
+//! that rest on it look again.
+//! Leaves to others: enforcing the grant (the session).
 
 mod action;
 mod credential;
+mod directory;
 pub(crate) mod document;
+mod external;
 mod grant;
+mod identity;
 pub(crate) mod key;
+mod options;
 mod owners;
+mod people;
 mod presented;
+mod principal;
 mod registry;
+mod token;
 
 use std::sync::Arc;
 
 use headwater_engine::clock::SharedClock;
+use headwater_engine::vault::Vault;
 use headwater_engine::view::SystemFollower;
 use headwater_engine::webhook::Sight;
 use headwater_engine::{Engine, Result};
@@ -23,57 +32,67 @@ use http::request::Parts;
 use crate::error::ApiError;
 
 pub(crate) use action::Action;
-pub(crate) use credential::Credential;
-pub(crate) use grant::Grant;
+pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
+pub use options::{AccessOptions, SignUp};
+pub(crate) use presented::Presented;
+pub(crate) use principal::{Kind, Principal};
 pub(crate) use registry::{COLLECTION, shown};
 
-use owners::Owners;
-use registry::CredentialRegistry;
+use directory::Directory;
 
 /// Who may do what; made before the engine is opened, so that it can follow it.
 #[derive(Clone)]
 pub struct Access {
-    registry: Arc<CredentialRegistry>,
-    owners: Arc<Owners>,
+    directory: Arc<Directory>,
 }
 
 impl Access {
-    /// Access with the root key of the configuration, if there is one. Only its hash is kept.
-    pub fn new(root_key: Option<&str>, clock: SharedClock) -> Self {
-        let owners = Arc::new(Owners::new(Arc::clone(&clock)));
-        Self { registry: Arc::new(CredentialRegistry::new(root_key, clock)), owners }
+    /// Access with the root key of the configuration, if there is one (only its hash is kept), and the vault that holds the
+    /// operator's key.
+    pub fn new(
+        root_key: Option<&str>,
+        clock: SharedClock,
+        vault: Arc<Vault>,
+        options: AccessOptions,
+    ) -> Self {
+        Self { directory: Arc::new(Directory::new(root_key, clock, vault, options)) }
     }
 
     /// What has to follow the engine: goes into `Components::followers`.
     pub fn followers(&self) -> Vec<Arc<dyn SystemFollower>> {
-        vec![Arc::clone(&self.registry) as _, Arc::clone(&self.owners) as _]
+        self.directory.followers()
     }
 
-    /// What the credentials that registered webhooks may see as they stand: goes into the webhooks' options.
+    /// What those who registered webhooks may see as they stand: goes into the webhooks' options.
     pub fn sight(&self) -> Arc<dyn Sight> {
-        Arc::clone(&self.owners) as Arc<dyn Sight>
+        self.directory.sight()
     }
 
-    /// Makes a full-access key where nobody could do anything otherwise, and gives it, to be printed once.
+    /// Tells of the opened engine; before webhooks start, and before anybody is let in.
+    pub fn attach(&self, engine: &Engine) {
+        self.directory.attach(engine);
+    }
+
+    /// Makes what has to be there once: the unique indexes over users. Makes a full-access key where nobody could do
+    /// anything otherwise, and gives it, to be printed once.
     pub async fn bootstrap(&self, engine: &Engine) -> Result<Option<String>> {
-        if self.registry.has_any() {
+        self.attach(engine);
+        if self.directory.has_any() {
             return Ok(None);
         }
         crate::session::create_root_key(engine).await.map(Some)
     }
 
-    /// The credential of a request, if it presents a valid one.
-    pub(crate) fn authenticate(&self, parts: &Parts) -> Result<Arc<Credential>, ApiError> {
-        let Some(key) = presented::presented(parts)? else {
+    /// The principal of a request; refused where it presents no valid credential.
+    pub(crate) async fn authenticate(&self, parts: &Parts) -> Result<Arc<Principal>, ApiError> {
+        let Some(presented) = presented::presented(parts)? else {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
-        self.registry
-            .find(&key)
-            .ok_or_else(|| ApiError::unauthorized("the credential is unknown, revoked or expired"))
+        self.directory.find(presented).await
     }
 
-    /// A credential as it stands now; `None` once its key is revoked or expired.
-    pub(crate) fn current(&self, before: &Credential) -> Option<Arc<Credential>> {
-        self.registry.current(before)
+    /// A principal as it stands now; `None` once what it presented is revoked or expired.
+    pub(crate) async fn current(&self, before: &Principal) -> Option<Arc<Principal>> {
+        self.directory.find(before.presented.clone()).await.ok()
     }
 }

@@ -17,9 +17,9 @@ use headwater_engine::{Event, EventKind};
 use parking_lot::RwLock;
 
 use super::action::Action;
-use super::credential::ROOT;
 use super::document;
 use super::grant::Grant;
+use super::principal::ROOT;
 use super::registry::{COLLECTION, shown};
 
 /// The standing of whoever sees nothing.

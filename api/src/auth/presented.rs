@@ -1,9 +1,10 @@
 //! Where a request carries its credential, and which one that is.
 //!
-//! Guarantees: all the places are looked at; two places that say different things are refused.
-//! Leaves to others: Basic, JWT and sessions, which the access issue adds: they are answered as not valid.
+//! Guarantees: all the places are looked at; two places that say different things are refused. `Debug` shows no secret.
+//! Leaves to others: what a credential is worth (the directory).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -11,11 +12,41 @@ use http::request::Parts;
 
 use crate::error::ApiError;
 
+/// A credential as a request presents it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Presented {
+    /// An API key, a JWT or a session token: its text.
+    Token(String),
+    /// A name with a password.
+    Basic {
+        /// The name.
+        username: String,
+        /// The password.
+        password: String,
+    },
+    /// The cookie of a session.
+    Cookie(String),
+}
+
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token(_) => "Token",
+            Self::Basic { .. } => "Basic",
+            Self::Cookie(_) => "Cookie",
+        })
+    }
+}
+
 const KEY_HEADERS: [&str; 4] = ["x-apikey", "x-api-key", "api-key", "apikey"];
 const KEY_PARAMETERS: [&str; 2] = ["apikey", "jwt"];
 
 /// The credential that a request presents, if any.
-pub(crate) fn presented(parts: &Parts) -> Result<Option<Cow<'_, str>>, ApiError> {
+pub(crate) fn presented(parts: &Parts) -> Result<Option<Presented>, ApiError> {
+    Ok(token(parts)?.map(|text| Presented::Token(text.into_owned())))
+}
+
+fn token(parts: &Parts) -> Result<Option<Cow<'_, str>>, ApiError> {
     let mut found = from_authorization(&parts.headers)?.map(Cow::Borrowed);
     for name in KEY_HEADERS {
         for value in parts.headers.get_all(name) {
@@ -82,7 +113,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        presented(&parts).map(|found| found.map(Cow::into_owned))
+        token(&parts).map(|found| found.map(Cow::into_owned))
     }
 
     #[test]

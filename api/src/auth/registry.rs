@@ -13,10 +13,11 @@ use headwater_engine::view::SystemFollower;
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use super::credential::{Credential, ROOT};
+use super::credential::Credential;
 use super::document::{self, Stored, StoredKey};
 use super::grant::Grant;
 use super::key::{self, KeyHash};
+use super::principal::ROOT;
 
 /// The system collection of credentials.
 pub(crate) const COLLECTION: &str = "_credentials";

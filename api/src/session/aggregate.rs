@@ -42,7 +42,7 @@ impl Session {
         self.check(collection, Action::Read)?;
         let snapshot = Arc::new(self.engine.snapshot());
         self.number(&snapshot, collection)?;
-        let is_admin = self.credential.grant.is_full();
+        let is_admin = self.grant.is_full();
         let trust = if is_admin { Trust::Admin } else { Trust::Ordinary };
         let engine = self.engine.clone();
         let parse = move || compile(&engine, &pipeline, trust);

@@ -23,7 +23,7 @@ impl Session {
     ) -> Result<(Vec<Value>, Option<String>, u64), ApiError> {
         let after = cursor.map(cursor::name_of).transpose()?;
         let snapshot = self.engine.snapshot();
-        let grant = &self.credential.grant;
+        let grant = &self.grant;
         let mut entries = Vec::new();
         let mut last = None;
         for collection in snapshot.collections().iter() {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::collections::to_json;
 use super::{RequestKey, Session, cursor, target};
 use crate::auth::document::{self, Draft};
-use crate::auth::{COLLECTION, Grant, key, shown};
+use crate::auth::{COLLECTION, GrantSource, key, shown};
 use crate::error::ApiError;
 
 /// What is asked for a credential; absent members stay as they are.
@@ -45,7 +45,7 @@ impl Session {
     ) -> Result<Issued, ApiError> {
         self.full_access()?;
         let grant = asked.grant.unwrap_or_else(|| Value::Object(Object::new()));
-        Grant::compile(Raw::trusted(&grant.to_bytes()))?;
+        GrantSource::parse(Raw::trusted(&grant.to_bytes()), self.engine.limits())?;
         let new_key = key::generate(self.engine.clock());
         let draft = Draft {
             id: self.engine.new_id(),
@@ -100,7 +100,7 @@ impl Session {
     ) -> Result<(serde_json::Value, Committed), ApiError> {
         self.full_access()?;
         if let Some(grant) = &asked.grant {
-            Grant::compile(Raw::trusted(&grant.to_bytes()))?;
+            GrantSource::parse(Raw::trusted(&grant.to_bytes()), self.engine.limits())?;
         }
         let members: Vec<(&'static str, Value)> = [
             asked.label.map(|label| ("label", Value::String(label))),

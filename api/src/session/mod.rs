@@ -31,7 +31,7 @@ use headwater_engine::write::{Command, Committed, Operation, RequestIdentity};
 use headwater_engine::{Engine, Error, Result};
 use http::request::Parts;
 
-use crate::auth::{Action, Credential};
+use crate::auth::{Action, Grant, Principal};
 use crate::error::ApiError;
 use crate::extract::Parameters;
 use crate::state::App;
@@ -58,13 +58,14 @@ const FORGOTTEN_SOON_MS: u64 = 60_000;
 #[derive(Clone)]
 pub(crate) struct Session {
     engine: Engine,
-    credential: Arc<Credential>,
+    principal: Arc<Principal>,
+    grant: Arc<Grant>,
 }
 
 impl Session {
     /// Whether everything is allowed.
     pub(crate) fn full_access(&self) -> Result<(), ApiError> {
-        if self.credential.grant.is_full() {
+        if self.grant.is_full() {
             return Ok(());
         }
         Err(ApiError::forbidden("this needs a credential with full access"))
@@ -76,7 +77,7 @@ impl Session {
         if names::is_system(collection) {
             return self.check_system(collection, action);
         }
-        if self.credential.grant.allows(collection, action) {
+        if self.grant.allows(collection, action) {
             return Ok(());
         }
         let action = action.as_str();
@@ -86,7 +87,7 @@ impl Session {
 
     fn check_system(&self, collection: &str, action: Action) -> Result<(), ApiError> {
         let reading = matches!(action, Action::Read | Action::Subscribe);
-        if reading && self.credential.grant.is_full() {
+        if reading && self.grant.is_full() {
             return Ok(());
         }
         let message = format!("`{collection}` belongs to the system");
@@ -96,7 +97,7 @@ impl Session {
 
     /// Checks an action that belongs to no collection: custom events.
     pub(crate) fn check_outside(&self, action: Action) -> Result<(), ApiError> {
-        if self.credential.grant.allows_outside(action) {
+        if self.grant.allows_outside(action) {
             return Ok(());
         }
         let action = action.as_str();
@@ -106,7 +107,7 @@ impl Session {
 
     /// Checks that an action is allowed somewhere.
     pub(crate) fn check_somewhere(&self, action: Action) -> Result<(), ApiError> {
-        if self.credential.grant.allows_somewhere(action) {
+        if self.grant.allows_somewhere(action) {
             return Ok(());
         }
         let action = action.as_str();
@@ -132,8 +133,8 @@ impl Session {
     }
 
     /// Who the caller is.
-    pub(crate) fn credential(&self) -> &Arc<Credential> {
-        &self.credential
+    pub(crate) fn principal(&self) -> &Arc<Principal> {
+        &self.principal
     }
 
     /// Commits operations that were checked.
@@ -144,7 +145,7 @@ impl Session {
     ) -> Result<Committed> {
         let request =
             key.map(|(key, digest)| RequestIdentity { key: self.request_key(&key), digest });
-        let actor = Arc::clone(&self.credential.id);
+        let actor = Arc::clone(&self.principal.id);
         self.engine.write(Command { operations, actor, request, guard: None }).await
     }
 
@@ -164,7 +165,7 @@ impl Session {
     }
 
     fn request_key(&self, key: &str) -> String {
-        format!("{}\n{key}", self.credential.id)
+        format!("{}\n{key}", self.principal.id)
     }
 }
 
@@ -172,8 +173,9 @@ impl FromRequestParts<App> for Session {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let credential = app.access.authenticate(parts)?;
-        let session = Self { engine: app.engine.clone(), credential };
+        let principal = app.access.authenticate(parts).await?;
+        let grant = Arc::clone(&principal.grant);
+        let session = Self { engine: app.engine.clone(), principal, grant };
         if let Some(position) = awaited_position(parts)? {
             session.engine.wait_for(position).await?;
         }

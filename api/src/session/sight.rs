@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use headwater_engine::{Event, EventKind};
 
-use crate::auth::{Action, Credential};
+use crate::auth::{Action, Principal};
 
 /// The eyes of one credential.
 #[derive(Clone)]
-pub(crate) struct Sight(Arc<Credential>);
+pub(crate) struct Sight(Arc<Principal>);
 
 impl Sight {
     /// What `credential` sees.
-    pub(crate) fn of(credential: Arc<Credential>) -> Self {
-        Self(credential)
+    pub(crate) fn of(principal: Arc<Principal>) -> Self {
+        Self(principal)
     }
 
     /// Whether an event may be shown.
@@ -32,7 +32,7 @@ impl Sight {
     }
 
     /// The credential behind it.
-    pub(crate) fn credential(&self) -> &Arc<Credential> {
+    pub(crate) fn principal(&self) -> &Arc<Principal> {
         &self.0
     }
 }

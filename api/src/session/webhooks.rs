@@ -35,7 +35,7 @@ impl Session {
         request: Option<RequestKey>,
     ) -> Result<Registered, ApiError> {
         let vault = service.registry().vault();
-        let owner = &self.credential.id;
+        let owner = &self.principal.id;
         let registration = Registration::create(&self.engine, Raw::trusted(given), owner)?;
         self.check_scope(&registration, Action::Settings)?;
         self.check_sight(&registration)?;

@@ -92,7 +92,7 @@ impl EventStream {
             State::Open => {}
         }
         loop {
-            if let Err(reason) = self.look() {
+            if let Err(reason) = self.look().await {
                 return Some(self.closed(reason));
             }
             if self.batch.is_some() {
@@ -133,7 +133,7 @@ impl EventStream {
             Ok(None) => {}
             Err(error) => return Step::Failed(error),
         }
-        let retired = self.query.sight.credential().retired.clone();
+        let retired = self.query.sight.principal().retired.clone();
         let (wait, silence) = self.patience();
         tokio::select! {
             biased;
@@ -150,7 +150,7 @@ impl EventStream {
     /// How long to wait for events, and what to do then: break the silence, or look at the credential that ends.
     fn patience(&self) -> (Duration, Step) {
         let silence = self.silence_left();
-        let Some(end) = self.query.sight.credential().expires_ms else {
+        let Some(end) = self.query.sight.principal().expires_ms else {
             return (silence, Step::Silence);
         };
         let left = Duration::from_millis(end.saturating_sub(self.app.engine.clock().now_ms()));
@@ -163,8 +163,8 @@ impl EventStream {
     }
 
     /// Looks at the credential again if it changed or may have ended; the error is why the stream closes.
-    fn look(&mut self) -> Result<(), &'static str> {
-        let credential = self.query.sight.credential();
+    async fn look(&mut self) -> Result<(), &'static str> {
+        let credential = self.query.sight.principal();
         let expires = credential.expires_ms.is_some();
         if expires && credential.expired(self.app.engine.clock().now_ms()) {
             return Err("credential_expired");
@@ -172,7 +172,7 @@ impl EventStream {
         if !credential.retired.is_cancelled() {
             return Ok(());
         }
-        let now = self.app.access.current(credential).ok_or("credential_revoked")?;
+        let now = self.app.access.current(credential).await.ok_or("credential_revoked")?;
         let asked = &self.query.filter.collections;
         let allowed = match asked.is_empty() {
             true => now.grant.allows_somewhere(Action::Subscribe),

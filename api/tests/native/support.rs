@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::StreamExt;
-use headwater_api::{Access, Api, ApiOptions};
+use headwater_api::{Access, AccessOptions, Api, ApiOptions};
 use headwater_engine::clock::SystemClock;
 use headwater_engine::fs::SystemFileSystem;
 use headwater_engine::limits::Limits;
@@ -52,7 +52,9 @@ impl Answer {
 
 fn open(dir: &std::path::Path, limits: &Limits) -> (Api, Engine) {
     let clock = SystemClock::shared();
-    let access = Access::new(Some(ROOT), clock.clone());
+    let vault =
+        Vault::open(&dir.join("data"), None, SystemFileSystem::shared(), clock.clone()).unwrap();
+    let access = Access::new(Some(ROOT), clock.clone(), vault.clone(), AccessOptions::default());
     let settings = Settings {
         data: dir.join("data"),
         log: LogOptions { segment_bytes: 1 << 20, ..LogOptions::default() },
@@ -68,8 +70,6 @@ fn open(dir: &std::path::Path, limits: &Limits) -> (Api, Engine) {
         tasks: Tasks::new(tokio::runtime::Handle::current()),
         followers: access.followers(),
     };
-    let (fs, clock) = (components.fs.clone(), components.clock.clone());
-    let vault = Vault::open(&settings.data, None, fs, clock).unwrap();
     let webhooks = Registry::shared(vault);
     let mut components = components;
     components.followers.push(webhooks.clone());
@@ -77,6 +77,7 @@ fn open(dir: &std::path::Path, limits: &Limits) -> (Api, Engine) {
     let opening =
         || WebhookService::open(engine.clone(), webhooks, Arc::new(Nowhere), Options::default());
     let service = tokio::task::block_in_place(opening).unwrap();
+    access.attach(&engine);
     service.start().unwrap();
     let options = ApiOptions { heartbeat: Duration::from_millis(200), ..ApiOptions::default() };
     (Api::new(engine.clone(), access, service, options), engine)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use headwater_api::{Access, Api, ApiOptions};
+use headwater_api::{Access, AccessOptions, Api, ApiOptions};
 use headwater_engine::clock::SystemClock;
 use headwater_engine::fs::SystemFileSystem;
 use headwater_engine::limits::Limits;
@@ -70,8 +70,9 @@ impl Stack {
 
     fn open_blocking(data: &Path) -> Result<Self> {
         let (clock, fs) = (SystemClock::shared(), SystemFileSystem::shared());
-        let access = Access::new(Some(ROOT), clock.clone());
         let vault = Vault::open(data, None, fs.clone(), clock.clone())?;
+        let access =
+            Access::new(Some(ROOT), clock.clone(), vault.clone(), AccessOptions::default());
         let registry = Registry::shared(vault);
         let mut followers = access.followers();
         followers.push(Arc::clone(&registry) as _);
@@ -91,6 +92,7 @@ impl Stack {
         let transport = Arc::clone(&receiver) as Arc<dyn Transport>;
         let service = WebhookService::open(engine.clone(), registry, transport, options);
         let service = service.inspect_err(|_| close(&engine))?;
+        access.attach(&engine);
         service.start()?;
         let api = Api::new(engine.clone(), access, service, ApiOptions::default());
         Ok(Self { api, engine, receiver })

@@ -144,7 +144,7 @@ async fn erase(State(app): State<App>, session: Session, payload: Payload) -> Ap
     }
     let id = body.get("id").ok_or_else(|| invalid("id", "given"))?;
     let id = id_from_raw(id, payload.id_rule(), app.engine.limits())?;
-    let actor = session.credential().id.clone();
+    let actor = session.principal().id.clone();
     let engine = app.engine.clone();
     let erased = blocking(&app.engine, move || engine.erase(&collection, &id, &actor)).await?;
     let body = json!({"erased_events": erased.events, "position": erased.position});

@@ -87,7 +87,7 @@ fn filter(session: &Session, parameters: &Parameters) -> ApiResult<EventFilter> 
         })?;
         kinds.insert(kind);
     }
-    let system = session.credential().grant.is_full();
+    let system = session.principal().grant.is_full();
     let body = body_filter(session, parameters)?;
     Ok(EventFilter { collections, kinds, channels, body, system })
 }
@@ -127,7 +127,7 @@ async fn stream(
     let start = start_of(&wanted, epoch, engine.log().first_position(), Start::Latest)?;
     let from = position_of(engine, start).await?;
     let subscription = engine.subscribe(Start::After(from))?;
-    let credential = session.credential();
+    let credential = session.principal();
     let follower = Follower {
         actor: credential.id.clone(),
         from,
@@ -177,7 +177,7 @@ async fn events_page(
     let last = end(engine, parameters.get("to"), newest).await?;
     let limit = parameters.limit()?;
     let from = position_of(engine, start).await?;
-    let sight = Sight::of(session.credential().clone());
+    let sight = Sight::of(session.principal().clone());
     let query = PageQuery { from, to: last, limit, filter, sight, format };
     let EventPage { events, next } = page(engine, query).await?;
     let mut out = Vec::with_capacity(events.len() + 96);

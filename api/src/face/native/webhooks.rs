@@ -183,7 +183,7 @@ async fn rotate_secret(
     Path(id): Path<String>,
 ) -> ApiResult {
     session.webhook(&app.webhooks, &id)?;
-    let secret = app.webhooks.rotate_secret(&id, &session.credential().id).await?;
+    let secret = app.webhooks.rotate_secret(&id, &session.principal().id).await?;
     let body = json!({"secret": secret.reveal()});
     Ok(reply::value(StatusCode::OK, app.engine.position(), &body))
 }
