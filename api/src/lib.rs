@@ -7,6 +7,7 @@
 //! [`Access::bootstrap`], [`Api::new`], [`Api::serve`]. Stopping: [`Api::stop`], then the engine, then its tasks.
 
 mod api;
+mod audit;
 mod auth;
 mod error;
 mod extract;

@@ -1,23 +1,55 @@
-//! The table of routes: the router and the OpenAPI document are both made from it.
+//! The authorization table: every route with what it needs. The router, the check before each handler, the OpenAPI document
+//! and the tests of access are all made from it.
 //!
-//! Guarantees: a route says what it needs, and is served and described, or it does not exist.
+//! Guarantees: a route says what it needs, and is served and described, or it does not exist. What it needs is checked when
+//! the session is made, before a body is read; a handler that takes no session can reach no data.
 
 use axum::Router;
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 
+use crate::auth::{Acl, Action};
 use crate::service::{no_method, no_route};
 use crate::state::App;
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// Nothing: health and OpenAPI.
+    /// Nothing: health, OpenAPI, logging in.
     Nothing,
-    /// A credential that allows the action on the collection named.
-    Action(&'static str),
+    /// A credential; whose it is decides what is answered.
+    Credential,
+    /// A credential that allows the action on the collection in the path, and one of the kinds of requests.
+    Collection(Action, &'static [Acl]),
+    /// A credential that allows the action on what the request names, and one of the kinds of requests.
+    Somewhere(Action, &'static [Acl]),
+    /// A credential that allows what each operation of the request does.
+    Operations(&'static [Acl]),
     /// Full access.
     FullAccess,
+}
+
+impl Needs {
+    /// In words, for the OpenAPI document.
+    pub(crate) fn describe(self) -> String {
+        match self {
+            Self::Nothing => "nothing".to_owned(),
+            Self::Credential => "a credential".to_owned(),
+            Self::Collection(action, _) => action.as_str().to_owned(),
+            Self::Somewhere(action, _) => format!("{} on what it names", action.as_str()),
+            Self::Operations(_) => "create, update or delete, as the operations do".to_owned(),
+            Self::FullAccess => "full access".to_owned(),
+        }
+    }
+
+    /// The kinds of requests of which one must be open; none: it does not matter.
+    pub(crate) fn acls(self) -> &'static [Acl] {
+        match self {
+            Self::Collection(_, acls) | Self::Somewhere(_, acls) | Self::Operations(acls) => acls,
+            Self::Nothing | Self::Credential | Self::FullAccess => &[],
+        }
+    }
 }
 
 /// One route: a method on a path.
@@ -62,8 +94,9 @@ impl Routes {
             "delete" => MethodFilter::DELETE,
             _ => MethodFilter::POST,
         };
-        self.table.push(Route { method, path, needs });
-        self.router = self.router.route(path, on(filter, handler));
+        let route = Route { method, path, needs };
+        self.table.push(route);
+        self.router = self.router.route(path, on(filter, Gated { route, handler }));
         self
     }
 
@@ -82,5 +115,24 @@ impl Routes {
     /// The router over the application.
     pub(crate) fn into_router(self, app: App) -> Router {
         self.router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(app)
+    }
+}
+
+/// A handler behind its entry of the table: the session that it takes finds the entry among the request's extensions.
+#[derive(Clone)]
+struct Gated<H> {
+    route: Route,
+    handler: H,
+}
+
+impl<H, T> Handler<T, App> for Gated<H>
+where
+    H: Handler<T, App>,
+{
+    type Future = H::Future;
+
+    fn call(self, mut request: Request, app: App) -> Self::Future {
+        request.extensions_mut().insert(self.route);
+        self.handler.call(request, app)
     }
 }

@@ -6,6 +6,7 @@ use headwater_engine::Engine;
 use headwater_engine::webhook::WebhookService;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Audit;
 use crate::auth::Access;
 use crate::figures::Figures;
 use crate::jobs::Jobs;
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     /// Deliveries to webhooks.
     pub(crate) webhooks: WebhookService,
+    /// The audit trail.
+    pub(crate) audit: Arc<Audit>,
     /// Settings.
     pub(crate) options: ApiOptions,
     /// Counters of requests.
@@ -45,6 +48,7 @@ impl App {
         options: ApiOptions,
     ) -> Self {
         Self(Arc::new(Shared {
+            audit: Audit::start(&engine),
             engine,
             access,
             webhooks,

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use headwater_engine::event_json::{self, ValueWriter};
 use headwater_engine::limits::Limits;
+use headwater_engine::restrict::Seen;
 use headwater_engine::value::document::IdRule;
 use headwater_engine::value::json::Parsed;
 use headwater_engine::value::{Raw, ejson, json};
@@ -47,9 +48,9 @@ impl Format {
         self.value_writer()(raw, out);
     }
 
-    /// Writes an event as one line; its envelope is plain JSON in either dialect.
-    pub(crate) fn write_event(self, event: &Event<'_>, out: &mut Vec<u8>) {
-        event_json::write_with(event, out, self.value_writer());
+    /// Writes what is seen of an event as one line; its envelope is plain JSON in either dialect.
+    pub(crate) fn write_event(self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) {
+        event_json::write_seen(event, seen, out, self.value_writer());
     }
 
     fn value_writer(self) -> ValueWriter {

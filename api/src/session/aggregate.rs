@@ -39,7 +39,8 @@ impl Session {
         (pipeline, at): (Vec<u8>, At),
         key: Option<RequestKey>,
     ) -> Result<Aggregated, ApiError> {
-        self.check(collection, Action::Read)?;
+        let is_search = asked::searches(Raw::trusted(&pipeline));
+        let action = self.check_query(collection, is_search)?;
         let snapshot = Arc::new(self.engine.snapshot());
         self.number(&snapshot, collection)?;
         let is_admin = self.grant.is_full();
@@ -48,7 +49,7 @@ impl Session {
         let parse = move || compile(&engine, &pipeline, trust);
         let pipeline = blocking(&self.engine, parse).await?;
         for other in pipeline.collections() {
-            self.check(&other, Action::Read)?;
+            self.check_query(&other, is_search)?;
         }
         let output = pipeline.output().cloned();
         if let Some(output) = &output {
@@ -59,10 +60,10 @@ impl Session {
                 return Ok(Aggregated { values: Vec::new(), position, repeated });
             }
         }
-        let (engine, name) = (self.engine.clone(), collection.to_owned());
+        let (session, name) = (self.clone(), collection.to_owned());
         let work = move |budget: &Arc<Budget>| {
-            let at = at.resolve(&engine, &snapshot)?;
-            let values = aggregate(&engine, &snapshot, (&name, at), &pipeline, budget)?;
+            let at = at.resolve(&session.engine, &snapshot)?;
+            let values = session.run_pipeline(&snapshot, (&name, at, action), &pipeline, budget)?;
             let position = at.unwrap_or_else(|| snapshot.position());
             Ok(Aggregated { values, position, repeated: false })
         };
@@ -80,7 +81,9 @@ impl Session {
         (field, filter): (&str, Vec<u8>),
         at: At,
     ) -> Result<Aggregated, ApiError> {
-        self.check(collection, Action::Read)?;
+        let is_search = asked::searches(Raw::trusted(&filter));
+        let action = self.check_query(collection, is_search)?;
+        let restriction = self.restriction(collection, action);
         if field.split('.').any(|part| part.is_empty() || part.starts_with('$')) {
             let message = format!("`{field}` is not the path of a field");
             return Err(ApiError::bad_request("invalid_field", message).with("field", field));
@@ -114,34 +117,44 @@ fn compile(engine: &Engine, pipeline: &[u8], trust: Trust) -> Result<Pipeline> {
     Pipeline::parse(Raw::trusted(pipeline), &asked::context(engine, trust))
 }
 
-fn aggregate(
-    engine: &Engine,
-    snapshot: &Arc<Snapshot>,
-    (collection, at): (&str, Option<u64>),
-    pipeline: &Pipeline,
-    budget: &Arc<Budget>,
-) -> Result<Vec<Bytes>> {
-    let own = SnapshotCollections::new(
-        Arc::clone(snapshot),
-        at,
-        engine.limits().clone(),
-        Arc::clone(budget),
-        engine.data().to_owned(),
-    );
-    let now_ms = i64::try_from(engine.clock().now_ms()).unwrap_or(i64::MAX);
-    let own = Arc::new(own.now(now_ms));
-    let max = engine.limits().batch_documents as usize;
-    let is_written = pipeline.output().is_some();
-    let mut values = Vec::new();
-    over::aggregate(pipeline, &own, collection, &mut |document| {
-        budget.take_result(document.len())?;
-        if is_written && values.len() >= max {
-            let message =
-                format!("the pipeline writes more than {max} documents (limits.batch_documents)");
-            return Err(Error::limit("limits.batch_documents", max as u64, message));
+impl Session {
+    /// The result of a pipeline over what the caller may see.
+    fn run_pipeline(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        (collection, at, action): (&str, Option<u64>, Action),
+        pipeline: &Pipeline,
+        budget: &Arc<Budget>,
+    ) -> Result<Vec<Bytes>> {
+        let engine = &self.engine;
+        let own = SnapshotCollections::new(
+            Arc::clone(snapshot),
+            at,
+            engine.limits().clone(),
+            Arc::clone(budget),
+            engine.data().to_owned(),
+        );
+        let now_ms = i64::try_from(engine.clock().now_ms()).unwrap_or(i64::MAX);
+        let mut own = own.now(now_ms);
+        if !self.grant.is_full() {
+            let grant = Arc::clone(&self.grant);
+            own = own.restricted(Arc::new(move |name: &str| grant.restriction(name, action)));
         }
-        values.push(document.clone());
-        Ok(())
-    })?;
-    Ok(values)
+        let own = Arc::new(own);
+        let max = engine.limits().batch_documents as usize;
+        let is_written = pipeline.output().is_some();
+        let mut values = Vec::new();
+        over::aggregate(pipeline, &own, collection, &mut |document| {
+            budget.take_result(document.len())?;
+            if is_written && values.len() >= max {
+                let message = format!(
+                    "the pipeline writes more than {max} documents (limits.batch_documents)"
+                );
+                return Err(Error::limit("limits.batch_documents", max as u64, message));
+            }
+            values.push(document.clone());
+            Ok(())
+        })?;
+        Ok(values)
+    }
 }

@@ -69,6 +69,11 @@ impl Asked {
         self.filter.is_none() && self.sort.is_none() && self.projection.is_none()
     }
 
+    /// Whether it searches text.
+    pub(super) fn is_search(&self) -> bool {
+        self.filter.as_deref().is_some_and(|filter| searches(Raw::trusted(filter)))
+    }
+
     /// Whether one document of it takes little time.
     pub(super) fn is_light(&self) -> bool {
         let filter = self.filter.as_deref().is_none_or(is_light);
@@ -143,6 +148,14 @@ pub(crate) fn ids_read(part: Raw<'_>, format: Format) -> Cow<'_, [u8]> {
 /// Whether looking at one document with a filter takes little time.
 pub(super) fn is_light(filter: &[u8]) -> bool {
     filter.len() <= LIGHT_BYTES && has_light_parts(Raw::trusted(filter))
+}
+
+/// Whether a `$text` stands anywhere in a filter or pipeline.
+pub(super) fn searches(part: Raw<'_>) -> bool {
+    if let Some(mut elements) = part.as_array() {
+        return elements.any(searches);
+    }
+    part.object_iter().any(|(name, value)| name == "$text" || searches(value))
 }
 
 fn has_light_parts(part: Raw<'_>) -> bool {

@@ -3,11 +3,18 @@
 //! Guarantees: what is counted comes from the outcomes alone, so that a repetition under an idempotency key is counted
 //! as the first time was.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use headwater_engine::query::find::FoundRow;
+use headwater_engine::restrict::Restriction;
 use headwater_engine::value::{Raw, document};
-use headwater_engine::write::{Committed, DocumentId, Effect};
+use headwater_engine::write::{Committed, DocumentId, Effect, Touch};
 use headwater_engine::{Engine, Error, ErrorKind, Result};
+
+use super::{Session, asked};
+use crate::auth::Action;
+use crate::error::ApiError;
 
 /// How often a write of one document is tried that others change at the same time.
 pub(super) const ATTEMPTS: usize = 10;
@@ -50,6 +57,31 @@ impl Affected {
             }
         }
         affected
+    }
+}
+
+impl Session {
+    /// Among which documents a write by filter chooses: those that the caller may see and touch. A filter tells what is in
+    /// documents, so it needs the right to read, unless it is by `_id` alone.
+    pub(super) fn choice(
+        &self,
+        collection: &str,
+        filter: &[u8],
+        touch: Touch,
+    ) -> Result<Option<Arc<Restriction>>, ApiError> {
+        let filter = Raw::trusted(filter);
+        let by_id_alone = filter.object_iter().all(|(name, _)| name == document::ID);
+        if !by_id_alone {
+            self.check_query(collection, asked::searches(filter))?;
+        }
+        if self.grant.is_full() || !self.grant.is_guarded(collection) {
+            return Ok(None);
+        }
+        let reads = self.grant.allows(collection, Action::Read);
+        let seen = self.grant.restriction(collection, Action::Read).filter(|_| reads);
+        let fields = seen.and_then(|seen| seen.fields.clone());
+        let filter = self.grant.choosable(collection, touch);
+        Ok(Some(Arc::new(Restriction { filter, fields })))
     }
 }
 

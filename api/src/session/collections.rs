@@ -34,10 +34,8 @@ impl Session {
             if entries.len() == limit {
                 return Ok((entries, last, snapshot.position()));
             }
-            let counters = snapshot.counters(collection.number)?;
-            entries.push(json!({
-                "name": *collection.name, "count": counters.count, "bytes": counters.bytes,
-            }));
+            let (count, bytes) = self.size(&snapshot, &collection)?;
+            entries.push(json!({"name": *collection.name, "count": count, "bytes": bytes}));
             last = Some(cursor::of_name(&collection.name));
         }
         Ok((entries, None, snapshot.position()))
@@ -55,7 +53,7 @@ impl Session {
             let message = format!("there is no collection `{name}`");
             ApiError::not_found("collection_not_found", message)
         })?;
-        Ok((description(&snapshot, &collection)?, snapshot.position()))
+        Ok((self.description(&snapshot, &collection)?, snapshot.position()))
     }
 
     /// Defines a collection; `definition` is an encoded object.
@@ -88,25 +86,41 @@ impl Session {
     }
 }
 
-fn description(snapshot: &Snapshot, collection: &Collection) -> Result<Value> {
-    let counters = snapshot.counters(collection.number)?;
-    let definition = Raw::trusted(&collection.definition);
-    let indexes = snapshot.indexes().of(collection.number).iter();
-    let indexes: serde_json::Map<String, Value> =
-        indexes.map(|index| (index.name.to_string(), describe_index(index))).collect();
-    let member = |name: &str, otherwise: Value| match definition.get(name) {
-        Some(value) => to_json(value),
-        None => otherwise,
-    };
-    Ok(json!({
-        "name": *collection.name,
-        "count": counters.count,
-        "bytes": counters.bytes,
-        "schema": member("schema", Value::Null),
-        "fields": member("fields", json!({})),
-        "options": member("options", json!({})),
-        "indexes": indexes,
-    }))
+impl Session {
+    /// How many documents a collection has and their bytes; null for who does not see all of them.
+    fn size(&self, snapshot: &Snapshot, collection: &Collection) -> Result<(Value, Value)> {
+        if self.restriction(&collection.name, Action::Read).is_some() {
+            return Ok((Value::Null, Value::Null));
+        }
+        let counters = snapshot.counters(collection.number)?;
+        Ok((json!(counters.count), json!(counters.bytes)))
+    }
+
+    /// A collection as the caller may see it: what names fields only where none is hidden.
+    fn description(&self, snapshot: &Snapshot, collection: &Collection) -> Result<Value> {
+        let (count, bytes) = self.size(snapshot, collection)?;
+        let restriction = self.restriction(&collection.name, Action::Read);
+        let hides_fields = restriction.is_some_and(|restriction| restriction.fields.is_some());
+        let definition = Raw::trusted(&collection.definition);
+        let indexes = snapshot.indexes().of(collection.number).iter();
+        let indexes: serde_json::Map<String, Value> = indexes
+            .filter(|index| self.sees_index(&collection.name, index))
+            .map(|index| (index.name.to_string(), describe_index(index)))
+            .collect();
+        let member = |name: &str, otherwise: Value| match definition.get(name) {
+            Some(value) if !hides_fields => to_json(value),
+            _ => otherwise,
+        };
+        Ok(json!({
+            "name": *collection.name,
+            "count": count,
+            "bytes": bytes,
+            "schema": member("schema", Value::Null),
+            "fields": member("fields", json!({})),
+            "options": member("options", json!({})),
+            "indexes": indexes,
+        }))
+    }
 }
 
 /// A value as plain JSON.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use headwater_engine::query::Budget;
 use headwater_engine::query::find;
+use headwater_engine::restrict::Restriction;
 use headwater_engine::view::{CollectionId, Snapshot};
-use headwater_engine::write::Operation;
+use headwater_engine::write::{Operation, Touch};
 use headwater_engine::{Engine, Result};
 
 use super::by_filter::{ATTEMPTS, Affected, came_in_between, check_count, contended, id_of};
@@ -26,6 +27,7 @@ impl Session {
         key: Option<RequestKey>,
     ) -> Result<Affected, ApiError> {
         self.check(collection, Action::Delete)?;
+        let restriction = self.choice(collection, &filter, Touch::Delete)?;
         if let Some(committed) = self.answered_before(key.as_ref()).await? {
             return Ok(Affected::of(&committed));
         }
@@ -36,9 +38,10 @@ impl Session {
             let number = self.number(&snapshot, collection)?;
             let (engine, name, filter) =
                 (self.engine.clone(), Arc::clone(&name), Arc::clone(&filter));
+            let restriction = restriction.clone();
             let plan = move |budget: &Arc<Budget>| {
                 let planner = Planner { engine: &engine, snapshot: &snapshot, number, multi };
-                planner.operations(&name, &filter, budget)
+                planner.operations(&name, (&filter, restriction.clone()), budget)
             };
             let operations = run(&self.engine, size, plan).await?;
             match self.commit(operations, key.clone()).await {
@@ -62,13 +65,14 @@ impl Planner<'_> {
     fn operations(
         &self,
         collection: &Arc<str>,
-        filter: &[u8],
+        (filter, restriction): (&[u8], Option<Arc<Restriction>>),
         budget: &Budget,
     ) -> Result<Vec<Operation>> {
         let filter = asked::filter(Some(filter), self.engine, self.snapshot, self.number)?;
         let mut operations = Vec::new();
         let Some(number) = self.number else { return Ok(operations) };
-        for found in find::stream(self.snapshot, number, Arc::clone(&filter), None, None, budget)? {
+        let asked = Arc::clone(&filter);
+        for found in find::stream(self.snapshot, number, asked, restriction, None, budget)? {
             check_count(self.engine, operations.len())?;
             let found = found?;
             // One document is held to the version that matched: if it changed, the next look decides.

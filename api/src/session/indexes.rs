@@ -47,7 +47,10 @@ impl Session {
         let number = self.number(&snapshot, collection)?;
         let indexes = number.map(|number| snapshot.indexes().of(number)).unwrap_or_default();
         let passed = |index: &Index| after.as_deref().is_some_and(|after| &*index.name <= after);
-        let rest: Vec<_> = indexes.iter().filter(|index| !passed(index)).collect();
+        let rest: Vec<_> = indexes
+            .iter()
+            .filter(|index| !passed(index) && self.sees_index(collection, index))
+            .collect();
         let page = &rest[..rest.len().min(limit)];
         let next =
             page.last().filter(|_| rest.len() > limit).map(|last| cursor::of_name(&last.name));
@@ -58,6 +61,7 @@ impl Session {
     pub(crate) fn index(&self, collection: &str, name: &str) -> Result<(Value, u64), ApiError> {
         self.check(collection, Action::Read)?;
         let index = find(&self.engine, collection, name);
+        let index = index.filter(|index| self.sees_index(collection, index));
         let index = index.ok_or_else(|| no_index(collection, name))?;
         Ok((describe(&index), self.engine.position()))
     }
@@ -118,6 +122,19 @@ impl Session {
         let operation =
             Operation::DropIndex { collection: Arc::from(collection), name: Arc::from(name) };
         Ok(self.commit(vec![operation], key).await?)
+    }
+
+    /// Whether an index names no field that is hidden from the caller.
+    pub(super) fn sees_index(&self, collection: &str, index: &Index) -> bool {
+        let restriction = self.restriction(collection, Action::Read);
+        let Some(fields) = restriction.and_then(|restriction| restriction.fields.clone()) else {
+            return true;
+        };
+        let members = index.definition.members.to_bytes();
+        let members = Raw::trusted(&members);
+        let keys = members.get("keys").into_iter().flat_map(Raw::object_iter);
+        let is_partial = members.get("partial_filter").is_some_and(|filter| !filter.is_null());
+        !is_partial && keys.into_iter().all(|(path, _)| fields.shows_all_of(path))
     }
 
     /// Starts to build an index; why it failed, if it did so within [`WAIT`].

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use headwater_engine::query::Budget;
 use headwater_engine::query::find::{self, Place, Plan, Query};
+use headwater_engine::restrict::Restriction;
 use headwater_engine::view::{CollectionId, Snapshot, Window};
 use headwater_engine::{Engine, Error, Result};
 
@@ -57,23 +58,39 @@ pub(crate) struct Listing {
 }
 
 impl Session {
+    /// Checks that a collection may be queried; the action that it is.
+    pub(super) fn check_query(
+        &self,
+        collection: &str,
+        is_search: bool,
+    ) -> Result<Action, ApiError> {
+        self.check(collection, Action::Read)?;
+        if !is_search {
+            return Ok(Action::Read);
+        }
+        self.check(collection, Action::Search)?;
+        Ok(Action::Search)
+    }
+
     /// A page of a collection.
     pub(crate) async fn list(
         &self,
         collection: &str,
         query: ListQuery,
     ) -> Result<Listing, ApiError> {
-        self.check(collection, Action::Read)?;
+        let action = self.check_query(collection, query.asked.is_search())?;
+        let restriction = self.restriction(collection, action);
         let snapshot = self.engine.snapshot();
         let number = self.number(&snapshot, collection)?;
         let size = size(&snapshot, number, &query)?;
-        if size == Size::Unknown && query.is_straight() {
+        if size == Size::Unknown && query.is_straight() && restriction.is_none() {
             let budget = Budget::unlimited();
-            return Ok(list(&self.engine, &snapshot, collection, number, &query, &budget)?);
+            let place = (collection, number);
+            return Ok(list(&self.engine, &snapshot, place, None, &query, &budget)?);
         }
         let (engine, name) = (self.engine.clone(), collection.to_owned());
         let work = move |budget: &std::sync::Arc<Budget>| {
-            list(&engine, &snapshot, &name, number, &query, budget)
+            list(&engine, &snapshot, (&name, number), restriction.as_deref(), &query, budget)
         };
         Ok(run(&self.engine, size, work).await?)
     }
@@ -107,8 +124,8 @@ fn size(snapshot: &Snapshot, number: Option<CollectionId>, query: &ListQuery) ->
 fn list(
     engine: &Engine,
     snapshot: &Snapshot,
-    collection: &str,
-    number: Option<CollectionId>,
+    (collection, number): (&str, Option<CollectionId>),
+    restriction: Option<&Restriction>,
     query: &ListQuery,
     budget: &Budget,
 ) -> Result<Listing> {
@@ -130,13 +147,13 @@ fn list(
             return Err(cursor::invalid());
         }
     }
-    let page = Page { snapshot, at, query, budget };
+    let page = Page { snapshot, at, restriction, query, budget };
     let (mut listing, last) = match number {
         None => {
             query.asked.compile(engine, snapshot, None)?;
             (Listing { count: query.count.then_some(0), ..Listing::default() }, None)
         }
-        Some(number) if query.is_straight() => page.straight(number)?,
+        Some(number) if query.is_straight() && restriction.is_none() => page.straight(number)?,
         Some(number) => {
             page.found(number, &query.asked.compile(engine, snapshot, Some(number))?)?
         }
@@ -165,6 +182,7 @@ fn position_of(engine: &Engine, snapshot: &Snapshot, query: &ListQuery) -> Resul
 struct Page<'a> {
     snapshot: &'a Snapshot,
     at: Option<u64>,
+    restriction: Option<&'a Restriction>,
     query: &'a ListQuery,
     budget: &'a Budget,
 }
@@ -196,7 +214,7 @@ impl Page<'_> {
             at: self.at,
             hint: None,
             is_result: true,
-            restriction: None,
+            restriction: self.restriction,
         };
         let count = self.query.count && !self.query.explain;
         let count = count.then(|| find::count(self.snapshot, number, &query, self.budget));
@@ -206,12 +224,12 @@ impl Page<'_> {
         let mut documents = Vec::with_capacity(found.rows.len());
         for row in &found.rows {
             let Some(projection) = projection else {
-                documents.push(row.row.body_bytes());
+                documents.push(row.body_bytes());
                 continue;
             };
             self.budget.check()?;
             let mut shown = Vec::new();
-            projection.apply(row.row.body(), Some(filter), &mut shown)?;
+            projection.apply(row.body(), Some(filter), &mut shown)?;
             self.budget.take_result(shown.len())?;
             documents.push(shown.into());
         }

@@ -1,16 +1,22 @@
 //! The authorized session: the engine's operations with the grant already inside. The only door from handlers to data.
 //!
-//! Guarantees: every operation checks the grant, the collection's name and who owns it before it reaches the engine.
+//! Guarantees: a session is made only for a request that its route's entry of the authorization table, the credential and
+//! the grant's demands on requests let in. Every operation checks the grant, the collection's name and who owns it before it
+//! reaches the engine, reads only what the grant shows, and has each document that it writes checked on the writer's thread.
+//! Acts on system collections leave an entry in the audit trail, in the same batch.
 //! Leaves to others: wire formats (faces), what a write means (the engine).
 
 mod aggregate;
 mod asked;
 mod at;
+mod audited;
 mod by_filter;
 mod collections;
 mod credentials;
 mod cursor;
 mod delete_by_filter;
+mod gate;
+mod guard;
 mod indexes;
 mod list;
 mod names;
@@ -18,23 +24,24 @@ mod output;
 mod patch;
 mod read;
 mod run;
+mod seen;
 mod sight;
 mod target;
 mod update_by_filter;
+mod visitor;
 mod webhooks;
 mod write;
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use headwater_engine::write::{Command, Committed, Operation, RequestIdentity};
+use headwater_engine::restrict::Restriction;
+use headwater_engine::write::{Command, Committed, Guard, Operation, RequestIdentity};
 use headwater_engine::{Engine, Error, Result};
-use http::request::Parts;
 
-use crate::auth::{Action, Grant, Principal};
+use crate::auth::{Acl, Action, Grant, Principal};
 use crate::error::ApiError;
-use crate::extract::Parameters;
-use crate::state::App;
+use guard::GrantGuard;
+use visitor::Visitor;
 
 pub(crate) use aggregate::Aggregated;
 pub(crate) use asked::{Asked, ids_read};
@@ -45,7 +52,8 @@ pub(crate) use cursor::Cursor;
 pub(crate) use list::{ListQuery, Listing};
 pub(crate) use names::is_user_collection;
 pub(crate) use patch::Patch;
-pub(crate) use sight::Sight;
+pub(crate) use read::Shown;
+pub(crate) use sight::{Sight, visibility};
 pub(crate) use target::from_raw as id_from_raw;
 pub(crate) use update_by_filter::UpdateRequest;
 pub(crate) use webhooks::describe as describe_webhook;
@@ -60,6 +68,7 @@ pub(crate) struct Session {
     engine: Engine,
     principal: Arc<Principal>,
     grant: Arc<Grant>,
+    visitor: Arc<Visitor>,
 }
 
 impl Session {
@@ -69,6 +78,23 @@ impl Session {
             return Ok(());
         }
         Err(ApiError::forbidden("this needs a credential with full access"))
+    }
+
+    /// Checks that requests of a kind are open.
+    pub(crate) fn check_acl(&self, acl: Acl) -> Result<(), ApiError> {
+        self.check_acls(&[acl])
+    }
+
+    /// Checks that requests of one of several kinds are open.
+    fn check_acls(&self, acls: &[Acl]) -> Result<(), ApiError> {
+        if acls.is_empty() || self.grant.is_full() || acls.iter().any(|acl| self.grant.opens(*acl))
+        {
+            return Ok(());
+        }
+        let wanted: Vec<&str> = acls.iter().map(|acl| acl.as_str()).collect();
+        let wanted = wanted.join("` or `");
+        let message = format!("the credential's acls do not open `{wanted}`");
+        Err(ApiError::forbidden(message).with("acl", acls[0].as_str()))
     }
 
     /// Checks that an action on a collection is allowed.
@@ -86,7 +112,7 @@ impl Session {
     }
 
     fn check_system(&self, collection: &str, action: Action) -> Result<(), ApiError> {
-        let reading = matches!(action, Action::Read | Action::Subscribe);
+        let reading = matches!(action, Action::Read | Action::Search | Action::Subscribe);
         if reading && self.grant.is_full() {
             return Ok(());
         }
@@ -95,13 +121,28 @@ impl Session {
         Err(ApiError::new(status, "system_collection", message).with("collection", collection))
     }
 
-    /// Checks an action that belongs to no collection: custom events.
+    /// Checks an action on custom events of a channel, or of none.
+    pub(crate) fn check_channel(
+        &self,
+        channel: Option<&str>,
+        action: Action,
+    ) -> Result<(), ApiError> {
+        if self.grant.is_full() || self.grant.allows_channel(channel, action) {
+            return Ok(());
+        }
+        let action = action.as_str();
+        let place = channel.map_or_else(|| "no channel".to_owned(), |name| format!("`{name}`"));
+        let message = format!("the credential does not allow `{action}` on events of {place}");
+        Err(ApiError::forbidden(message).with("action", action))
+    }
+
+    /// Checks an action that belongs to every collection.
     pub(crate) fn check_outside(&self, action: Action) -> Result<(), ApiError> {
         if self.grant.allows_outside(action) {
             return Ok(());
         }
         let action = action.as_str();
-        let message = format!("the credential does not allow `{action}` outside collections");
+        let message = format!("the credential does not allow `{action}` on all collections");
         Err(ApiError::forbidden(message).with("action", action))
     }
 
@@ -127,6 +168,14 @@ impl Session {
         Err(ApiError::not_found("collection_not_found", message))
     }
 
+    /// What of a collection may be seen by an action that was checked; `None`: all of it.
+    fn restriction(&self, collection: &str, action: Action) -> Option<Arc<Restriction>> {
+        if self.grant.is_full() {
+            return None;
+        }
+        self.grant.restriction(collection, action)
+    }
+
     /// The engine; for what needs no grant of its own.
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
@@ -137,16 +186,44 @@ impl Session {
         &self.principal
     }
 
-    /// Commits operations that were checked.
+    /// What the caller may do.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// What the caller sees of events.
+    pub(crate) fn sight(&self) -> Sight {
+        let (principal, grant) = (Arc::clone(&self.principal), Arc::clone(&self.grant));
+        Sight::new(principal, grant, Arc::clone(&self.visitor))
+    }
+
+    /// Commits operations that were checked; acts on system collections with their entries in the audit trail.
     async fn commit(
         &self,
-        operations: Vec<Operation>,
+        mut operations: Vec<Operation>,
         key: Option<RequestKey>,
     ) -> Result<Committed> {
         let request =
             key.map(|(key, digest)| RequestIdentity { key: self.request_key(&key), digest });
         let actor = Arc::clone(&self.principal.id);
-        self.engine.write(Command { operations, actor, request, guard: None }).await
+        let guard = self.guard(&operations);
+        let asked = operations.len();
+        operations.extend(self.audit_entries(&operations));
+        let mut committed =
+            self.engine.write(Command { operations, actor, request, guard }).await?;
+        committed.outcomes.truncate(asked);
+        Ok(committed)
+    }
+
+    /// Who is asked about each document on the writer's thread, where that is needed.
+    fn guard(&self, operations: &[Operation]) -> Option<Arc<dyn Guard>> {
+        if self.grant.is_full() {
+            return None;
+        }
+        let mut collections = operations.iter().filter_map(Operation::collection);
+        collections
+            .any(|collection| self.grant.is_guarded(collection))
+            .then(|| Arc::new(GrantGuard::new(Arc::clone(&self.grant))) as Arc<dyn Guard>)
     }
 
     /// The answer to a request that was carried out before, without preparing it again: what it finds now does not matter.
@@ -166,36 +243,6 @@ impl Session {
 
     fn request_key(&self, key: &str) -> String {
         format!("{}\n{key}", self.principal.id)
-    }
-}
-
-impl FromRequestParts<App> for Session {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let principal = app.access.authenticate(parts).await?;
-        let grant = Arc::clone(&principal.grant);
-        let session = Self { engine: app.engine.clone(), principal, grant };
-        if let Some(position) = awaited_position(parts)? {
-            session.engine.wait_for(position).await?;
-        }
-        Ok(session)
-    }
-}
-
-/// The position that the views must have reached before the request is answered.
-fn awaited_position(parts: &Parts) -> Result<Option<u64>, ApiError> {
-    let malformed =
-        || ApiError::bad_request("invalid_position", "Headwater-After must be a position");
-    if let Some(value) = parts.headers.get("headwater-after") {
-        let text = value.to_str().map_err(|_| malformed())?;
-        return text.trim().parse().map(Some).map_err(|_| malformed());
-    }
-    match parts.uri.query() {
-        Some(query) if query.contains("after_position=") => {
-            Parameters::parse(Some(query)).number("after_position")
-        }
-        _ => Ok(None),
     }
 }
 

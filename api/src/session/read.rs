@@ -1,23 +1,33 @@
 //! Reading documents by id: one, the history of one.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use headwater_engine::log::Block;
+use headwater_engine::restrict::{Seen, judge};
+use headwater_engine::value::Raw;
 use headwater_engine::view::{CollectionId, Row, Snapshot};
 use headwater_engine::write::DocumentId;
-use headwater_engine::{Engine, Error, Result};
+use headwater_engine::{Engine, Error, Event, Result};
 
 use super::at::At;
-use super::{Session, blocking, target};
-use crate::auth::Action;
+use super::{Session, blocking, target, visibility};
+use crate::auth::{Action, Grant};
 use crate::error::ApiError;
 
+/// A document as its reader may see it.
+pub(crate) struct Shown {
+    /// The body, encoded.
+    pub(crate) body: Bytes,
+    /// Its version.
+    pub(crate) version: u64,
+    /// The position that was seen.
+    pub(crate) position: u64,
+}
+
 impl Session {
-    /// A document; with the position that was seen.
-    pub(crate) async fn get(
-        &self,
-        collection: &str,
-        id: &str,
-        at: At,
-    ) -> Result<(Row, u64), ApiError> {
+    /// A document.
+    pub(crate) async fn get(&self, collection: &str, id: &str, at: At) -> Result<Shown, ApiError> {
         self.check(collection, Action::Read)?;
         let candidates = target::candidates(id, self.engine.limits())?;
         let snapshot = self.engine.snapshot();
@@ -31,28 +41,35 @@ impl Session {
             blocking(&self.engine, move || get_at(&engine, &snapshot, &name, candidates, at))
                 .await?
         };
-        Ok(found.ok_or_else(|| no_document(collection, id))?)
+        let (row, position) = found.ok_or_else(|| no_document(collection, id))?;
+        let (version, body) = (row.version(), row.body_bytes());
+        let Some(restriction) = self.restriction(collection, Action::Read) else {
+            return Ok(Shown { body, version, position });
+        };
+        let view = restriction.view(Raw::trusted(&body));
+        let view = view.ok_or_else(|| no_document(collection, id))?;
+        Ok(Shown { body: Bytes::copy_from_slice(&view), version, position })
     }
 
-    /// Up to `limit` events of a document before a position, newest first, each as a block of one; the position to go on
-    /// before, if there are more; and the position that was seen.
+    /// Up to `limit` events of a document before a position, newest first, each as a block of one with what is seen of it;
+    /// the position to go on before, if there are more; and the position that was seen.
     pub(crate) async fn history(
         &self,
         collection: &str,
         id: &str,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<(Vec<Block>, Option<u64>, u64), ApiError> {
+    ) -> Result<(Vec<(Block, Seen)>, Option<u64>, u64), ApiError> {
         self.check(collection, Action::Read)?;
         let candidates = target::candidates(id, self.engine.limits())?;
         let snapshot = self.engine.snapshot();
         let position = snapshot.position();
         let number = self.number(&snapshot, collection)?;
-        let engine = self.engine.clone();
-        let before = before.unwrap_or(u64::MAX);
+        let (engine, grant) = (self.engine.clone(), Arc::clone(&self.grant));
         let found = blocking(&self.engine, move || {
             let Some(number) = number else { return Ok(None) };
-            history(&engine, &snapshot, number, &candidates, before, limit)
+            let past = Past { engine: &engine, snapshot: &snapshot, grant: &grant };
+            past.history(number, &candidates, before, limit)
         })
         .await?;
         let (blocks, next) = found.ok_or_else(|| no_document(collection, id))?;
@@ -90,38 +107,73 @@ fn get_at(
     Ok(None)
 }
 
-type History = (Vec<Block>, Option<u64>);
+type History = (Vec<(Block, Seen)>, Option<u64>);
 
-fn history(
-    engine: &Engine,
-    snapshot: &Snapshot,
-    number: CollectionId,
-    candidates: &[DocumentId],
-    before: u64,
-    limit: usize,
-) -> Result<Option<History>> {
-    for id in candidates {
-        if snapshot.history(number, &id.key, u64::MAX).next().is_none() {
-            continue;
+/// The events of documents, as a grant shows them.
+struct Past<'a> {
+    engine: &'a Engine,
+    snapshot: &'a Snapshot,
+    grant: &'a Grant,
+}
+
+impl Past<'_> {
+    /// The history of the first candidate that has one. One of which nothing may be seen has none.
+    fn history(
+        &self,
+        number: CollectionId,
+        candidates: &[DocumentId],
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<History>> {
+        for id in candidates {
+            if self.snapshot.history(number, &id.key, u64::MAX).next().is_none() {
+                continue;
+            }
+            let found = self.of(number, id, before.unwrap_or(u64::MAX), limit)?;
+            let is_hidden = found.0.is_empty() && found.1.is_none() && !self.grant.is_full();
+            return Ok((!is_hidden || before.is_some()).then_some(found));
         }
+        Ok(None)
+    }
+
+    fn of(
+        &self,
+        number: CollectionId,
+        id: &DocumentId,
+        before: u64,
+        limit: usize,
+    ) -> Result<History> {
         // What retention took is known by its position alone.
-        let first = engine.log().first_position();
-        let mut blocks = Vec::new();
+        let first = self.engine.log().first_position();
+        let mut events = Vec::new();
         let mut last = 0;
-        for entry in snapshot.history(number, &id.key, before) {
+        for entry in self.snapshot.history(number, &id.key, before) {
             let entry = entry?;
             if entry.position < first {
                 break;
             }
-            if blocks.len() == limit {
-                return Ok(Some((blocks, Some(last))));
+            let block = self.engine.log().get(entry.position)?;
+            let seen = self.seen(&block)?;
+            if seen == Seen::Nothing {
+                continue;
+            }
+            if events.len() == limit {
+                return Ok((events, Some(last)));
             }
             last = entry.position;
-            blocks.push(engine.log().get(entry.position)?);
+            events.push((block, seen));
         }
-        return Ok(Some((blocks, None)));
+        Ok((events, None))
     }
-    Ok(None)
+
+    fn seen(&self, block: &Block) -> Result<Seen> {
+        let Some(record) = block.iter().next() else { return Ok(Seen::Nothing) };
+        let event = Event::decode(&record)?;
+        if self.grant.is_full() {
+            return Ok(Seen::Whole);
+        }
+        Ok(judge(&event, &visibility(self.grant, &event, Action::Read), None))
+    }
 }
 
 fn no_document(collection: &str, id: &str) -> Error {

@@ -1,38 +1,83 @@
-//! Which events a caller may see.
+//! What of the events a caller sees.
+//!
+//! Guarantees: the caller's present rights, applied to each event's own body.
+//! Leaves to others: noticing that rights have changed (the stream).
 
 use std::sync::Arc;
 
+use headwater_engine::limits::Limits;
+use headwater_engine::restrict::{Seen, Visibility, judge};
+use headwater_engine::subscribe::EventFilter;
 use headwater_engine::{Event, EventKind};
 
-use crate::auth::{Action, Principal};
+use super::visitor::Visitor;
+use crate::auth::{Acl, Action, Grant, Principal};
+use crate::error::ApiError;
 
-/// The eyes of one credential.
+/// The eyes of one caller.
 #[derive(Clone)]
-pub(crate) struct Sight(Arc<Principal>);
+pub(crate) struct Sight {
+    principal: Arc<Principal>,
+    grant: Arc<Grant>,
+    visitor: Arc<Visitor>,
+}
 
 impl Sight {
-    /// What `credential` sees.
-    pub(crate) fn of(principal: Arc<Principal>) -> Self {
-        Self(principal)
+    pub(super) fn new(principal: Arc<Principal>, grant: Arc<Grant>, visitor: Arc<Visitor>) -> Self {
+        Self { principal, grant, visitor }
     }
 
-    /// Whether an event may be shown.
-    pub(crate) fn sees(&self, event: &Event<'_>) -> bool {
-        let grant = &self.0.grant;
-        if grant.is_full() {
-            return true;
+    /// The same caller as another principal; refused where its grant does not cover the request any more.
+    pub(crate) fn renewed(
+        &self,
+        principal: Arc<Principal>,
+        limits: &Limits,
+    ) -> Result<Self, ApiError> {
+        let grant = self.visitor.admit(&principal, limits)?;
+        if !grant.opens(Acl::Stream) {
+            return Err(ApiError::forbidden("the credential does not open `stream`"));
         }
-        if event.is_system() {
-            return false;
-        }
-        if event.kind == EventKind::EventPublished {
-            return grant.allows_outside(Action::Subscribe);
-        }
-        grant.allows(event.collection, Action::Subscribe)
+        Ok(Self { principal, grant, visitor: Arc::clone(&self.visitor) })
     }
 
-    /// The credential behind it.
+    /// What is seen of an event by one who asks with a filter.
+    pub(crate) fn sees(&self, event: &Event<'_>, filter: &EventFilter) -> Seen {
+        if !filter.matches_place(event) {
+            return Seen::Nothing;
+        }
+        let visibility = visibility(&self.grant, event, Action::Subscribe);
+        judge(event, &visibility, filter.body.as_ref())
+    }
+
+    /// Who looks.
     pub(crate) fn principal(&self) -> &Arc<Principal> {
-        &self.0
+        &self.principal
+    }
+
+    /// What it may do.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+}
+
+/// What a grant shows, by an action that reads, of the collection of an event, or of events like it.
+pub(crate) fn visibility(grant: &Grant, event: &Event<'_>, action: Action) -> Visibility {
+    if grant.is_full() {
+        return Visibility::Everything;
+    }
+    if event.is_system() {
+        return Visibility::Nothing;
+    }
+    if event.kind == EventKind::EventPublished {
+        let channel = event.body().and_then(|body| body.get("channel")).and_then(|c| c.as_str());
+        let allowed = grant.allows_channel(channel, Action::Subscribe);
+        return if allowed { Visibility::Everything } else { Visibility::Nothing };
+    }
+    if !grant.allows(event.collection, action) {
+        return Visibility::Nothing;
+    }
+    match grant.restriction(event.collection, action) {
+        Some(restriction) => Visibility::Restricted(restriction),
+        None => Visibility::Everything,
     }
 }

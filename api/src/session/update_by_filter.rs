@@ -10,10 +10,11 @@ use bytes::Bytes;
 use headwater_engine::query::find::{self, FoundRow};
 use headwater_engine::query::update::BoundUpdate;
 use headwater_engine::query::{Budget, Filter, Trust, Update};
+use headwater_engine::restrict::Restriction;
 use headwater_engine::value::Raw;
 use headwater_engine::value::document::{self, IdRule};
 use headwater_engine::view::{CollectionId, Snapshot};
-use headwater_engine::write::{Absent, Change, DocumentId, Operation};
+use headwater_engine::write::{Absent, Change, DocumentId, Operation, Touch};
 use headwater_engine::{Engine, Error, ErrorKind, Result};
 
 use super::by_filter::{
@@ -54,6 +55,7 @@ impl Session {
         if request.upsert {
             self.check(collection, Action::Create)?;
         }
+        let restriction = self.choice(collection, &request.filter, Touch::Update)?;
         if let Some(committed) = self.answered_before(key.as_ref()).await? {
             return Ok(Affected::of(&committed));
         }
@@ -67,8 +69,10 @@ impl Session {
             let number = self.number(&snapshot, collection)?;
             let (engine, request, name) =
                 (self.engine.clone(), Arc::clone(&request), Arc::clone(&name));
+            let restriction = restriction.clone();
             let plan = move |budget: &Arc<Budget>| {
-                let planner = Planner::new(&engine, &snapshot, number, &request)?;
+                let place = (number, restriction.clone());
+                let planner = Planner::new(&engine, &snapshot, place, &request)?;
                 planner.operations(&name, budget)
             };
             let operations = run(&self.engine, size, plan).await?;
@@ -92,6 +96,7 @@ struct Planner<'a> {
     engine: &'a Engine,
     snapshot: &'a Snapshot,
     number: Option<CollectionId>,
+    restriction: Option<Arc<Restriction>>,
     request: &'a UpdateRequest,
     filter: Arc<Filter>,
     bound: Arc<BoundUpdate>,
@@ -101,7 +106,7 @@ impl<'a> Planner<'a> {
     fn new(
         engine: &'a Engine,
         snapshot: &'a Snapshot,
-        number: Option<CollectionId>,
+        (number, restriction): (Option<CollectionId>, Option<Arc<Restriction>>),
         request: &'a UpdateRequest,
     ) -> Result<Self> {
         let filter = asked::filter(Some(&request.filter), engine, snapshot, number)?;
@@ -114,14 +119,15 @@ impl<'a> Planner<'a> {
         }
         let bound =
             Arc::new(BoundUpdate { update: Arc::new(update), filter: Some(Arc::clone(&filter)) });
-        Ok(Self { engine, snapshot, number, request, filter, bound })
+        Ok(Self { engine, snapshot, number, restriction, request, filter, bound })
     }
 
     fn operations(&self, collection: &Arc<str>, budget: &Budget) -> Result<Vec<Operation>> {
         let mut operations = Vec::new();
         if let Some(number) = self.number {
             let filter = Arc::clone(&self.filter);
-            for found in find::stream(self.snapshot, number, filter, None, None, budget)? {
+            let restriction = self.restriction.clone();
+            for found in find::stream(self.snapshot, number, filter, restriction, None, budget)? {
                 check_count(self.engine, operations.len())?;
                 operations.push(self.change(collection, &found?, budget)?);
                 if !self.request.multi {
@@ -142,7 +148,7 @@ impl<'a> Planner<'a> {
         budget: &Budget,
     ) -> Result<Operation> {
         budget.check()?;
-        let seen = found.row.body_bytes();
+        let seen = found.body_bytes();
         let new = self.bound.update.apply(Raw::trusted(&seen), Some(&self.filter))?;
         let bytes = seen.len() + new.len();
         let foreseen = if budget.has_memory(bytes) {

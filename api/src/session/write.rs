@@ -11,7 +11,7 @@ use headwater_engine::{Engine, Error, Result};
 
 use super::patch::{Patch, check_document};
 use super::{Session, target};
-use crate::auth::Action;
+use crate::auth::{Acl, Action};
 use crate::error::ApiError;
 use crate::extract::Condition;
 
@@ -36,6 +36,7 @@ impl Session {
         key: Option<RequestKey>,
     ) -> Result<Committed, ApiError> {
         self.check(collection, Action::Create)?;
+        self.check_acl(if documents.len() == 1 { Acl::Index } else { Acl::Bulk })?;
         let collection: Arc<str> = Arc::from(collection);
         let create =
             |(id, body)| Operation::Create { collection: Arc::clone(&collection), id, body };
@@ -158,7 +159,8 @@ impl Session {
         body: Vec<u8>,
         key: Option<RequestKey>,
     ) -> Result<Committed, ApiError> {
-        self.check_outside(Action::Publish)?;
+        let channel = Raw::trusted(&body).get("channel").and_then(Raw::as_str);
+        self.check_channel(channel, Action::Publish)?;
         Ok(self.commit(vec![Operation::Publish { body: body.into() }], key).await?)
     }
 

@@ -1,5 +1,6 @@
 //! A page of events as JSON.
 
+use headwater_engine::restrict::Seen;
 use headwater_engine::subscribe::{EventFilter, Start};
 use headwater_engine::{Engine, Event, Result};
 
@@ -50,11 +51,12 @@ pub(crate) async fn page(engine: &Engine, query: PageQuery) -> Result<EventPage>
                 return Ok(EventPage { events, next });
             }
             let event = Event::decode(&record)?;
-            if query.filter.matches(&event) && query.sight.sees(&event) {
+            let seen = query.sight.sees(&event, &query.filter);
+            if seen != Seen::Nothing {
                 if count > 0 {
                     events.push(b',');
                 }
-                query.format.write_event(&event, &mut events);
+                query.format.write_event(&event, &seen, &mut events);
                 count += 1;
             }
             next = event.position;

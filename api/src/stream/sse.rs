@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use headwater_engine::restrict::Seen;
 use headwater_engine::subscribe::{Batch, EventFilter, Subscription};
 use headwater_engine::{Error, ErrorKind, Event, Result};
 use tokio::time::Instant;
@@ -162,25 +163,29 @@ impl EventStream {
         self.app.options.heartbeat.saturating_sub(self.sent.elapsed())
     }
 
-    /// Looks at the credential again if it changed or may have ended; the error is why the stream closes.
+    /// Looks at the caller again if it changed or may have ended; the error is why the stream closes.
     async fn look(&mut self) -> Result<(), &'static str> {
-        let credential = self.query.sight.principal();
-        let expires = credential.expires_ms.is_some();
-        if expires && credential.expired(self.app.engine.clock().now_ms()) {
+        let principal = self.query.sight.principal();
+        if principal.expired(self.app.engine.clock().now_ms()) {
             return Err("credential_expired");
         }
-        if !credential.retired.is_cancelled() {
+        if !principal.retired.is_cancelled() {
             return Ok(());
         }
-        let now = self.app.access.current(credential).await.ok_or("credential_revoked")?;
-        let asked = &self.query.filter.collections;
-        let allowed = match asked.is_empty() {
-            true => now.grant.allows_somewhere(Action::Subscribe),
-            false => asked.iter().all(|name| now.grant.allows(name, Action::Subscribe)),
+        let now = self.app.access.current(principal).await.ok_or("credential_revoked")?;
+        let renewed = self.query.sight.renewed(now, self.app.engine.limits());
+        let sight = renewed.map_err(|_| "access_narrowed")?;
+        let grant = sight.grant();
+        let filter = &self.query.filter;
+        let channels =
+            filter.channels.iter().all(|name| grant.allows_channel(Some(name), Action::Subscribe));
+        let allowed = match filter.collections.is_empty() {
+            true => grant.allows_somewhere(Action::Subscribe),
+            false => filter.collections.iter().all(|name| grant.allows(name, Action::Subscribe)),
         };
-        self.query.filter.system = now.grant.is_full();
-        self.query.sight = Sight::of(now);
-        if allowed { Ok(()) } else { Err("access_narrowed") }
+        self.query.filter.system = grant.is_full();
+        self.query.sight = sight;
+        if allowed && channels { Ok(()) } else { Err("access_narrowed") }
     }
 
     /// Writes frames of the batch in hand until the chunk is full or the batch is through.
@@ -194,8 +199,9 @@ impl EventStream {
                 break;
             }
             let event = Event::decode(&record)?;
-            if self.query.filter.matches(&event) && self.query.sight.sees(&event) {
-                self.write_frame(&event, &mut chunk);
+            let seen = self.query.sight.sees(&event, &self.query.filter);
+            if seen != Seen::Nothing {
+                self.write_frame(&event, &seen, &mut chunk);
                 events += 1;
             }
             reached = event.position;
@@ -208,14 +214,14 @@ impl EventStream {
         Ok(chunk)
     }
 
-    fn write_frame(&self, event: &Event<'_>, out: &mut Vec<u8>) {
+    fn write_frame(&self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) {
         out.extend_from_slice(b"id: ");
         write_number(event.position, out);
         out.extend_from_slice(self.query.id_suffix.as_bytes());
         out.extend_from_slice(b"\nevent: ");
-        out.extend_from_slice(event.kind.as_str().as_bytes());
+        out.extend_from_slice(seen.kind(event).as_bytes());
         out.extend_from_slice(b"\ndata: ");
-        self.query.format.write_event(event, out);
+        self.query.format.write_event(event, seen, out);
         out.extend_from_slice(b"\n\n");
     }
 

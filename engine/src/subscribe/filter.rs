@@ -26,7 +26,8 @@ impl EventFilter {
         self.matches_place(event) && self.body.as_ref().is_none_or(|body| body.matches(event))
     }
 
-    fn matches_place(&self, event: &Event<'_>) -> bool {
+    /// Whether an event was asked for, whatever its document is like.
+    pub fn matches_place(&self, event: &Event<'_>) -> bool {
         if event.is_system() && !self.system {
             return false;
         }

@@ -150,6 +150,22 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// The collection that it is about; `None` for events of no document.
+    pub fn collection(&self) -> Option<&str> {
+        match self {
+            Self::Create { collection, .. }
+            | Self::Replace { collection, .. }
+            | Self::Change { collection, .. }
+            | Self::Delete { collection, .. }
+            | Self::Define { collection, .. }
+            | Self::Drop { collection }
+            | Self::DefineIndex { collection, .. }
+            | Self::DropIndex { collection, .. }
+            | Self::Erase { collection, .. } => Some(collection),
+            Self::WebhookDisabled { .. } | Self::Publish { .. } => None,
+        }
+    }
+
     /// Whether later operations may have to be checked against what this one defines.
     pub(super) fn defines(&self) -> bool {
         matches!(

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::body::Members;
 use super::documents::mark_if;
 use super::query::filter_of;
-use crate::auth::Action;
+use crate::auth::{Acl, Action};
 use crate::error::ApiResult;
 use crate::extract::{Format, Parameters, Submission, invalid};
 use crate::reply::{self, write_number};
@@ -18,8 +18,18 @@ use crate::session::{Session, UpdateRequest, ids_read};
 /// The routes of writes by filter.
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .add("post", "/v1/collections/{collection}/update", Needs::Action("update"), update)
-        .add("post", "/v1/collections/{collection}/delete", Needs::Action("delete"), delete)
+        .add(
+            "post",
+            "/v1/collections/{collection}/update",
+            Needs::Collection(Action::Update, &[Acl::Index]),
+            update,
+        )
+        .add(
+            "post",
+            "/v1/collections/{collection}/delete",
+            Needs::Collection(Action::Delete, &[Acl::Delete]),
+            delete,
+        )
 }
 
 async fn update(
@@ -29,7 +39,6 @@ async fn update(
     format: Format,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
-    session.check(&collection, Action::Update)?;
     parameters.only(&[])?;
     let body = payload.query(session.engine()).await?;
     let request = read(Raw::trusted(&body), payload.format)?;
@@ -73,7 +82,6 @@ async fn delete(
     parameters: Parameters,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
-    session.check(&collection, Action::Delete)?;
     parameters.only(&[])?;
     let body = payload.query(session.engine()).await?;
     let members = Members::of(Raw::trusted(&body), "a deletion", &["filter", "multi"])?;

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::documents::mark_repeated;
 use super::list;
-use crate::auth::Action;
+use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Parameters, Submission, refuse_unless_empty};
 use crate::reply;
@@ -18,10 +18,10 @@ use crate::session::Session;
 pub(super) fn routes() -> Routes {
     const ONE: &str = "/v1/collections/{collection}";
     Routes::new()
-        .add("get", "/v1/collections", Needs::Action("read"), all)
-        .add("get", ONE, Needs::Action("read"), get)
-        .add("put", ONE, Needs::Action("settings"), define)
-        .add("delete", ONE, Needs::Action("settings"), drop_collection)
+        .add("get", "/v1/collections", Needs::Credential, all)
+        .add("get", ONE, Needs::Collection(Action::Read, &[Acl::Get, Acl::Settings]), get)
+        .add("put", ONE, Needs::Collection(Action::Settings, &[Acl::Settings]), define)
+        .add("delete", ONE, Needs::Collection(Action::Settings, &[Acl::Settings]), drop_collection)
 }
 
 async fn all(session: Session, parameters: Parameters) -> ApiResult {
@@ -46,7 +46,6 @@ async fn define(
     parameters: Parameters,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
-    session.check(&collection, Action::Settings)?;
     parameters.only(&[])?;
     let definition = payload.document(session.engine()).await?;
     check(Raw::trusted(&definition))?;

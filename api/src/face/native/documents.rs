@@ -10,6 +10,7 @@ use http::header::ETAG;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::list;
+use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Format, Parameters, Submission};
 use crate::reply::{self, write_number};
@@ -28,13 +29,13 @@ pub(super) fn routes() -> Routes {
     const ONE: &str = "/v1/collections/{collection}/documents/{id}";
     const HISTORY: &str = "/v1/collections/{collection}/documents/{id}/history";
     Routes::new()
-        .add("post", MANY, Needs::Action("create"), create)
-        .add("get", MANY, Needs::Action("read"), list)
-        .add("get", ONE, Needs::Action("read"), get)
-        .add("put", ONE, Needs::Action("update"), replace)
-        .add("patch", ONE, Needs::Action("update"), patch)
-        .add("delete", ONE, Needs::Action("delete"), delete)
-        .add("get", HISTORY, Needs::Action("read"), history)
+        .add("post", MANY, Needs::Collection(Action::Create, &[Acl::Index, Acl::Bulk]), create)
+        .add("get", MANY, Needs::Collection(Action::Read, &[Acl::Search]), list)
+        .add("get", ONE, Needs::Collection(Action::Read, &[Acl::Get]), get)
+        .add("put", ONE, Needs::Collection(Action::Update, &[Acl::Index]), replace)
+        .add("patch", ONE, Needs::Collection(Action::Update, &[Acl::Index]), patch)
+        .add("delete", ONE, Needs::Collection(Action::Delete, &[Acl::Delete]), delete)
+        .add("get", HISTORY, Needs::Collection(Action::Read, &[Acl::Get]), history)
 }
 
 async fn create(
@@ -44,7 +45,6 @@ async fn create(
     format: Format,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
-    session.check(&collection, crate::auth::Action::Create)?;
     parameters.only(&[])?;
     let documents = match payload.documents(session.engine()).await? {
         Parsed::One(document) => vec![document],
@@ -61,9 +61,10 @@ async fn create(
         session::blocking(engine, move || prepare_all(&held, documents, rule)).await?
     };
     let committed = session.create(&collection, prepared, key).await?;
-    let bodies = committed.outcomes.iter().filter_map(|outcome| outcome.body.as_ref());
+    let bodies: Vec<_> =
+        committed.outcomes.iter().filter_map(|one| session.written(&collection, one)).collect();
     let mut out = Vec::with_capacity(payload.bytes.len() + 64 * committed.outcomes.len() + 64);
-    list::write_documents(bodies.map(|body| Raw::trusted(body)), format, &mut out);
+    list::write_documents(bodies.iter().map(|body| Raw::trusted(body)), format, &mut out);
     out.extend_from_slice(b",\"position\":");
     write_number(committed.position, &mut out);
     out.push(b'}');
@@ -77,7 +78,6 @@ async fn list(
     parameters: Parameters,
     format: Format,
 ) -> ApiResult {
-    session.check(&collection, crate::auth::Action::Read)?;
     parameters.only(&["filter", "sort", "projection", "limit", "skip", "cursor", "at"])?;
     let part = |name| parameters.json(name, session.engine().limits());
     let (filter, sort, projection) = (part("filter")?, part("sort")?, part("projection")?);
@@ -104,11 +104,11 @@ async fn get(
 ) -> ApiResult {
     parameters.only(&["at"])?;
     let at = At::parse(parameters.get("at"))?;
-    let (row, position) = session.get(&collection, &id, at).await?;
-    let body = row.body();
+    let Shown { body, version, position } = session.get(&collection, &id, at).await?;
+    let body = Raw::trusted(&body);
     let mut out = Vec::with_capacity(body.as_bytes().len() * 5 / 4 + 64);
     format.write(body, &mut out);
-    Ok(tagged(reply::json(StatusCode::OK, position, out), row.version()))
+    Ok(tagged(reply::json(StatusCode::OK, position, out), version))
 }
 
 async fn replace(
@@ -126,7 +126,7 @@ async fn replace(
     let document = (document, payload.id_rule());
     let place = (collection.as_str(), id.as_str());
     let committed = session.replace(place, document, (condition, upsert), key).await?;
-    written(&committed, format)
+    written(&session, &collection, &committed, format)
 }
 
 async fn patch(
@@ -137,7 +137,6 @@ async fn patch(
     format: Format,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
-    session.check(&collection, crate::auth::Action::Update)?;
     parameters.only(&[])?;
     let data = payload.document(session.engine()).await?;
     let patch = if Patch::has_operators(Raw::trusted(&data)) {
@@ -149,7 +148,7 @@ async fn patch(
     };
     let (place, patch) = ((collection.as_str(), id.as_str()), (patch, payload.id_rule()));
     let committed = session.patch(place, patch, condition, key).await?;
-    written(&committed, format)
+    written(&session, &collection, &committed, format)
 }
 
 async fn delete(
@@ -178,12 +177,12 @@ async fn history(
     let (blocks, next, position) = session.history(&collection, &id, before, limit).await?;
     let mut out = Vec::with_capacity(256 * blocks.len());
     out.extend_from_slice(b"{\"events\":[");
-    for (index, block) in blocks.iter().enumerate() {
+    for (index, (block, seen)) in blocks.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
         for record in block.iter() {
-            format.write_event(&headwater_engine::Event::decode(&record)?, &mut out);
+            format.write_event(&headwater_engine::Event::decode(&record)?, seen, &mut out);
         }
     }
     out.extend_from_slice(b"],\"next\":");
@@ -196,14 +195,19 @@ async fn history(
 }
 
 /// The bare document after a write.
-fn written(committed: &Committed, format: Format) -> ApiResult {
+fn written(
+    session: &Session,
+    collection: &str,
+    committed: &Committed,
+    format: Format,
+) -> ApiResult {
     let outcome = committed
         .outcomes
         .first()
         .ok_or_else(|| Error::internal("a write of one document had no outcome"))?;
     let mut out = Vec::new();
-    if let Some(body) = &outcome.body {
-        format.write(Raw::trusted(body), &mut out);
+    if let Some(body) = session.written(collection, outcome) {
+        format.write(Raw::trusted(&body), &mut out);
     }
     let created = outcome.effect == Effect::Created;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };

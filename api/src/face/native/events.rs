@@ -13,13 +13,13 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::documents::mark_repeated;
-use crate::auth::Action;
+use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, Parameters, Submission, invalid};
 use crate::reply::{self, write_number, write_text};
 use crate::router::{Needs, Routes};
 use crate::server::Peer;
-use crate::session::{At, Session, Sight, blocking, ids_read};
+use crate::session::{At, Session, blocking, ids_read};
 use crate::state::App;
 use crate::stream::{
     EventPage, EventStream, Follower, PageQuery, StreamQuery, Wanted, epoch_text, page,
@@ -32,12 +32,9 @@ const NAME_BYTES_MAX: usize = 255;
 
 /// The routes of events.
 pub(super) fn routes() -> Routes {
-    Routes::new().add("get", "/v1/events", Needs::Action("subscribe"), read).add(
-        "post",
-        "/v1/events",
-        Needs::Action("publish"),
-        publish,
-    )
+    const READ: Needs = Needs::Somewhere(Action::Subscribe, &[Acl::Stream]);
+    const PUBLISH: Needs = Needs::Somewhere(Action::Publish, &[]);
+    Routes::new().add("get", "/v1/events", READ, read).add("post", "/v1/events", PUBLISH, publish)
 }
 
 async fn read(
@@ -73,11 +70,8 @@ fn filter(session: &Session, parameters: &Parameters) -> ApiResult<EventFilter> 
     }
     let channels: BTreeSet<String> =
         parameters.get("channel").into_iter().map(str::to_owned).collect();
-    if !channels.is_empty() {
-        session.check_outside(Action::Subscribe)?;
-    }
-    if collections.is_empty() {
-        session.check_somewhere(Action::Subscribe)?;
+    for channel in &channels {
+        session.check_channel(Some(channel), Action::Subscribe)?;
     }
     let mut kinds = BTreeSet::new();
     for name in parameters.list("kinds") {
@@ -87,7 +81,7 @@ fn filter(session: &Session, parameters: &Parameters) -> ApiResult<EventFilter> 
         })?;
         kinds.insert(kind);
     }
-    let system = session.principal().grant.is_full();
+    let system = session.grant().is_full();
     let body = body_filter(session, parameters)?;
     Ok(EventFilter { collections, kinds, channels, body, system })
 }
@@ -127,9 +121,8 @@ async fn stream(
     let start = start_of(&wanted, epoch, engine.log().first_position(), Start::Latest)?;
     let from = position_of(engine, start).await?;
     let subscription = engine.subscribe(Start::After(from))?;
-    let credential = session.principal();
     let follower = Follower {
-        actor: credential.id.clone(),
+        actor: session.principal().id.clone(),
         from,
         cursor: AtomicU64::new(from),
         collections: filter.collections.iter().cloned().collect(),
@@ -144,7 +137,7 @@ async fn stream(
     })?;
     let epoch_text = epoch_text(epoch);
     let id_suffix = if epoch.start > 0 { format!("@{epoch_text}") } else { String::new() };
-    let sight = Sight::of(credential.clone());
+    let sight = session.sight();
     let query = StreamQuery { subscription, filter, sight, format, id_suffix, registration };
     let body = Body::from_stream(EventStream::new(app.clone(), query).into_chunks());
     Ok(stream_response(body, &epoch_text, from))
@@ -177,7 +170,7 @@ async fn events_page(
     let last = end(engine, parameters.get("to"), newest).await?;
     let limit = parameters.limit()?;
     let from = position_of(engine, start).await?;
-    let sight = Sight::of(session.principal().clone());
+    let sight = session.sight();
     let query = PageQuery { from, to: last, limit, filter, sight, format };
     let EventPage { events, next } = page(engine, query).await?;
     let mut out = Vec::with_capacity(events.len() + 96);
@@ -214,7 +207,6 @@ async fn end(engine: &Engine, to: Option<&str>, newest: u64) -> ApiResult<u64> {
 }
 
 async fn publish(session: Session, Submission { payload, key }: Submission) -> ApiResult {
-    session.check_outside(Action::Publish)?;
     let body = payload.document(session.engine()).await?;
     let body = custom_event(Raw::trusted(&body))?;
     let committed = session.publish(body, key).await?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::documents::mark_repeated;
 use super::list;
-use crate::auth::Action;
+use crate::auth::{Acl, Action};
 use crate::error::ApiResult;
 use crate::extract::{Parameters, Submission};
 use crate::reply;
@@ -19,10 +19,10 @@ pub(super) fn routes() -> Routes {
     const MANY: &str = "/v1/collections/{collection}/indexes";
     const ONE: &str = "/v1/collections/{collection}/indexes/{name}";
     Routes::new()
-        .add("get", MANY, Needs::Action("read"), all)
-        .add("get", ONE, Needs::Action("read"), get)
-        .add("put", ONE, Needs::Action("settings"), define)
-        .add("delete", ONE, Needs::Action("settings"), drop_index)
+        .add("get", MANY, Needs::Collection(Action::Read, &[Acl::Get, Acl::Settings]), all)
+        .add("get", ONE, Needs::Collection(Action::Read, &[Acl::Get, Acl::Settings]), get)
+        .add("put", ONE, Needs::Collection(Action::Settings, &[Acl::Settings]), define)
+        .add("delete", ONE, Needs::Collection(Action::Settings, &[Acl::Settings]), drop_index)
 }
 
 async fn all(
@@ -51,7 +51,6 @@ async fn define(
     parameters: Parameters,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
-    session.check(&collection, Action::Settings)?;
     parameters.only(&[])?;
     let body = payload.query(session.engine()).await?;
     let definition = ids_read(Raw::trusted(&body), payload.format);
@@ -68,7 +67,6 @@ async fn drop_index(
     parameters: Parameters,
     Submission { key, .. }: Submission,
 ) -> ApiResult {
-    session.check(&collection, Action::Settings)?;
     parameters.only(&[])?;
     let committed = session.drop_index(&collection, &name, key).await?;
     let body = json!({"deleted": 1, "position": committed.position});

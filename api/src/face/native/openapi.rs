@@ -83,15 +83,12 @@ fn operation(route: &Route, described: &Described) -> Value {
     let in_query = described.parameters.iter().map(|name| {
         json!({"name": name, "in": "query", "required": false, "schema": {"type": "string"}})
     });
-    let needs = match route.needs {
-        Needs::Nothing => "nothing",
-        Needs::Action(action) => action,
-        Needs::FullAccess => "full access",
-    };
+    let acls: Vec<&str> = route.needs.acls().iter().map(|acl| acl.as_str()).collect();
     let mut operation = json!({
         "operationId": operation_id(route),
         "summary": described.summary,
-        "x-headwater-needs": needs,
+        "x-headwater-needs": route.needs.describe(),
+        "x-headwater-acls": acls,
         "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
         "responses": {
             described.status.to_string(): answer(described),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::body::Members;
 use super::list;
-use crate::auth::Action;
+use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, Parameters, Payload, Submission, page_limit};
 use crate::reply::{self, write_number};
@@ -17,9 +17,24 @@ use crate::session::{Aggregated, Asked, Cursor, ListQuery, Session, ids_read, to
 /// The routes of queries.
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .add("post", "/v1/collections/{collection}/query", Needs::Action("read"), query)
-        .add("post", "/v1/collections/{collection}/aggregate", Needs::Action("read"), aggregate)
-        .add("post", "/v1/collections/{collection}/distinct", Needs::Action("read"), distinct)
+        .add(
+            "post",
+            "/v1/collections/{collection}/query",
+            Needs::Collection(Action::Read, &[Acl::Search]),
+            query,
+        )
+        .add(
+            "post",
+            "/v1/collections/{collection}/aggregate",
+            Needs::Collection(Action::Read, &[Acl::Search]),
+            aggregate,
+        )
+        .add(
+            "post",
+            "/v1/collections/{collection}/distinct",
+            Needs::Collection(Action::Read, &[Acl::Search]),
+            distinct,
+        )
 }
 
 async fn query(
@@ -29,7 +44,6 @@ async fn query(
     format: Format,
     payload: Payload,
 ) -> ApiResult {
-    session.check(&collection, Action::Read)?;
     parameters.only(&[])?;
     let body = payload.query(session.engine()).await?;
     let query = read(Raw::trusted(&body), payload.format)?;
@@ -73,7 +87,6 @@ async fn aggregate(
     format: Format,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
-    session.check(&collection, Action::Read)?;
     parameters.only(&[])?;
     let body = payload.query(session.engine()).await?;
     let members = Members::of(Raw::trusted(&body), "an aggregation", &["pipeline", "at"])?;
@@ -93,7 +106,6 @@ async fn distinct(
     format: Format,
     payload: Payload,
 ) -> ApiResult {
-    session.check(&collection, Action::Read)?;
     parameters.only(&[])?;
     let body = payload.query(session.engine()).await?;
     let members = Members::of(Raw::trusted(&body), "a distinct query", &["field", "filter", "at"])?;

@@ -10,7 +10,7 @@ use headwater_engine::write::{Absent, Committed, DocumentId, Operation};
 use http::StatusCode;
 
 use super::documents::mark_repeated;
-use crate::auth::Action;
+use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, Submission};
 use crate::reply::{self, write_number};
@@ -19,7 +19,7 @@ use crate::session::{Patch, Session, Upsert, id_from_raw, ids_read, prepare_all}
 
 /// The routes of transactions.
 pub(super) fn routes() -> Routes {
-    let needs = Needs::Action("create, update or delete, as the operations do");
+    let needs = Needs::Operations(&[Acl::Index, Acl::Delete]);
     Routes::new().add("post", "/v1/transactions", needs, transaction)
 }
 
@@ -168,6 +168,8 @@ impl Reader<'_> {
     fn collection(&self, action: Action) -> ApiResult<Arc<str>> {
         let name = self.text("collection")?;
         self.session.check(name, action)?;
+        let acl = if action == Action::Delete { Acl::Delete } else { Acl::Index };
+        self.session.check_acl(acl)?;
         Ok(Arc::from(name))
     }
 

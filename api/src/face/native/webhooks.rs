@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::documents::mark_repeated;
 use super::list;
+use crate::auth::{Acl, Action};
 use crate::error::ApiResult;
 use crate::extract::{Parameters, Payload, Submission, invalid};
 use crate::reply;
@@ -22,7 +23,7 @@ use crate::state::App;
 pub(super) fn routes() -> Routes {
     const ALL: &str = "/v1/webhooks";
     const ONE: &str = "/v1/webhooks/{id}";
-    const SETTINGS: Needs = Needs::Action("settings");
+    const SETTINGS: Needs = Needs::Somewhere(Action::Settings, &[Acl::Settings]);
     Routes::new()
         .add("get", ALL, SETTINGS, all)
         .add("post", ALL, SETTINGS, register)

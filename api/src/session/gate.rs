@@ -1,0 +1,74 @@
+//! The way in: from a request to a session, by the route's entry of the authorization table.
+//!
+//! Guarantees: no session without an entry; what the entry asks for is checked here, before a body is read.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::request::Parts;
+
+use super::Session;
+use super::visitor::{Visitor, peer};
+use crate::error::ApiError;
+use crate::extract::Parameters;
+use crate::router::{Needs, Route};
+use crate::state::App;
+
+impl FromRequestParts<App> for Session {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let route = parts.extensions.get::<Route>().copied();
+        let route = route.ok_or_else(|| {
+            headwater_engine::Error::internal("a route has no entry in the authorization table")
+        })?;
+        let principal = app.access.authenticate(parts).await?;
+        let visitor = Arc::new(Visitor::of(parts, peer(parts)));
+        let grant = visitor.admit(&principal, app.engine.limits())?;
+        let session = Self { engine: app.engine.clone(), principal, grant, visitor };
+        session.check_needs(route.needs, parts).await?;
+        if let Some(position) = awaited_position(parts)? {
+            session.engine.wait_for(position).await?;
+        }
+        Ok(session)
+    }
+}
+
+impl Session {
+    /// Checks what a route needs.
+    async fn check_needs(&self, needs: Needs, parts: &mut Parts) -> Result<(), ApiError> {
+        self.check_acls(needs.acls())?;
+        match needs {
+            Needs::Nothing | Needs::Credential | Needs::Operations(_) => Ok(()),
+            Needs::FullAccess => self.full_access(),
+            Needs::Somewhere(action, _) => self.check_somewhere(action),
+            Needs::Collection(action, _) => {
+                let parameters = RawPathParams::from_request_parts(parts, &()).await;
+                let parameters = parameters.map_err(|_| {
+                    ApiError::bad_request("invalid_path", "the path is not valid UTF-8")
+                })?;
+                let collection = parameters.iter().find(|(name, _)| *name == "collection");
+                let (_, collection) = collection.ok_or_else(|| {
+                    headwater_engine::Error::internal("a route of a collection names none")
+                })?;
+                self.check(collection, action)
+            }
+        }
+    }
+}
+
+/// The position that the views must have reached before the request is answered.
+fn awaited_position(parts: &Parts) -> Result<Option<u64>, ApiError> {
+    let malformed =
+        || ApiError::bad_request("invalid_position", "Headwater-After must be a position");
+    if let Some(value) = parts.headers.get("headwater-after") {
+        let text = value.to_str().map_err(|_| malformed())?;
+        return text.trim().parse().map(Some).map_err(|_| malformed());
+    }
+    match parts.uri.query() {
+        Some(query) if query.contains("after_position=") => {
+            Parameters::parse(Some(query)).number("after_position")
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,86 @@
+//! The guard: a caller's rights on documents and fields, asked on the writer's thread about the newest state.
+//!
+//! Guarantees: what the caller cannot read does not exist for its writes; what it can read but not touch is refused; hidden
+//! fields can neither be set nor lost.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use headwater_engine::restrict::Restriction;
+use headwater_engine::value::Raw;
+use headwater_engine::write::{Guard, Touch};
+use headwater_engine::{Error, ErrorKind, Result};
+
+use super::names;
+use crate::auth::{Action, Grant};
+
+/// A grant as the writer asks it.
+pub(super) struct GrantGuard {
+    grant: Arc<Grant>,
+}
+
+impl GrantGuard {
+    pub(super) fn new(grant: Arc<Grant>) -> Self {
+        Self { grant }
+    }
+
+    /// What the caller sees of a collection; `None`: all of it.
+    fn restriction(&self, collection: &str) -> Option<Arc<Restriction>> {
+        self.grant.restriction(collection, Action::Read)
+    }
+}
+
+impl Guard for GrantGuard {
+    fn view(&self, collection: &str, touch: Touch, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
+        // Entries of the audit trail and the like are the server's own.
+        if names::is_system(collection) {
+            return Ok(None);
+        }
+        let restriction = self.restriction(collection);
+        let reads = self.grant.allows(collection, Action::Read);
+        let is_seen = reads && restriction.as_ref().is_none_or(|seen| seen.admits(current));
+        let allowed = self.grant.check_write(collection, touch, Some(current), None);
+        match allowed {
+            // One who may not know that the document is there is told that it is not.
+            Err(_) if !is_seen => {
+                return Err(Error::not_found("document_not_found", "there is no such document"));
+            }
+            allowed => allowed?,
+        }
+        if reads && !is_seen {
+            return Err(Error::not_found("document_not_found", "there is no such document"));
+        }
+        let fields = restriction.and_then(|restriction| restriction.fields.clone());
+        Ok(fields.map(|fields| fields.cut(current)))
+    }
+
+    fn settle(&self, collection: &str, current: Option<Raw<'_>>, wanted: Bytes) -> Result<Bytes> {
+        if names::is_system(collection) {
+            return Ok(wanted);
+        }
+        let restriction = self.restriction(collection);
+        let fields = restriction.and_then(|restriction| restriction.fields.clone());
+        let Some(fields) = fields else {
+            self.check(collection, current, &wanted)?;
+            return Ok(wanted);
+        };
+        if let Some(path) = fields.first_hidden(Raw::trusted(&wanted)) {
+            let message = format!("the credential does not allow to write `{path}`");
+            let error = Error::new(ErrorKind::Forbidden, "field_forbidden", message);
+            return Err(error.with("field", path));
+        }
+        let whole = match current {
+            Some(current) => fields.restore(current, Raw::trusted(&wanted))?.into(),
+            None => wanted,
+        };
+        self.check(collection, current, &whole)?;
+        Ok(whole)
+    }
+}
+
+impl GrantGuard {
+    fn check(&self, collection: &str, current: Option<Raw<'_>>, after: &Bytes) -> Result<()> {
+        let touch = if current.is_some() { Touch::Update } else { Touch::Create };
+        self.grant.check_write(collection, touch, current, Some(Raw::trusted(after)))
+    }
+}

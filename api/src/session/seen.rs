@@ -1,0 +1,46 @@
+//! What of a document that was just written its writer is shown.
+//!
+//! Guarantees: nothing that the caller may not read, but for what it has just sent itself.
+
+use bytes::Bytes;
+use headwater_engine::value::{Raw, document, encode};
+use headwater_engine::write::{Effect, Outcome};
+
+use super::Session;
+use crate::auth::Action;
+
+impl Session {
+    /// The body of a written document as its writer may see it; `None` where there is none.
+    pub(crate) fn written(&self, collection: &str, outcome: &Outcome) -> Option<Bytes> {
+        let body = outcome.body.as_ref()?;
+        if self.grant.is_full() {
+            return Some(body.clone());
+        }
+        let raw = Raw::trusted(body);
+        if self.grant.allows(collection, Action::Read) {
+            match self.restriction(collection, Action::Read) {
+                None => return Some(body.clone()),
+                Some(restriction) => {
+                    if let Some(view) = restriction.view(raw) {
+                        return Some(Bytes::copy_from_slice(&view));
+                    }
+                }
+            }
+        }
+        // What it has made itself it knows; of what was there before, only the id.
+        let is_own = outcome.effect == Effect::Created;
+        Some(if is_own { body.clone() } else { id_alone(raw).into() })
+    }
+}
+
+/// A document with nothing but its `_id`.
+fn id_alone(body: Raw<'_>) -> Vec<u8> {
+    let id = body.get(document::ID);
+    let mut out = Vec::with_capacity(24);
+    encode::write_object_header(usize::from(id.is_some()), &mut out);
+    if let Some(id) = id {
+        encode::write_str(document::ID, &mut out);
+        out.extend_from_slice(id.as_bytes());
+    }
+    out
+}

@@ -1,0 +1,67 @@
+//! A request as grants look at it: where it came from, how, and to which path.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use headwater_engine::limits::Limits;
+use http::request::Parts;
+use http::{HeaderName, header};
+
+use crate::auth::{Grant, Kind, Principal, RequestFacts, Visit};
+use crate::error::ApiError;
+use crate::server::Peer;
+
+/// A request, as far as grants look at it. Kept by streams, which are judged again when their caller changes.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    method: String,
+    path: String,
+    origin: Option<String>,
+    referer: Option<String>,
+    /// The client's address.
+    pub(crate) address: IpAddr,
+}
+
+impl Visitor {
+    /// The visitor of a request.
+    pub(crate) fn of(parts: &Parts, address: IpAddr) -> Self {
+        Self {
+            method: parts.method.as_str().to_owned(),
+            path: parts.uri.path().to_owned(),
+            origin: text(parts, header::ORIGIN),
+            referer: text(parts, header::REFERER),
+            address,
+        }
+    }
+
+    /// The grant of a principal for this request; refused where the grant does not cover it.
+    pub(crate) fn admit(
+        &self,
+        principal: &Principal,
+        limits: &Limits,
+    ) -> Result<Arc<Grant>, ApiError> {
+        let visit = Visit {
+            method: &self.method,
+            path: &self.path,
+            origin: self.origin.as_deref(),
+            referer: self.referer.as_deref(),
+            address: self.address,
+            face_prefix: None,
+            is_web: principal.kind == Kind::Web,
+        };
+        principal.grant.surface().check(&visit)?;
+        let facts = || RequestFacts { address: self.address, method: self.method.clone() };
+        Ok(principal.grant_for(limits, facts)?)
+    }
+}
+
+fn text(parts: &Parts, name: HeaderName) -> Option<String> {
+    // What is not text is still there, and matches nothing.
+    parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// The address of the socket's peer.
+pub(crate) fn peer(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical()
+}
