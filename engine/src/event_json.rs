@@ -2,10 +2,12 @@
 //!
 //! Guarantees: the same event always gives the same bytes, on one line, valid UTF-8; erasure alone changes them. No tree is
 //! built: the body goes from its encoding straight to text. Only the values of documents and custom events follow the
-//! caller's dialect; the envelope is plain JSON.
-//! Leaves to others: fields that a caller may not see, projections, envelopes.
+//! caller's dialect; the envelope is plain JSON. Of an event that is seen in part, nothing but that part is written: hidden
+//! fields are neither in the document nor named among the paths, and one that left the caller's sight has no content.
+//! Leaves to others: what is seen of an event (`restrict`), projections, envelopes.
 
 use crate::event::{Event, EventKind, TouchedPath};
+use crate::restrict::{FieldRule, Seen};
 use crate::value::{self, Raw, date};
 
 /// Appends a value in some dialect of JSON, on one line: [`value::json::write`], [`value::ejson::write`].
@@ -22,14 +24,34 @@ pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
 /// for an update `changed` and `removed`. A custom event has `event`, `data` and, where there is one, `channel` instead of
 /// the document's members; `webhook.disabled` has `data`. What was erased reads null and `"erased":true` follows.
 pub fn write_with(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
+    write_event(event, None, out, value_writer);
+}
+
+/// Appends what is seen of an event, its values by `value_writer`; `Seen::Nothing` appends nothing.
+///
+/// `Whole` is as [`write_with`]. `Cut` has the shown part of the document, and of `changed` and `removed` the paths at or
+/// beneath which something is shown. `Gone` has `position`, `time`, the kind `document.hidden`, `collection` and `id`.
+pub fn write_seen(event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>, value_writer: ValueWriter) {
+    match seen {
+        Seen::Nothing => {}
+        Seen::Whole => write_event(event, None, out, value_writer),
+        Seen::Cut(rule) => write_event(event, Some(rule), out, value_writer),
+        Seen::Gone => {
+            write_head(event, seen.kind(event), out);
+            write_place(event, out, value_writer);
+            out.push(b'}');
+        }
+    }
+}
+
+fn write_event(
+    event: &Event<'_>,
+    rule: Option<&FieldRule>,
+    out: &mut Vec<u8>,
+    value_writer: ValueWriter,
+) {
     out.reserve(256 + event.body_bytes as usize * 2);
-    out.extend_from_slice(b"{\"position\":");
-    number(event.position, out);
-    out.extend_from_slice(b",\"time\":\"");
-    date::write_ms(i64::try_from(event.time_ms).unwrap_or(i64::MAX), out);
-    out.extend_from_slice(b"\",\"kind\":\"");
-    out.extend_from_slice(event.kind.as_str().as_bytes());
-    out.push(b'"');
+    write_head(event, event.kind.as_str(), out);
     match event.kind {
         EventKind::EventPublished => write_custom(event, out, value_writer),
         EventKind::WebhookDisabled => {
@@ -40,7 +62,7 @@ pub fn write_with(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWrite
         EventKind::DocumentCreated
         | EventKind::DocumentUpdated
         | EventKind::DocumentDeleted
-        | EventKind::DocumentErased => write_document(event, out, value_writer),
+        | EventKind::DocumentErased => write_document(event, rule, out, value_writer),
     }
     if event.erased() {
         out.extend_from_slice(b",\"erased\":true");
@@ -48,22 +70,50 @@ pub fn write_with(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWrite
     out.push(b'}');
 }
 
-fn write_document(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
+/// Begins the object, with what every event has.
+fn write_head(event: &Event<'_>, kind: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"position\":");
+    number(event.position, out);
+    out.extend_from_slice(b",\"time\":\"");
+    date::write_ms(i64::try_from(event.time_ms).unwrap_or(i64::MAX), out);
+    out.extend_from_slice(b"\",\"kind\":\"");
+    out.extend_from_slice(kind.as_bytes());
+    out.push(b'"');
+}
+
+/// Which document an event is of.
+fn write_place(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
     out.extend_from_slice(b",\"collection\":");
     text(event.collection, out);
     member("id", event.id(), out, value_writer);
+}
+
+fn write_document(
+    event: &Event<'_>,
+    rule: Option<&FieldRule>,
+    out: &mut Vec<u8>,
+    value_writer: ValueWriter,
+) {
+    write_place(event, out, value_writer);
     out.extend_from_slice(b",\"version\":");
     number(event.version, out);
     out.extend_from_slice(b",\"previous\":");
     number(event.previous, out);
     write_actor(event, out);
     let live = matches!(event.kind, EventKind::DocumentCreated | EventKind::DocumentUpdated);
-    member("document", event.body().filter(|_| live), out, value_writer);
+    let document = event.body().filter(|_| live);
+    match (document, rule) {
+        (Some(whole), Some(rule)) => {
+            let cut = rule.cut(whole);
+            member("document", Some(Raw::trusted(&cut)), out, value_writer);
+        }
+        _ => member("document", document, out, value_writer),
+    }
     if event.kind == EventKind::DocumentUpdated
         && let Some(content) = &event.content
     {
-        paths("changed", &content.changed, out);
-        paths("removed", &content.removed, out);
+        paths("changed", &content.changed, rule, out);
+        paths("removed", &content.removed, rule, out);
     }
 }
 
@@ -93,11 +143,12 @@ fn member(name: &str, value: Option<Raw<'_>>, out: &mut Vec<u8>, value_writer: V
     }
 }
 
-fn paths(name: &str, touched: &[TouchedPath<'_>], out: &mut Vec<u8>) {
+fn paths(name: &str, touched: &[TouchedPath<'_>], rule: Option<&FieldRule>, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":[");
-    for (index, touched) in touched.iter().enumerate() {
+    let shown = |path: &str| rule.is_none_or(|rule| rule.shows_some_of(path));
+    for (index, touched) in touched.iter().filter(|touched| shown(touched.path)).enumerate() {
         if index > 0 {
             out.push(b',');
         }

@@ -1,10 +1,20 @@
 //! What of an event somebody sees, by a restriction and by what was asked for.
+//!
+//! Guarantees: only states that the restriction admits are looked at, with the hidden fields taken out, so that neither the
+//! coming nor the absence of an event tells of what is hidden. Where nothing can be judged any more (an erased event, and a
+//! restriction that looks at documents), nothing is seen. The state before an update is made only where it decides.
+//! Leaves to others: place and kind ([`EventFilter::matches_place`](crate::subscribe::EventFilter::matches_place)); how
+//! it is shown ([`event_json::write_seen`](crate::event_json::write_seen)).
 
 use std::sync::Arc;
 
 use super::{FieldRule, Restriction};
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::subscribe::BodyFilter;
+use crate::value::Raw;
+
+/// The kind of an event that says that a document has left the caller's sight.
+const HIDDEN: &str = "document.hidden";
 
 /// What somebody may see of the events of a collection.
 #[derive(Clone, Debug)]
@@ -13,7 +23,7 @@ pub enum Visibility {
     Nothing,
     /// Everything.
     Everything,
-    /// What a restriction admits.
+    /// What a restriction admits; nothing of events that are not about documents of an ordinary collection.
     Restricted(Arc<Restriction>),
 }
 
@@ -30,14 +40,107 @@ pub enum Seen {
     Gone,
 }
 
+impl Seen {
+    /// The public name of the kind under which an event is seen.
+    pub fn kind(&self, event: &Event<'_>) -> &'static str {
+        match self {
+            Self::Gone => HIDDEN,
+            Self::Nothing | Self::Whole | Self::Cut(_) => event.kind.as_str(),
+        }
+    }
+}
+
 /// What is seen of an event that was asked for by place and kind.
 ///
 /// The filter looks only at states that are visible, with hidden fields taken out, before the event or after it. An
 /// update after which the document is not visible any more is `Gone` if it was visible, and matched, before.
 pub fn judge(event: &Event<'_>, visibility: &Visibility, filter: Option<&BodyFilter>) -> Seen {
-    let matches = filter.is_none_or(|filter| filter.matches(event));
     match visibility {
-        Visibility::Everything if matches => Seen::Whole,
-        _ => Seen::Nothing,
+        Visibility::Nothing => Seen::Nothing,
+        Visibility::Everything if filter.is_none_or(|filter| filter.matches(event)) => Seen::Whole,
+        Visibility::Everything => Seen::Nothing,
+        Visibility::Restricted(restriction) => Judge { event, restriction, filter }.seen(),
     }
 }
+
+struct Judge<'a> {
+    event: &'a Event<'a>,
+    restriction: &'a Restriction,
+    filter: Option<&'a BodyFilter>,
+}
+
+/// A state as the caller has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It is not seen.
+    Hidden,
+    /// It is seen, and not what was asked for.
+    Other,
+    /// It is seen and asked for.
+    Matching,
+}
+
+impl Judge<'_> {
+    fn seen(&self) -> Seen {
+        if self.event.is_system() {
+            return Seen::Nothing;
+        }
+        match self.event.kind {
+            EventKind::EventPublished | EventKind::RequestRecorded | EventKind::WebhookDisabled => {
+                Seen::Nothing
+            }
+            EventKind::DocumentErased if self.looks_at_states() => Seen::Nothing,
+            EventKind::DocumentErased => Seen::Whole,
+            EventKind::DocumentCreated
+            | EventKind::DocumentUpdated
+            | EventKind::DocumentDeleted => self.of_document(),
+        }
+    }
+
+    /// Whether an event without a state cannot be judged.
+    fn looks_at_states(&self) -> bool {
+        self.restriction.filter.is_some() || self.filter.is_some()
+    }
+
+    fn of_document(&self) -> Seen {
+        let Some(state) = self.event.body() else {
+            return if self.looks_at_states() { Seen::Nothing } else { self.shown() };
+        };
+        // The last state of a deleted document is the one to judge, too.
+        let after = self.state(state);
+        if after == State::Matching {
+            return self.shown();
+        }
+        if self.event.kind != EventKind::DocumentUpdated || self.before() != State::Matching {
+            return Seen::Nothing;
+        }
+        if after == State::Hidden { Seen::Gone } else { self.shown() }
+    }
+
+    fn before(&self) -> State {
+        match self.event.body_before() {
+            Some(before) => self.state(Raw::trusted(&before)),
+            None => State::Hidden,
+        }
+    }
+
+    fn state(&self, document: Raw<'_>) -> State {
+        if !self.restriction.admits(document) {
+            return State::Hidden;
+        }
+        let Some(filter) = self.filter else { return State::Matching };
+        let shown = self.restriction.shown(document);
+        let matches = filter.matches_state(Raw::trusted(&shown), self.event.time_ms);
+        if matches { State::Matching } else { State::Other }
+    }
+
+    fn shown(&self) -> Seen {
+        match &self.restriction.fields {
+            Some(fields) => Seen::Cut(Arc::clone(fields)),
+            None => Seen::Whole,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -39,14 +39,20 @@ impl BodyFilter {
 
     /// Whether an event is about something that matches. A filter that fails on it (`$expr`) does not match.
     pub fn matches(&self, event: &Event<'_>) -> bool {
-        let now_ms = i64::try_from(event.time_ms).unwrap_or(i64::MAX);
-        let holds = |state: Raw<'_>| self.filter.matches_at(state, now_ms).unwrap_or(false);
+        let holds = |state: Raw<'_>| self.matches_state(state, event.time_ms);
         if event.body().is_some_and(holds) {
             return true;
         }
         // The last body of a deleted document was looked at already.
         event.kind == crate::event::EventKind::DocumentUpdated
             && event.body_before().is_some_and(|before| holds(Raw::trusted(&before)))
+    }
+
+    /// Whether one state, before or after an event of that time (UTC ms), matches. A filter that fails on it (`$expr`) does
+    /// not match.
+    pub fn matches_state(&self, state: Raw<'_>, time_ms: u64) -> bool {
+        let now_ms = i64::try_from(time_ms).unwrap_or(i64::MAX);
+        self.filter.matches_at(state, now_ms).unwrap_or(false)
     }
 
     /// The filter as it was given.

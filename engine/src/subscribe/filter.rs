@@ -21,12 +21,13 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    /// Whether an event was asked for.
+    /// Whether an event was asked for, by somebody who sees everything. For others: [`EventFilter::matches_place`], then
+    /// [`judge`](crate::restrict::judge) with `body`.
     pub fn matches(&self, event: &Event<'_>) -> bool {
         self.matches_place(event) && self.body.as_ref().is_none_or(|body| body.matches(event))
     }
 
-    /// Whether an event was asked for, whatever its document is like.
+    /// Whether an event was asked for as far as its collection, its kind and its channel go; says nothing of the document.
     pub fn matches_place(&self, event: &Event<'_>) -> bool {
         if event.is_system() && !self.system {
             return false;

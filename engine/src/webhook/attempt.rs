@@ -1,4 +1,4 @@
-//! One attempt: the event's body, the signature, the transport.
+//! One attempt: the event as the webhook's owner sees it, the signature, the transport.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::feed;
 use super::identity;
 use super::registration::Registration;
-use super::sight::{Sight, may_see};
+use super::sight::{Sight, see_again};
 use super::signature;
 use super::transport::{DeliveryRequest, DeliveryResult, Transport};
 use super::worker::{Ending, Job, Payload};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
+use crate::restrict::Seen;
 
 /// What attempts are made with.
 pub(super) struct Means<'a> {
@@ -73,7 +74,7 @@ pub(super) fn request(
     }
 }
 
-/// Reads an event; `None` where the webhook's owner may not see it.
+/// Reads an event, as the webhook's owner sees it now; `None` where nothing of it is seen.
 async fn load(
     means: &Means<'_>,
     registration: &Arc<Registration>,
@@ -87,7 +88,10 @@ async fn load(
             Error::internal(format!("the log gave no record for position {position}"))
         })?;
         let event = Event::decode(&record)?;
-        Ok(may_see(&*sight, &registration.owner, &event).then(|| feed::payload(&event)))
+        Ok(match see_again(&*sight, &registration, &event) {
+            Seen::Nothing => None,
+            seen => Some(feed::payload(&event, &seen)),
+        })
     });
     read.await.ok_or_else(|| Error::internal("reading the log panicked"))?
 }

@@ -1,7 +1,7 @@
 //! Reading the log for webhooks: a stretch for one that is behind, and one shared pass for all that are live.
 //!
-//! Guarantees: what is read is durable and visible; a body is encoded once per event, however many webhooks want it; a
-//! pass says which registrations it knew.
+//! Guarantees: what is read is durable and visible; a body is encoded once per event and per way of seeing it, however
+//! many webhooks want it; a pass says which registrations it knew.
 //! Leaves to others: whether a webhook has room for what was read.
 
 use std::collections::HashMap;
@@ -12,13 +12,15 @@ use tokio::sync::mpsc;
 use super::identity;
 use super::registration::{Registration, Scope};
 use super::registry::{Registry, Webhooks};
-use super::sight::{Sight, may_see};
+use super::sight::{Sight, see};
 use super::worker::{Item, Payload};
 use crate::engine::Engine;
 use crate::error::{Detail, Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::event_json;
+use crate::restrict::Seen;
 use crate::subscribe::{Batch, Start, Subscription};
+use crate::value;
 
 /// Most steps of a subscription in one read.
 const STEPS_MAX: usize = 8;
@@ -34,12 +36,14 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn wants(&self, event: &Event<'_>) -> bool {
+    /// What is to be delivered of an event.
+    pub(super) fn seen(&self, event: &Event<'_>) -> Seen {
         let within = self.collections.is_empty()
             || self.collections.iter().any(|name| name == event.collection);
-        within
-            && self.registration.wants(event)
-            && may_see(&*self.sight, &self.registration.owner, event)
+        if !within || !self.registration.wants_place(event) {
+            return Seen::Nothing;
+        }
+        see(&*self.sight, &self.registration, event)
     }
 }
 
@@ -59,21 +63,21 @@ pub(super) struct Found {
     pub(super) to: u64,
 }
 
-/// An event as something to deliver, to an owner of that standing.
-fn item(event: &Event<'_>, standing: Option<u64>) -> Item {
+/// What is seen of an event as something to deliver, to an owner of that standing.
+fn item(event: &Event<'_>, seen: &Seen, standing: Option<u64>) -> Item {
     Item {
         position: event.position,
         key: identity::document_key(event),
         event_ms: event.time_ms,
-        payload: Arc::new(payload(event)),
+        payload: Arc::new(payload(event, seen)),
         standing,
     }
 }
 
-/// What is sent for an event.
-pub(super) fn payload(event: &Event<'_>) -> Payload {
+/// What is sent for an event of which that is seen.
+pub(super) fn payload(event: &Event<'_>, seen: &Seen) -> Payload {
     let mut body = Vec::new();
-    event_json::write(event, &mut body);
+    event_json::write_seen(event, seen, &mut body, value::json::write);
     Payload { body: body.into(), digest: event.digest }
 }
 
@@ -96,8 +100,9 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted, stretch: Stretch) -> 
             found.to = event.position;
             // Before the question, so that a change in between is noticed at the attempt.
             let standing = wanted.sight.standing(&wanted.registration.owner);
-            if wanted.wants(&event) {
-                let item = item(&event, standing);
+            let seen = wanted.seen(&event);
+            if seen != Seen::Nothing {
+                let item = item(&event, &seen, standing);
                 bytes += item.payload.body.len();
                 found.items.push(item);
                 if found.items.len() >= stretch.items_max || bytes >= stretch.bytes_max {
@@ -179,27 +184,38 @@ impl Routes {
             } else {
                 (&self.all[..], self.named.get(event.collection).map_or(none, |list| &list[..]))
             };
-            let mut made: Option<Item> = None;
+            let mut made = Vec::new();
             for registration in some.iter().chain(more) {
-                if !registration.wants(&event) {
+                if !registration.wants_place(&event) {
                     continue;
                 }
                 // Before the question, so that a change in between is noticed at the attempt.
                 let standing = self.sight.standing(&registration.owner);
-                if may_see(&*self.sight, &registration.owner, &event) {
-                    let made = made.get_or_insert_with(|| item(&event, None));
-                    let item = Item { standing, ..made.clone() };
-                    match routed.items.get_mut(&registration.id) {
-                        Some(items) => items.push(item),
-                        None => {
-                            routed.items.insert(Arc::clone(&registration.id), vec![item]);
-                        }
+                let seen = see(&*self.sight, registration, &event);
+                if seen == Seen::Nothing {
+                    continue;
+                }
+                let item = Item { standing, ..made_for(&mut made, &event, seen) };
+                match routed.items.get_mut(&registration.id) {
+                    Some(items) => items.push(item),
+                    None => {
+                        routed.items.insert(Arc::clone(&registration.id), vec![item]);
                     }
                 }
             }
         }
         Ok(routed)
     }
+}
+
+/// An event as something to deliver, made once for all who see the same of it.
+fn made_for(made: &mut Vec<(Seen, Item)>, event: &Event<'_>, seen: Seen) -> Item {
+    if let Some((_, item)) = made.iter().find(|(known, _)| *known == seen) {
+        return item.clone();
+    }
+    let item = item(event, &seen, None);
+    made.push((seen, item.clone()));
+    item
 }
 
 /// Follows the end of the log for all webhooks, until the engine stops.

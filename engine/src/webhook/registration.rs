@@ -163,12 +163,8 @@ impl Registration {
         std::iter::once(&self.secret).chain(retiring.map(|old| &old.secret))
     }
 
-    /// Whether an event is to be delivered.
-    pub fn wants(&self, event: &Event<'_>) -> bool {
-        self.wants_kind(event) && self.filter.as_ref().is_none_or(|filter| filter.matches(event))
-    }
-
-    fn wants_kind(&self, event: &Event<'_>) -> bool {
+    /// Whether an event is to be delivered as far as its collection and its kind go; `filter` looks at the document.
+    pub fn wants_place(&self, event: &Event<'_>) -> bool {
         match event.kind {
             EventKind::EventPublished | EventKind::WebhookDisabled => {
                 return self.kinds.contains(&event.kind);

@@ -10,6 +10,7 @@ use super::store::{ReplayState, ReplayStatus};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
+use crate::restrict::Seen;
 use crate::subscribe::Start;
 use crate::value::{Raw, date};
 
@@ -281,7 +282,7 @@ pub(super) async fn count(engine: &Engine, wanted: Wanted, after: u64, to: u64) 
             let Some(block) = log.read(cursor, READ_BYTES)? else { break };
             for record in block.iter().take_while(|record| record.position() <= to) {
                 let event = Event::decode(&record)?;
-                if wanted.wants(&event) {
+                if wanted.seen(&event) != Seen::Nothing {
                     counted.add(event.position);
                 }
             }
@@ -308,7 +309,7 @@ pub(super) async fn wanted_of(
                 Err(error) => return Err(error),
             };
             if let Some(record) = block.get(position)
-                && wanted.wants(&Event::decode(&record)?)
+                && wanted.seen(&Event::decode(&record)?) != Seen::Nothing
             {
                 chosen.push(position);
             }

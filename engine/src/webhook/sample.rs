@@ -4,6 +4,7 @@ use super::feed;
 use super::registration::{Registration, Scope};
 use super::worker::Payload;
 use crate::event::{Content, Event, EventKind};
+use crate::restrict::Seen;
 use crate::value::{Object, Value};
 
 /// An event as a test sends it: of position 0, which no real event has.
@@ -16,7 +17,7 @@ pub(super) fn sample(registration: &Registration, now_ms: u64) -> Payload {
         Scope::All => "sample",
         Scope::Named(names) => names.first().map_or("sample", |name| name),
     };
-    feed::payload(&Event {
+    let event = Event {
         position: 0,
         time_ms: now_ms,
         kind: EventKind::DocumentCreated,
@@ -38,5 +39,6 @@ pub(super) fn sample(registration: &Registration, now_ms: u64) -> Payload {
             removed: Vec::new(),
             before: &[],
         }),
-    })
+    };
+    feed::payload(&event, &Seen::Whole)
 }

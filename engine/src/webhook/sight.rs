@@ -1,14 +1,18 @@
 //! What may be delivered to whom: the hook by which the access layer has its say.
 //!
-//! Guarantees: an event is asked about when it is taken in, for a replay too, and again right before an attempt unless
-//! the owner's standing is known to be the same. What its owner may not see is passed over: it is not delivered, not
-//! counted, and no dead letter; it does not come back when the owner may see it later, but for a replay.
-//! Leaves to others: what an owner is, and what one may see (the access layer).
+//! Guarantees: an event is judged when it is taken in, for a replay too, and again right before an attempt unless the
+//! owner's standing is known to be the same; what is sent is what was seen at the last judgement. What its owner may not
+//! see is passed over: it is not delivered, not counted, and no dead letter; it does not come back when the owner may see
+//! it later, but for a replay. A document that leaves the owner's sight is delivered once, as `document.hidden`, in the
+//! place of the update that took it away.
+//! Leaves to others: what an owner is, and what one may see (the access layer); what of an event follows from that
+//! (`restrict`).
 
 use std::fmt;
 
+use super::registration::Registration;
 use crate::event::Event;
-use crate::restrict::Visibility;
+use crate::restrict::{Seen, Visibility, judge};
 
 /// Who registered a webhook decides what it gets.
 pub trait Sight: fmt::Debug + Send + Sync + 'static {
@@ -37,7 +41,18 @@ impl Sight for Everything {
     }
 }
 
-/// Whether all of an event may be seen.
-pub(super) fn may_see(sight: &dyn Sight, owner: &str, event: &Event<'_>) -> bool {
-    matches!(sight.visibility(owner, event), Visibility::Everything)
+/// What the owner of a webhook sees now of an event that the webhook wants by its place.
+pub(super) fn see(sight: &dyn Sight, registration: &Registration, event: &Event<'_>) -> Seen {
+    let visibility = sight.visibility(&registration.owner, event);
+    judge(event, &visibility, registration.filter.as_ref())
+}
+
+/// What the owner of a webhook sees now of an event that was wanted when it was taken in. What a registration asks for may
+/// have changed since, which takes nothing back; but a filter still has its say where only a part is seen, because it
+/// may have looked at what is hidden now.
+pub(super) fn see_again(sight: &dyn Sight, registration: &Registration, event: &Event<'_>) -> Seen {
+    match sight.visibility(&registration.owner, event) {
+        Visibility::Everything => Seen::Whole,
+        visibility => judge(event, &visibility, registration.filter.as_ref()),
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: no two live documents ever have an entry of a unique index in common, also not within one group; the check
 //! holds from the event that defines the index on. A document that an index cannot take (two parallel arrays) is refused. No
-//! new state is written that the collection's schema forbids.
+//! new state is written that the collection's schema forbids. A refusal by an index shows no value to a guarded caller.
 //! Leaves to others: documents that were there before the index (building it finds their doubles).
 
 use std::sync::Arc;
@@ -31,6 +31,7 @@ impl Resolver<'_> {
         if let Some(after) = after {
             self.check_schema(target, Raw::trusted(after))?;
         }
+        let guarded = self.guard.is_some();
         let indexes = self.overlay.indexes();
         for index in indexes.of(target.number) {
             if index.state.failure().is_some() {
@@ -40,17 +41,25 @@ impl Resolver<'_> {
                 if let Some(after) = after
                     && index.definition.may_refuse(after.len())
                 {
-                    entries(index, after)?;
+                    entries(index, after).map_err(|error| refused(index, &error, guarded))?;
                 }
                 continue;
             }
             // One from before the index that it cannot take has no entries.
             let old = before.and_then(|body| entries(index, body).ok()).unwrap_or_default();
-            let new = after.map(|body| entries(index, body)).transpose()?.unwrap_or_default();
+            let new = after
+                .map(|body| entries(index, body))
+                .transpose()
+                .map_err(|error| refused(index, &error, guarded))?
+                .unwrap_or_default();
             for entry in new.list.iter().filter(|entry| !old.has(entry)) {
                 let holder = self.overlay.holder(index.number, entry)?;
                 if holder.is_some_and(|holder| holder != target.id.key) {
-                    return Err(violation(index, after, target.id));
+                    return Err(if guarded {
+                        guarded_violation(index)
+                    } else {
+                        violation(index, after, target.id)
+                    });
                 }
                 self.overlay.set_holder(index.number, entry, Some(target.id.key.clone()));
             }
@@ -107,7 +116,7 @@ impl Resolver<'_> {
         if live.body == body {
             return self.updated(target, &state, &live, body);
         }
-        self.delete(&system, &id, None)?;
+        self.delete(&system, &id)?;
         let state = self.overlay.document(INDEXES_NUMBER, &id.key)?;
         self.created(target, &state, &body)
     }
@@ -117,7 +126,7 @@ impl Resolver<'_> {
             return Err(no_collection(collection));
         }
         let system: Arc<str> = Arc::from(INDEXES);
-        self.delete(&system, &index_document(collection, name), None).map_err(|error| {
+        self.delete(&system, &index_document(collection, name)).map_err(|error| {
             if error.kind() == ErrorKind::NotFound {
                 return Error::not_found(
                     "index_not_found",
@@ -154,14 +163,28 @@ impl Definition {
 }
 
 fn entries(index: &Index, body: &Bytes) -> Result<Entries> {
-    Entries::of(&index.definition, Raw::trusted(body)).map_err(|error| {
-        Error::new(
-            error.kind(),
-            error.code(),
-            format!("the index `{}` cannot take the document: {error}", index.name),
-        )
-        .with("index", &*index.name)
-    })
+    Entries::of(&index.definition, Raw::trusted(body))
+}
+
+/// That an index cannot take a document; to a guarded caller without a reason, which may lie in what is hidden.
+fn refused(index: &Index, error: &Error, guarded: bool) -> Error {
+    let message = format!("the index `{}` cannot take the document", index.name);
+    let message = if guarded { message } else { format!("{message}: {error}") };
+    Error::new(error.kind(), error.code(), message).with("index", &*index.name)
+}
+
+/// A violation as a guarded caller gets it: the values may be hidden ones, of this document or another.
+fn guarded_violation(index: &Index) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "unique_violation",
+        format!(
+            "another document of `{}` has the same values: the index `{}` is unique",
+            index.collection, index.name
+        ),
+    )
+    .with("index", &*index.name)
+    .with("collection", &*index.collection)
 }
 
 fn violation(index: &Index, body: Option<&Bytes>, id: &DocumentId) -> Error {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod command;
+mod documents;
 mod draft;
 mod health;
 mod indexes;

@@ -2,19 +2,19 @@
 //!
 //! Guarantees: all operations of a command or none; later operations see earlier ones; every event carries what apply
 //! needs, so that applying never has to look back.
-//! Leaves to others: durability and visibility (the sequencer), permission (the access layer).
+//! Leaves to others: operations on one document and the guard of a command (`documents.rs`), unique indexes and schemas
+//! (`indexes.rs`), durability and visibility (the sequencer), permission (the access layer).
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::command::{Absent, Change, Command, DocumentId, Effect, Operation, Outcome};
+use super::command::{Command, DocumentId, Effect, Guard, Operation, Outcome};
 use super::draft::Draft;
 use super::overlay::{DocumentState, Live, Overlay};
 use super::seal::Sealed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventKind;
-use crate::query::Filter;
 use crate::value::change::diff;
 use crate::value::{self, Raw, Value};
 use crate::view::{CollectionId, keys};
@@ -43,9 +43,12 @@ pub(super) struct Resolver<'a> {
     /// The position that the command's first event will have.
     pub(super) first_position: u64,
     pub(super) strictness: Strictness,
-    resolved: Resolved,
+    /// Asked about every document that the command touches.
+    pub(super) guard: Option<&'a dyn Guard>,
+    operations: &'a [Operation],
+    pub(super) resolved: Resolved,
     /// The sealed part of the operation at hand.
-    sealed: Option<Sealed>,
+    pub(super) sealed: Option<Sealed>,
 }
 
 pub(super) struct Target<'a> {
@@ -57,27 +60,32 @@ pub(super) struct Target<'a> {
 impl<'a> Resolver<'a> {
     pub(super) fn new(
         overlay: &'a mut Overlay,
-        actor: &'a Arc<str>,
+        command: &'a Command,
         time_ms: u64,
         first_position: u64,
         strictness: Strictness,
     ) -> Self {
-        let resolved = Resolved::default();
-        Self { overlay, actor, time_ms, first_position, strictness, resolved, sealed: None }
+        Self {
+            overlay,
+            actor: &command.actor,
+            time_ms,
+            first_position,
+            strictness,
+            guard: command.guard.as_deref(),
+            operations: &command.operations,
+            resolved: Resolved::default(),
+            sealed: None,
+        }
     }
 
     /// Resolves all operations or none.
-    pub(super) fn resolve(
-        mut self,
-        command: &Command,
-        sealed: &mut [Option<Sealed>],
-    ) -> Result<Resolved> {
-        self.resolved.drafts.reserve(command.operations.len());
-        self.resolved.outcomes.reserve(command.operations.len());
-        for (index, operation) in command.operations.iter().enumerate() {
+    pub(super) fn resolve(mut self, sealed: &mut [Option<Sealed>]) -> Result<Resolved> {
+        self.resolved.drafts.reserve(self.operations.len());
+        self.resolved.outcomes.reserve(self.operations.len());
+        for (index, operation) in self.operations.iter().enumerate() {
             self.sealed = sealed.get_mut(index).and_then(Option::take);
             let outcome = self.operation(operation).map_err(|error| {
-                if command.operations.len() == 1 {
+                if self.operations.len() == 1 {
                     error
                 } else {
                     error.with("operation", index as u64)
@@ -118,20 +126,6 @@ impl<'a> Resolver<'a> {
         self.first_position + self.resolved.drafts.len() as u64
     }
 
-    fn create(&mut self, name: &Arc<str>, id: &DocumentId, body: &Bytes) -> Result<Outcome> {
-        let number = self.writable(name)?;
-        let state = self.overlay.document(number, &id.key)?;
-        if state.live.is_some() {
-            return Err(duplicate(name, id));
-        }
-        let sealed = self.sealed.take();
-        let outcome = self.created(Target { name, number, id }, &state, body)?;
-        if let Some(draft) = self.resolved.drafts.last_mut() {
-            draft.sealed = sealed;
-        }
-        Ok(outcome)
-    }
-
     pub(super) fn created(
         &mut self,
         target: Target<'_>,
@@ -161,76 +155,7 @@ impl<'a> Resolver<'a> {
         Ok(self.write(target, draft, Some(live), Effect::Created))
     }
 
-    fn replace(
-        &mut self,
-        name: &Arc<str>,
-        id: &DocumentId,
-        body: &Bytes,
-        if_version: Option<u64>,
-        absent: Absent,
-    ) -> Result<Outcome> {
-        let number = match absent {
-            Absent::Create => self.writable(name)?,
-            Absent::Refuse | Absent::Skip => {
-                self.overlay.number(name).ok_or_else(|| no_document(name, id))?
-            }
-        };
-        let state = self.overlay.document(number, &id.key)?;
-        let target = Target { name, number, id };
-        match (&state.live, absent) {
-            (Some(live), _) => {
-                check_version(&target, &state, if_version)?;
-                let live = live.clone();
-                self.updated(target, &state, &live, body.clone())
-            }
-            (None, Absent::Create) => {
-                check_version(&target, &DocumentState::default(), if_version)?;
-                self.created(target, &state, body)
-            }
-            (None, Absent::Refuse | Absent::Skip) => Err(no_document(name, id)),
-        }
-    }
-
-    fn change(
-        &mut self,
-        name: &Arc<str>,
-        id: &DocumentId,
-        change: &dyn Change,
-        if_version: Option<u64>,
-        absent: Absent,
-    ) -> Result<Outcome> {
-        let (target, state, live) = match self.existing(name, id) {
-            Err(error) if absent == Absent::Skip && error.kind() == ErrorKind::NotFound => {
-                return Ok(skipped(id));
-            }
-            existing => existing?,
-        };
-        check_version(&target, &state, if_version)?;
-        match change.apply(Raw::trusted(&live.body))? {
-            Some(body) => self.updated(target, &state, &live, Bytes::from(body)),
-            None => Ok(skipped(id)),
-        }
-    }
-
-    /// Deletes a document, or passes over one that is gone or does not match `only_if`.
-    fn delete_if(
-        &mut self,
-        name: &Arc<str>,
-        id: &DocumentId,
-        if_version: Option<u64>,
-        only_if: Option<&Filter>,
-    ) -> Result<Outcome> {
-        let Some(filter) = only_if else { return self.delete(name, id, if_version) };
-        match self.existing(name, id) {
-            Ok((_, _, live)) if filter.matches(Raw::trusted(&live.body))? => {
-                self.delete(name, id, if_version)
-            }
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(skipped(id)),
-        }
-    }
-
-    fn existing<'t>(
+    pub(super) fn existing<'t>(
         &self,
         name: &'t Arc<str>,
         id: &'t DocumentId,
@@ -274,19 +199,23 @@ impl<'a> Resolver<'a> {
         Ok(self.write(target, draft, Some(now), Effect::Updated))
     }
 
-    pub(super) fn delete(
-        &mut self,
-        name: &Arc<str>,
-        id: &DocumentId,
-        if_version: Option<u64>,
-    ) -> Result<Outcome> {
+    /// Deletes a document without asking the guard.
+    pub(super) fn delete(&mut self, name: &Arc<str>, id: &DocumentId) -> Result<Outcome> {
         let (target, state, live) = self.existing(name, id)?;
-        check_version(&target, &state, if_version)?;
+        self.deleted(target, &state, live)
+    }
+
+    pub(super) fn deleted(
+        &mut self,
+        target: Target<'_>,
+        state: &DocumentState,
+        live: Live,
+    ) -> Result<Outcome> {
         self.check_new_state(&target, Some(&live.body), None)?;
         let draft = Draft {
             kind: EventKind::DocumentDeleted,
-            collection: Arc::clone(name),
-            id: id.raw.clone(),
+            collection: Arc::clone(target.name),
+            id: target.id.raw.clone(),
             version: state.version + 1,
             previous: state.position,
             body_bytes_before: size(&live.body),
@@ -303,7 +232,7 @@ impl<'a> Resolver<'a> {
         // The documents of a dropped collection are gone already; their events are not.
         let number = self.overlay.number(name).unwrap_or(0);
         if self.overlay.document(number, &id.key)?.live.is_some() {
-            self.delete(name, id, None)?;
+            self.delete(name, id)?;
         }
         let previous = self.overlay.document(number, &id.key)?.position;
         let draft = Draft {
@@ -420,14 +349,10 @@ impl<'a> Resolver<'a> {
         }
         self.drop_indexes(name)?;
         let collections: Arc<str> = Arc::from(keys::SYSTEM[0].0);
-        let outcome = self.delete(&collections, &collection_document(name), None)?;
+        let outcome = self.delete(&collections, &collection_document(name))?;
         self.overlay.set_number(name, None);
         Ok(outcome)
     }
-}
-
-fn skipped(id: &DocumentId) -> Outcome {
-    Outcome { id: id.raw.clone(), version: 0, position: 0, body: None, effect: Effect::Skipped }
 }
 
 /// The id of a collection's document in `_collections`.
@@ -454,7 +379,7 @@ fn describe(name: &str, number: CollectionId, floor: u64, definition: Raw<'_>) -
     object.to_bytes().into()
 }
 
-fn check_version(
+pub(super) fn check_version(
     target: &Target<'_>,
     state: &DocumentState,
     if_version: Option<u64>,
@@ -485,17 +410,7 @@ pub(super) fn show(id: &DocumentId) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-fn duplicate(name: &str, id: &DocumentId) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        "duplicate_id",
-        format!("`{name}` already has a document with the _id {}", show(id)),
-    )
-    .with("collection", name)
-    .with("id", show(id))
-}
-
-fn no_document(name: &str, id: &DocumentId) -> Error {
+pub(super) fn no_document(name: &str, id: &DocumentId) -> Error {
     let message = format!("`{name}` has no document with the _id {}", show(id));
     Error::not_found("document_not_found", message)
 }

@@ -16,7 +16,7 @@ use crate::extract::{Condition, Format, Parameters, Submission};
 use crate::reply::{self, write_number};
 use crate::router::{Needs, Routes};
 use crate::session::{
-    self, Asked, At, Cursor, ListQuery, Patch, Session, Upsert, ids_read, prepare_all,
+    self, Asked, At, Cursor, ListQuery, Patch, Session, Shown, Upsert, ids_read, prepare_all,
 };
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
