@@ -60,6 +60,11 @@ impl Default for Entry {
     }
 }
 
+/// What an act was done to, as one member.
+pub(crate) fn target(name: &str, value: &str) -> Value {
+    Value::Object([(name.to_owned(), Value::String(value.to_owned()))].into_iter().collect())
+}
+
 /// The operation that puts an entry into the trail.
 pub(crate) fn creation(engine: &Engine, entry: &Entry) -> Operation {
     let id = Value::ObjectId(engine.new_id());

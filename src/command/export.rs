@@ -128,7 +128,7 @@ impl<'a> Export<'a> {
 
     async fn page(&self, cursor: Option<&str>) -> anyhow::Result<bytes::Bytes> {
         let at = self.at.map(|position| position.to_string());
-        let mut query = vec![("limit", PAGE)];
+        let mut query = vec![("limit", PAGE), ("export", "true")];
         query.extend(at.as_deref().map(|position| ("at", position)));
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let segments = ["v1", "collections", self.collection, "documents"];

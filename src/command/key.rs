@@ -1,6 +1,7 @@
-//! `headwater key`: makes, lists and revokes credentials.
+//! `headwater key`: makes, lists, rotates and revokes credentials.
 //!
-//! Guarantees: `create` prints the key alone, once; nothing else ever prints a key.
+//! Guarantees: `create` and `rotate` print the key alone, once (`username:password` of a basic credential); nothing else
+//! ever prints a key.
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
@@ -15,6 +16,8 @@ pub(crate) enum KeyCommand {
     Create(CreateArgs),
     /// List the credentials
     List(ListArgs),
+    /// Give a credential a new key and print it alone
+    Rotate(RotateArgs),
     /// Revoke a credential
     Revoke(RevokeArgs),
 }
@@ -37,11 +40,32 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "DURATION")]
     ttl: Option<String>,
     /// A key for web pages, bound to origins
-    #[arg(long)]
+    #[arg(long, conflicts_with = "basic")]
     web: bool,
-    /// An origin that the key may be used from; repeatable
+    /// A name with a password instead of a key; printed as username:password
+    #[arg(long)]
+    basic: bool,
+    /// The user whose key it is, by id
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// A role that the key has, the first that matches wins; repeatable
+    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+    role: Vec<String>,
+    /// An origin that the key may be used from, * for any; repeatable
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     origin: Vec<String>,
+    /// A page that requests must come from, for instance https://shop.example/*; repeatable
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    referer: Vec<String>,
+    /// A network that requests must come from, for instance 10.0.0.0/8; repeatable
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    network: Vec<String>,
+    /// A kind of requests that the key opens, for instance get,search,stream; repeatable
+    #[arg(long, value_name = "ACL", value_delimiter = ',')]
+    acl: Vec<String>,
+    /// Most requests of one address in an hour
+    #[arg(long, value_name = "NUMBER")]
+    per_ip_per_hour: Option<u32>,
     /// A path pattern that the key opens; repeatable
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     path: Vec<String>,
@@ -69,11 +93,24 @@ pub(crate) struct RevokeArgs {
     id: String,
 }
 
+/// Arguments of `key rotate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RotateArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// The credential's id
+    id: String,
+    /// How long the old key goes on working, for instance 1h
+    #[arg(long, value_name = "DURATION")]
+    grace: Option<String>,
+}
+
 /// Runs the command.
 pub(crate) async fn run(command: KeyCommand) -> anyhow::Result<()> {
     match command {
         KeyCommand::Create(args) => create(&args).await,
         KeyCommand::List(args) => list(&args).await,
+        KeyCommand::Rotate(args) => rotate(&args).await,
         KeyCommand::Revoke(args) => {
             let client = Client::new(&args.server)?;
             client.delete(&["v1", "credentials", &args.id]).await?;
@@ -86,9 +123,30 @@ pub(crate) async fn run(command: KeyCommand) -> anyhow::Result<()> {
 async fn create(args: &CreateArgs) -> anyhow::Result<()> {
     let wish = credential(args)?;
     let answer: Value = Client::new(&args.server)?.post(&["v1", "credentials"], &wish).await?;
-    let key = answer["key"].as_str().context("the server's answer holds no key")?;
-    output::line(key)?;
+    output::line(secret(&answer)?)?;
     Ok(())
+}
+
+async fn rotate(args: &RotateArgs) -> anyhow::Result<()> {
+    let grace = args.grace.as_deref().map(config::duration).transpose();
+    let grace = grace.map_err(|message| anyhow::anyhow!("--grace: {message}"))?.unwrap_or_default();
+    let client = Client::new(&args.server)?;
+    let grace = grace.as_secs().to_string();
+    let path = ["v1", "credentials", &args.id, "rotate"];
+    let request = client.request(reqwest::Method::POST, &path, &[("grace_seconds", &grace)]);
+    let answer: Value = client.json(request).await?;
+    output::line(secret(&answer)?)?;
+    Ok(())
+}
+
+/// The secret in an answer: a key, or a name with its password.
+fn secret(answer: &Value) -> anyhow::Result<String> {
+    if let Some(key) = answer["key"].as_str() {
+        return Ok(key.to_owned());
+    }
+    let password = answer["password"].as_str().context("the server's answer holds no key")?;
+    let username = answer["username"].as_str().context("the server's answer holds no username")?;
+    Ok(format!("{username}:{password}"))
 }
 
 async fn list(args: &ListArgs) -> anyhow::Result<()> {
@@ -141,9 +199,15 @@ fn credential(args: &CreateArgs) -> anyhow::Result<Value> {
     if let Some(text) = &args.collections {
         grant.insert("collections".to_owned(), Value::Object(collections(text)?));
     }
-    for (member, list) in
-        [("origins", &args.origin), ("paths", &args.path), ("methods", &args.methods)]
-    {
+    for (member, list) in [
+        ("origins", &args.origin),
+        ("referers", &args.referer),
+        ("networks", &args.network),
+        ("paths", &args.path),
+        ("methods", &args.methods),
+        ("acls", &args.acl),
+        ("roles", &args.role),
+    ] {
         if !list.is_empty() {
             grant.insert(member.to_owned(), json!(list));
         }
@@ -153,12 +217,26 @@ fn credential(args: &CreateArgs) -> anyhow::Result<Value> {
         "--web needs --origin, the pages that the key is for"
     );
     anyhow::ensure!(args.web || args.origin.is_empty(), "--origin binds web keys only; add --web");
+    if let Some(number) = args.per_ip_per_hour {
+        grant.insert("rate_limit".to_owned(), json!({"per_ip_per_hour": number}));
+    }
+    let opens = ["admin", "collections", "paths", "methods", "acls", "roles"];
     anyhow::ensure!(
-        !grant.is_empty(),
-        "a key that allows nothing: give --admin, --collections, --path or --methods"
+        args.user.is_some() || opens.iter().any(|member| grant.contains_key(*member)),
+        "a key that allows nothing: give --admin, --collections, --role, --path, --methods or --acl"
     );
-    let kind = if args.web { "web" } else { "key" };
-    let mut wish = json!({"kind": kind, "grant": grant});
+    let kind = match (args.web, args.basic) {
+        (true, _) => "web",
+        (_, true) => "basic",
+        _ => "key",
+    };
+    let mut wish = json!({"kind": kind});
+    if !grant.is_empty() {
+        wish["grant"] = Value::Object(grant);
+    }
+    if let Some(user) = &args.user {
+        wish["user"] = json!(user);
+    }
     if let Some(label) = &args.label {
         wish["label"] = json!(label);
     }

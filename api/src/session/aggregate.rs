@@ -102,7 +102,8 @@ impl Session {
             let filter = asked::filter(Some(&filter), &engine, &snapshot, number)?;
             let values = match number {
                 Some(number) => {
-                    find::distinct(&snapshot, number, &path, (filter, None), at, budget)?
+                    let asked = (filter, restriction.clone());
+                    find::distinct(&snapshot, number, &path, asked, at, budget)?
                 }
                 None => Vec::new(),
             };

@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use super::list;
+use crate::audit::target;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Parameters, Payload, invalid};
 use crate::jobs::{Finished, JobKind};
@@ -87,6 +88,8 @@ fn start(
     let engine = app.engine.clone();
     let work = move |id: &str, progress: &Progress| work(&engine, id, progress);
     let job = app.jobs.start(&app.engine, kind, work);
+    let action = format!("{}.started", kind.as_str());
+    app.audit.note(session.audit_entry(action, target("job", &job.id)));
     let body = json!({"job": job.id});
     Ok(reply::value(StatusCode::ACCEPTED, app.engine.position(), &body))
 }
@@ -110,6 +113,7 @@ async fn download(State(app): State<App>, session: Session, Path(id): Path<Strin
     removed.map_err(|error| Error::io("remove", &path, &error))?;
     let metadata = file.metadata().await;
     let len = metadata.map_err(|error| Error::io("read", &path, &error))?.len();
+    app.audit.note(session.audit_entry("backup.downloaded", target("job", &id)));
     let mut response = Response::new(Body::from_stream(chunks(file)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
@@ -146,7 +150,9 @@ async fn erase(State(app): State<App>, session: Session, payload: Payload) -> Ap
     let id = id_from_raw(id, payload.id_rule(), app.engine.limits())?;
     let actor = session.principal().id.clone();
     let engine = app.engine.clone();
+    let entry = session.audit_entry("document.erased", target("collection", &collection));
     let erased = blocking(&app.engine, move || engine.erase(&collection, &id, &actor)).await?;
+    app.audit.note(entry);
     let body = json!({"erased_events": erased.events, "position": erased.position});
     Ok(reply::value(StatusCode::OK, erased.position, &body))
 }

@@ -1,6 +1,6 @@
 //! Documents: `/v1/collections/{c}/documents`.
 
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use headwater_engine::Error;
 use headwater_engine::value::Raw;
@@ -10,6 +10,7 @@ use http::header::ETAG;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::list;
+use crate::audit::target as audited;
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Format, Parameters, Submission};
@@ -18,6 +19,7 @@ use crate::router::{Needs, Routes};
 use crate::session::{
     self, Asked, At, Cursor, ListQuery, Patch, Session, Shown, Upsert, ids_read, prepare_all,
 };
+use crate::state::App;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// From so many documents on, they are prepared off the async threads.
@@ -73,12 +75,15 @@ async fn create(
 }
 
 async fn list(
+    State(app): State<App>,
     session: Session,
     Path(collection): Path<String>,
     parameters: Parameters,
     format: Format,
 ) -> ApiResult {
-    parameters.only(&["filter", "sort", "projection", "limit", "skip", "cursor", "at"])?;
+    const KNOWN: [&str; 8] =
+        ["filter", "sort", "projection", "limit", "skip", "cursor", "at", "export"];
+    parameters.only(&KNOWN)?;
     let part = |name| parameters.json(name, session.engine().limits());
     let (filter, sort, projection) = (part("filter")?, part("sort")?, part("projection")?);
     let raw = Raw::trusted;
@@ -92,7 +97,12 @@ async fn list(
         count: false,
         explain: false,
     };
+    // What says that it is an export is noted, at its first page.
+    let is_export = parameters.flag("export")? && query.cursor.is_none();
     let page = session.list(&collection, query).await?;
+    if is_export {
+        app.audit.note(session.audit_entry("export", audited("collection", &collection)));
+    }
     Ok(list::listing(session.engine(), page, format).await?)
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::documents::mark_repeated;
 use super::list;
+use crate::audit::target;
 use crate::auth::{Acl, Action};
 use crate::error::ApiResult;
 use crate::extract::{Parameters, Payload, Submission, invalid};
@@ -196,21 +197,27 @@ async fn replay_of(
     payload: Payload,
 ) -> ApiResult {
     session.webhook(&app.webhooks, &id)?;
-    begin_replay(&app, payload, Some(&id)).await
+    begin_replay(&app, &session, payload, Some(&id)).await
 }
 
 async fn replay(State(app): State<App>, session: Session, payload: Payload) -> ApiResult {
     session.full_access()?;
-    begin_replay(&app, payload, None).await
+    begin_replay(&app, &session, payload, None).await
 }
 
-async fn begin_replay(app: &App, payload: Payload, webhook: Option<&str>) -> ApiResult {
+async fn begin_replay(
+    app: &App,
+    session: &Session,
+    payload: Payload,
+    webhook: Option<&str>,
+) -> ApiResult {
     let given = payload.document(&app.engine).await?;
     let request = ReplayRequest::parse(Raw::trusted(&given), webhook)?;
     let answer: ReplayAnswer = app.webhooks.replay(request).await?;
     let position = app.engine.position();
     Ok(match answer.id {
         Some(id) => {
+            app.audit.note(session.audit_entry("replay.started", target("replay", &id)));
             let body = json!({"replay": id, "matched": answer.matched});
             reply::value(StatusCode::ACCEPTED, position, &body)
         }
