@@ -19,6 +19,7 @@ mod main_job;
 mod process;
 mod queries;
 mod replay;
+mod rights;
 mod schemas;
 mod signatures;
 mod streams;
