@@ -1,8 +1,10 @@
 //! Pipelines over a snapshot: what the first stages ask of an index, and where the others find other collections.
 //!
 //! Guarantees: every stage sees the same snapshot; what does not fit into memory goes to files without a name, in the
-//! data directory's own file system.
-//! Leaves to others: which collections may be read (the access layer asks [`Pipeline::collections`] first).
+//! data directory's own file system. A stage is given only what the caller may see of a collection, its own or another:
+//! there is no other way to documents than `documents` and `input`, and both ask for the restriction.
+//! Leaves to others: which collections may be read (the access layer asks [`Pipeline::collections`] first), and who is
+//! restricted how.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,6 +75,10 @@ impl SnapshotCollections {
         )
     }
 
+    fn restriction(&self, collection: &str) -> Option<Arc<Restriction>> {
+        self.restrictions.as_ref().and_then(|restrictions| restrictions(collection))
+    }
+
     fn number(&self, collection: &str) -> Result<Option<CollectionId>> {
         match self.at {
             Some(position) => self.snapshot.collection_at(collection, position),
@@ -87,8 +93,9 @@ impl Collections for SnapshotCollections {
             return Ok(Box::new(std::iter::empty()));
         };
         let filter = Arc::new(find::bind(self.filter(filter)?, &self.snapshot, Some(number))?);
-        let found = find::stream(&self.snapshot, number, filter, None, self.at, &self.budget)?;
-        Ok(Box::new(found.map(|found| Ok(found?.row.body_bytes()))))
+        let (at, restriction) = (self.at, self.restriction(collection));
+        let found = find::stream(&self.snapshot, number, filter, restriction, at, &self.budget)?;
+        Ok(Box::new(found.map(|found| Ok(found?.body_bytes()))))
     }
 
     fn spill(&self) -> Option<std::io::Result<std::fs::File>> {
@@ -108,7 +115,7 @@ pub fn aggregate(
     let number = if pipeline.reads_no_input() { None } else { own.number(collection)? };
     let (consumed, input): (usize, Documents<'_>) = match number {
         None => (0, Box::new(std::iter::empty())),
-        Some(number) => own.input(number, &prefix)?,
+        Some(number) => own.input(number, collection, &prefix)?,
     };
     for document in pipeline.run_after(consumed, input, &others, &own.budget)? {
         each(&document?)?;
@@ -118,19 +125,34 @@ pub fn aggregate(
 
 impl SnapshotCollections {
     /// What the first stages let through, and how many of them that were.
-    fn input(&self, number: CollectionId, prefix: &Prefix<'_>) -> Result<(usize, Documents<'_>)> {
+    fn input(
+        &self,
+        number: CollectionId,
+        collection: &str,
+        prefix: &Prefix<'_>,
+    ) -> Result<(usize, Documents<'_>)> {
+        let restriction = self.restriction(collection);
         let filter = self.filter(prefix.filter.as_deref().map(Raw::trusted))?;
         let filter = Arc::new(find::bind(filter, &self.snapshot, Some(number))?);
         let limit = prefix.limit.and_then(|limit| usize::try_from(limit).ok());
         if let (Some(sort), Some(limit)) = (prefix.sort, limit.filter(|limit| *limit <= WINDOW_MAX))
         {
             let all = Query::all(&filter);
-            let query = Query { sort: Some(sort), limit, at: self.at, is_result: false, ..all };
+            let restriction = restriction.as_deref();
+            let query = Query {
+                sort: Some(sort),
+                limit,
+                at: self.at,
+                is_result: false,
+                restriction,
+                ..all
+            };
             let found = find::find(&self.snapshot, number, &query, &self.budget)?;
-            let documents = found.rows.into_iter().map(|found| Ok(found.row.body_bytes()));
+            let documents = found.rows.into_iter().map(|found| Ok(found.body_bytes()));
             return Ok((prefix.consumed, Box::new(documents)));
         }
-        let found = find::stream(&self.snapshot, number, filter, None, self.at, &self.budget)?;
-        Ok((prefix.after_filter, Box::new(found.map(|found| Ok(found?.row.body_bytes())))))
+        let at = self.at;
+        let found = find::stream(&self.snapshot, number, filter, restriction, at, &self.budget)?;
+        Ok((prefix.after_filter, Box::new(found.map(|found| Ok(found?.body_bytes())))))
     }
 }

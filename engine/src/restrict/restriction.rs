@@ -1,4 +1,8 @@
 //! What of one collection's documents may be seen: a filter over whole documents, and a rule for their fields.
+//!
+//! Guarantees: the one place that decides whether a document may be seen, as it is now or as it was at a position; what
+//! cannot be decided is not seen.
+//! Leaves to others: reading documents (`query::find` does, and asks here for each), events, writes.
 
 use std::borrow::Cow;
 use std::sync::Arc;

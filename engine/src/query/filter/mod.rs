@@ -26,6 +26,8 @@ pub use type_set::TypeSet;
 pub(super) use numeric::{double, integral};
 pub(super) use walk::walk;
 
+use std::sync::Arc;
+
 use super::expression::Work;
 use super::geo::Near;
 use super::text::TextQuery;
@@ -62,6 +64,26 @@ impl Filter {
         variables: &[String],
     ) -> Result<Self> {
         Ok(Self { root: parse::parse(filter, context, variables)?, now_ms: context.now_ms })
+    }
+
+    /// The filter that a document satisfies when it satisfies all of these; of none, the one that everything satisfies. Its
+    /// time (`$$NOW`) is that of the first: give filters that were compiled at the same time.
+    pub fn and(filters: &[Arc<Self>]) -> Self {
+        let all: Vec<&Self> = filters.iter().map(Arc::as_ref).collect();
+        Self::all_of(&all)
+    }
+
+    /// As [`Filter::and`].
+    pub(super) fn all_of(filters: &[&Self]) -> Self {
+        let mut all = Vec::new();
+        for filter in filters {
+            match &filter.root {
+                Node::And(nodes) => all.extend(nodes.iter().cloned()),
+                other => all.push(other.clone()),
+            }
+        }
+        let now_ms = filters.first().map_or(0, |filter| filter.now_ms);
+        Self { root: Node::And(all), now_ms }
     }
 
     /// Whether a document satisfies it. Fails only where an expression (`$expr`) does, where a regular expression takes

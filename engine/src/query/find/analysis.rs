@@ -10,25 +10,22 @@ impl Filter {
         matches!(self.root(), Node::And(list) if list.is_empty())
     }
 
-    /// The branches of an `$or` that every match satisfies one of; each together with the other conditions.
-    pub(super) fn branches(&self) -> Option<Vec<Self>> {
-        let Node::And(list) = self.root() else { return None };
-        let place = list.iter().position(|node| matches!(node, Node::Or(_)))?;
-        let Node::Or(branches) = &list[place] else { return None };
-        let with_others = |branch: &Node| {
-            let mut all: Vec<Node> = list
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| *i != place)
-                .map(|(_, n)| n.clone())
-                .collect();
-            match branch {
-                Node::And(more) => all.extend(more.iter().cloned()),
-                other => all.push(other.clone()),
-            }
-            self.with_root(Node::And(all))
-        };
-        Some(branches.iter().map(with_others).collect())
+    /// For each `$or` at the top the branches, of which every match satisfies one; each together with the other conditions.
+    pub(super) fn branches(&self) -> impl Iterator<Item = Vec<Self>> {
+        let list = if let Node::And(list) = self.root() { list.as_slice() } else { &[] };
+        list.iter().enumerate().filter_map(move |(place, node)| {
+            let Node::Or(branches) = node else { return None };
+            let with_others = |branch: &Node| {
+                let others = list.iter().enumerate().filter(|(other, _)| *other != place);
+                let mut all: Vec<Node> = others.map(|(_, node)| node.clone()).collect();
+                match branch {
+                    Node::And(more) => all.extend(more.iter().cloned()),
+                    other => all.push(other.clone()),
+                }
+                self.with_root(Node::And(all))
+            };
+            Some(branches.iter().map(with_others).collect())
+        })
     }
 
     /// A box that holds a point of every place at a path with which a document can match.

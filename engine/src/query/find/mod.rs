@@ -2,12 +2,15 @@
 //!
 //! Guarantees: the result is the same whatever index is used: documents that match, in the order of the sort, ties and
 //! unsorted results in `_id` order, from the first after the cursor on. A cursor holds the place of the last document, not a
-//! count, so pages neither repeat nor skip a document that stayed as it was while others came and went.
+//! count, so pages neither repeat nor skip a document that stayed as it was while others came and went. For a caller with
+//! a restriction there is nothing but what it shows: documents are left out, and hidden fields cut out, where they are read
+//! (`scan`), before a filter, a sort, a distance or a count looks at them.
 //! Leaves to others: permission, projections, the wire form of cursors.
 
 mod analysis;
 mod bounds;
 mod candidates;
+mod conditions;
 mod plan;
 mod scan;
 mod top;
@@ -22,8 +25,8 @@ use super::{Budget, Filter, Sort};
 use crate::error::{Detail, Error, Result};
 use crate::index::IndexKind;
 use crate::restrict::Restriction;
-use crate::value::Raw;
 use crate::value::path::Path;
+use crate::value::{Object, Raw};
 use crate::view::{CollectionId, Row, Snapshot};
 
 pub use plan::Plan;
@@ -67,8 +70,22 @@ impl<'a> Query<'a> {
         }
     }
 
-    fn charge(&self, row: &Row, budget: &Budget) -> Result<()> {
-        if self.is_result { budget.take_result(row.body().as_bytes().len()) } else { Ok(()) }
+    fn charge(&self, found: &FoundRow, budget: &Budget) -> Result<()> {
+        if self.is_result { budget.take_result(found.body().as_bytes().len()) } else { Ok(()) }
+    }
+
+    /// An access for people. What bounds a restriction sets is not for the caller.
+    fn describe(&self, access: &plan::Access) -> Plan {
+        let plan = access.describe();
+        match self.own() {
+            Some(_) => Plan { bounds: Object::new(), ..plan },
+            None => plan,
+        }
+    }
+
+    /// Which documents may be seen; `None`: all.
+    fn own(&self) -> Option<&'a Filter> {
+        self.restriction.and_then(|restriction| restriction.filter.as_deref())
     }
 }
 
@@ -110,6 +127,11 @@ impl FoundRow {
     /// The same, shared.
     pub fn body_bytes(&self) -> Bytes {
         self.shown.clone().unwrap_or_else(|| self.row.body_bytes())
+    }
+
+    /// The memory of the document.
+    fn size(&self) -> usize {
+        self.row.size() + self.shown.as_ref().map_or(0, Bytes::len)
     }
 }
 
@@ -158,14 +180,14 @@ pub fn find(
     let sort = by_id.as_ref().or(query.sort);
     let sort = sort.filter(|sort| !sort.is_empty() && !sort.is_by_id());
     let access = plan::choose(snapshot, collection, query, sort, budget)?;
-    let mut plan = access.describe();
+    let mut plan = query.describe(&access);
     let near = query.filter.near();
     let access = if access.is_ordered() && near.is_none() {
         access
     } else {
         let by_ids = scan::in_id_order(snapshot, collection, access, budget)?;
         if by_ids.is_everything() {
-            plan = by_ids.describe();
+            plan = query.describe(&by_ids);
         }
         by_ids
     };
@@ -176,7 +198,7 @@ pub fn find(
                 // Too many documents with equal keys to put them into `_id` order: a window over all needs less.
                 Err(error) if is_memory(&error) => {
                     let access = plan::everything(None);
-                    plan = access.describe();
+                    plan = query.describe(&access);
                     window(snapshot, collection, &access, query, Some(sort), budget)
                 }
                 found => found,
@@ -204,12 +226,13 @@ fn in_order(
     sort: Option<&Sort>,
     budget: &Budget,
 ) -> Result<Found> {
-    let mut source = scan::open(snapshot, collection, access, query.after, sort, budget)?;
+    let sight = (query.restriction, budget);
+    let mut source = scan::open(snapshot, collection, access, query.after, sort, sight)?;
     let mut found = Found::default();
     let mut skip = query.skip;
-    while let Some(FoundRow { row, place, .. }) = source.next()? {
-        let passed = query.after.is_some_and(|after| place <= *after);
-        if passed || !query.filter.matches(row.body())? {
+    while let Some(next) = source.next()? {
+        let passed = query.after.is_some_and(|after| next.place <= *after);
+        if passed || !query.filter.matches(next.body())? {
             continue;
         }
         if skip > 0 {
@@ -220,8 +243,8 @@ fn in_order(
             found.more = true;
             break;
         }
-        query.charge(&row, budget)?;
-        found.rows.push(FoundRow { row, place, shown: None });
+        query.charge(&next, budget)?;
+        found.rows.push(next);
     }
     found.plan.examined = source.examined();
     Ok(found)
@@ -237,27 +260,30 @@ fn window(
     budget: &Budget,
 ) -> Result<Found> {
     let near = query.filter.near();
-    let mut source = scan::open(snapshot, collection, access, None, None, budget)?;
+    let sight = (query.restriction, budget);
+    let mut source = scan::open(snapshot, collection, access, None, None, sight)?;
     let mut top = top::Top::new(query.skip.saturating_add(query.limit), budget);
-    while let Some(FoundRow { row, mut place, .. }) = source.next()? {
-        if !query.filter.matches(row.body())? {
+    while let Some(mut next) = source.next()? {
+        if !query.filter.matches(next.body())? {
             continue;
         }
-        place.key.clear();
+        let mut key = std::mem::take(&mut next.place.key);
+        key.clear();
         match (sort, near) {
-            (Some(sort), _) => sort.write_key(row.body(), &mut place.key)?,
-            (None, Some(near)) => place.key.extend(near_key(near.distance(row.body()))),
+            (Some(sort), _) => sort.write_key(next.body(), &mut key)?,
+            (None, Some(near)) => key.extend(near_key(near.distance(next.body()))),
             (None, None) => {}
         }
-        if query.after.is_none_or(|after| place > *after) {
-            top.push(place, row)?;
+        next.place.key = key;
+        if query.after.is_none_or(|after| next.place > *after) {
+            top.push(next)?;
         }
     }
     let mut found = Found { more: top.has_more(), ..Found::default() };
     found.plan.examined = source.examined();
-    for (place, row) in top.into_sorted().into_iter().skip(query.skip) {
-        query.charge(&row, budget)?;
-        found.rows.push(FoundRow { row, place, shown: None });
+    for next in top.into_sorted().into_iter().skip(query.skip) {
+        query.charge(&next, budget)?;
+        found.rows.push(next);
     }
     Ok(found)
 }
@@ -270,20 +296,26 @@ pub fn count(
     budget: &Budget,
 ) -> Result<(u64, Plan)> {
     let query = Query { sort: None, after: None, ..*query };
-    if query.at.is_none() && query.hint.is_none() && query.filter.is_empty() {
+    let (own, everything) = (query.own(), query.filter.is_empty());
+    if query.at.is_none() && query.hint.is_none() && everything && own.is_none() {
         let count = snapshot.counters(collection)?.count;
         return Ok((count, Plan::default()));
     }
     let access = plan::choose(snapshot, collection, &query, None, budget)?;
-    let mut plan = access.describe();
-    if let Some(count) = scan::count_covered(snapshot, &access, budget)? {
+    let mut plan = query.describe(&access);
+    let covered = query.restriction.is_none();
+    if covered && let Some(count) = scan::count_covered(snapshot, &access, budget)? {
         (plan.examined, plan.returned) = (count, count);
         return Ok((count, plan));
     }
-    let mut source = scan::open(snapshot, collection, &access, None, None, budget)?;
+    // Where no condition looks at the fields, none have to be cut out.
+    let whole = query.restriction.filter(|_| everything);
+    let whole = whole.map(|restriction| Restriction { fields: None, ..restriction.clone() });
+    let sight = (whole.as_ref().or(query.restriction), budget);
+    let mut source = scan::open(snapshot, collection, &access, None, None, sight)?;
     let mut count = 0;
     while let Some(found) = source.next()? {
-        count += u64::from(query.filter.matches(found.row.body())?);
+        count += u64::from(query.filter.matches(found.body())?);
     }
     plan.examined = source.examined();
     plan.returned = count;
@@ -302,11 +334,12 @@ pub fn stream<'a>(
     let query = Query { at, restriction: restriction.as_deref(), ..Query::all(&filter) };
     let access = plan::choose(snapshot, collection, &query, None, budget)?;
     let access = scan::in_id_order(snapshot, collection, access, budget)?;
-    let mut source = scan::open(snapshot, collection, &access, None, None, budget)?;
+    let sight = (restriction.as_deref(), budget);
+    let mut source = scan::open(snapshot, collection, &access, None, None, sight)?;
     Ok(std::iter::from_fn(move || {
         loop {
             match source.next().transpose()? {
-                Ok(found) => match filter.matches(found.row.body()) {
+                Ok(found) => match filter.matches(found.body()) {
                     Ok(true) => return Some(Ok(found)),
                     Ok(false) => {}
                     Err(error) => return Some(Err(error)),
@@ -328,7 +361,7 @@ pub fn distinct(
 ) -> Result<Vec<Bytes>> {
     let mut values = BTreeMap::new();
     for found in stream(snapshot, collection, filter, restriction, at, budget)? {
-        let row = found?.row;
+        let found = found?;
         let mut add = |value: Raw<'_>| -> Result<()> {
             let key = crate::value::key::encode(value);
             if let Entry::Vacant(place) = values.entry(key) {
@@ -338,7 +371,7 @@ pub fn distinct(
             }
             Ok(())
         };
-        candidates::each_value(row.body(), field.parts(), &mut add)?;
+        candidates::each_value(found.body(), field.parts(), &mut add)?;
     }
     Ok(values.into_values().collect())
 }

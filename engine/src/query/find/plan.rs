@@ -3,12 +3,14 @@
 //! Guarantees: only indexes that hold every document that can match are considered; whichever is chosen, the result is the
 //! same. The choice is by counting: each candidate's bounds are looked at up to [`PROBE`] entries, and the one with fewest is
 //! taken; an index that gives the order of the sort is preferred where the others would have to look at much.
+//! Leaves to others: which conditions may go through which index where fields are hidden (`conditions`).
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::bounds::{self, Bounds, Interval};
+use super::conditions::Conditions;
 use super::{Hint, Query};
 use crate::error::{Error, Result};
 use crate::index::{Index, IndexKind, keys};
@@ -76,6 +78,12 @@ pub(super) struct IndexAccess {
     points: usize,
 }
 
+impl IndexAccess {
+    fn without_order(self) -> Self {
+        Self { order: None, tied: false, seekable: false, ..self }
+    }
+}
+
 impl Access {
     /// Whether documents come in the order of the query.
     pub(super) fn is_ordered(&self) -> bool {
@@ -140,12 +148,13 @@ pub(super) fn choose(
         return Ok(Access::Past { position, ordered: sort.is_none() });
     }
     let scan = || everything(sort);
+    let conditions = Conditions::of(query, sort);
     match query.hint {
         Some(Hint::Scan) => return Ok(scan()),
         Some(Hint::Index(name)) => {
             let index = snapshot.indexes().get(collection, name);
             let usable = index.filter(|index| snapshot.can_use(index));
-            let access = usable.and_then(|index| through(index, query.filter, sort));
+            let access = usable.and_then(|index| through(index, &conditions));
             return access.map(Access::Index).ok_or_else(|| {
                 let message = format!("the index `{name}` cannot answer this query");
                 Error::invalid("unusable_hint", message).with("index", name)
@@ -153,11 +162,11 @@ pub(super) fn choose(
         }
         None => {}
     }
-    let ids = by_ids(query.filter, sort);
+    let ids = by_ids(conditions.all(), sort);
     if let Some((access, true)) = ids {
         return Ok(access);
     }
-    if let Some(access) = best(snapshot, collection, query, sort, budget)? {
+    if let Some(access) = best(snapshot, collection, &conditions, budget)? {
         // A range of ids is worth more than an index that leads to many documents.
         let small = match &access {
             Access::Index(access) if ids.is_some() => probe(snapshot, access)? < PROBE,
@@ -170,7 +179,7 @@ pub(super) fn choose(
     if let Some((access, _)) = ids {
         return Ok(access);
     }
-    match union(snapshot, collection, query, budget)? {
+    match union(snapshot, collection, &conditions, budget)? {
         Some(access) => Ok(access),
         None => Ok(scan()),
     }
@@ -205,13 +214,11 @@ fn by_ids(filter: &Filter, sort: Option<&Sort>) -> Option<(Access, bool)> {
 fn best(
     snapshot: &Snapshot,
     collection: CollectionId,
-    query: &Query<'_>,
-    sort: Option<&Sort>,
+    conditions: &Conditions<'_>,
     budget: &Budget,
 ) -> Result<Option<Access>> {
     let usable = snapshot.indexes().of(collection).iter().filter(|index| snapshot.can_use(index));
-    let candidates: Vec<_> =
-        usable.filter_map(|index| through(index, query.filter, sort)).collect();
+    let candidates: Vec<_> = usable.filter_map(|index| through(index, conditions)).collect();
     if candidates.len() <= 1 {
         return Ok(candidates.into_iter().next().map(Access::Index));
     }
@@ -221,7 +228,7 @@ fn best(
         let size = probe(snapshot, &candidate)?;
         let cost = match candidate.order {
             // Many entries are no harm if the first of them are the answer.
-            Some(_) if size >= PROBE && query.limit < PROBE => PROBE - 1,
+            Some(_) if size >= PROBE && conditions.limit < PROBE => PROBE - 1,
             _ => size,
         };
         let unordered = usize::from(candidate.order.is_none());
@@ -246,18 +253,22 @@ fn probe(snapshot: &Snapshot, access: &IndexAccess) -> Result<usize> {
 }
 
 /// The way through one index; `None` where it may lack documents that match, or would not help.
-fn through(index: &Arc<Index>, filter: &Filter, sort: Option<&Sort>) -> Option<IndexAccess> {
+fn through(index: &Arc<Index>, conditions: &Conditions<'_>) -> Option<IndexAccess> {
     let definition = &index.definition;
     if let Some(partial) = &definition.partial
-        && !bounds::implies(filter, partial)
+        && !conditions.for_partial(partial).is_some_and(|given| bounds::implies(given, partial))
     {
         return None;
     }
-    match &definition.kind {
+    let (filter, sort) = conditions.for_keys(&definition.kind)?;
+    let access = match &definition.kind {
         IndexKind::Ordered(pattern) => through_ordered(index, pattern, filter, sort),
         IndexKind::Text(_) => through_words(index, filter),
         IndexKind::Point(path) => through_points(index, path, filter),
-    }
+    };
+    // Without the sort, the order of the entries is another one.
+    let is_other = sort.is_none() && conditions.sort.is_some();
+    access.map(|access| if is_other { access.without_order() } else { access })
 }
 
 fn through_ordered(
@@ -436,23 +447,22 @@ fn through_points(index: &Arc<Index>, path: &Path, filter: &Filter) -> Option<In
 fn union(
     snapshot: &Snapshot,
     collection: CollectionId,
-    query: &Query<'_>,
+    conditions: &Conditions<'_>,
     budget: &Budget,
 ) -> Result<Option<Access>> {
-    let Some(branches) = query.filter.branches() else { return Ok(None) };
-    let mut accesses = Vec::with_capacity(branches.len());
-    for branch in &branches {
-        let query = Query { filter: branch, ..*query };
-        let access = match by_ids(branch, None) {
-            Some((access, _)) => Some(access),
-            None => best(snapshot, collection, &query, None, budget)?,
-        };
-        match access {
-            Some(access) => accesses.push(access),
-            None => return Ok(None),
+    'alternatives: for branches in conditions.branches() {
+        let mut accesses = Vec::with_capacity(branches.len());
+        for branch in &branches {
+            let access = match by_ids(branch.all(), None) {
+                Some((access, _)) => Some(access),
+                None => best(snapshot, collection, branch, budget)?,
+            };
+            let Some(access) = access else { continue 'alternatives };
+            accesses.push(access);
         }
+        return Ok(Some(Access::Union(accesses)));
     }
-    Ok(Some(Access::Union(accesses)))
+    Ok(None)
 }
 
 /// Bounds for people: `{"total": ["[5, 10)"]}`.

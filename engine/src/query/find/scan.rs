@@ -1,4 +1,4 @@
-//! Reading the documents that an access leads to, each once.
+//! Reading the documents that an access leads to, each once: those that the caller may see, as it may see them.
 
 use std::collections::{HashSet, VecDeque};
 use std::ops::Bound;
@@ -10,6 +10,7 @@ use super::{FoundRow, Place};
 use crate::error::Result;
 use crate::index::keys;
 use crate::query::{Budget, Sort};
+use crate::restrict::Restriction;
 use crate::value::key::Direction;
 use crate::view::{CollectionId, Row, Snapshot, Window};
 
@@ -34,6 +35,8 @@ pub(super) struct Source<'a> {
     ahead: Option<FoundRow>,
     /// Ids that came already, where one may come again.
     seen: Option<HashSet<Bytes>>,
+    /// What the caller may see; nothing else comes.
+    restriction: Option<Restriction>,
     examined: u64,
     budget: &'a Budget,
 }
@@ -45,7 +48,7 @@ pub(super) fn open<'a>(
     access: &Access,
     after: Option<&Place>,
     sort: Option<&'a Sort>,
-    budget: &'a Budget,
+    (restriction, budget): (Option<&Restriction>, &'a Budget),
 ) -> Result<Source<'a>> {
     let ordered = access.is_ordered();
     let after = after.filter(|_| ordered);
@@ -91,6 +94,7 @@ pub(super) fn open<'a>(
         group: VecDeque::new(),
         ahead: None,
         seen: repeats.then(HashSet::new),
+        restriction: restriction.cloned(),
         examined: 0,
         budget,
     })
@@ -116,11 +120,11 @@ impl Source<'_> {
                 self.ahead = Some(found);
                 break;
             }
-            if let Err(error) = self.budget.take_memory(found.row.size()) {
+            if let Err(error) = self.budget.take_memory(found.size()) {
                 self.budget.give_memory(taken);
                 return Err(error);
             }
-            taken += found.row.size();
+            taken += found.size();
             group.push(found);
         }
         self.budget.give_memory(taken);
@@ -133,7 +137,7 @@ impl Source<'_> {
         loop {
             let Some((id_key, row)) = self.rows.next().transpose()? else { return Ok(None) };
             self.budget.check_work(row.size())?;
-            self.examined += 1;
+            self.examined += u64::from(self.restriction.is_none());
             if let Some(seen) = &mut self.seen {
                 if seen.contains(&id_key) {
                     continue;
@@ -141,19 +145,27 @@ impl Source<'_> {
                 self.budget.take_memory(id_key.len() + 48)?;
                 seen.insert(id_key.clone());
             }
-            let mut key = Vec::new();
-            if let Some(sort) = self.sort {
-                sort.write_key(row.body(), &mut key)?;
+            let mut shown = None;
+            if let Some(restriction) = &self.restriction {
+                if !restriction.admits(row.body()) {
+                    continue;
+                }
+                // Nobody is to tell from it how many were passed over.
+                self.examined += 1;
+                shown = restriction.fields.as_ref().map(|rule| rule.cut(row.body()).into());
             }
-            return Ok(Some(FoundRow {
-                row,
-                place: Place { key, id_key: id_key.to_vec() },
-                shown: None,
-            }));
+            let place = Place { key: Vec::new(), id_key: id_key.to_vec() };
+            let mut found = FoundRow { row, place, shown };
+            if let Some(sort) = self.sort {
+                let mut key = Vec::new();
+                sort.write_key(found.body(), &mut key)?;
+                found.place.key = key;
+            }
+            return Ok(Some(found));
         }
     }
 
-    /// How many documents were looked at.
+    /// How many documents were looked at; of a restricted collection those that the caller may see.
     pub(super) fn examined(&self) -> u64 {
         self.examined
     }

@@ -2,19 +2,15 @@
 
 use std::collections::BinaryHeap;
 
-use super::Place;
+use super::FoundRow;
 use crate::error::Result;
 use crate::query::Budget;
-use crate::view::Row;
 
-struct Held {
-    place: Place,
-    row: Row,
-}
+struct Held(FoundRow);
 
 impl PartialEq for Held {
     fn eq(&self, other: &Self) -> bool {
-        self.place == other.place
+        self.0.place == other.0.place
     }
 }
 
@@ -28,7 +24,7 @@ impl PartialOrd for Held {
 
 impl Ord for Held {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.place.cmp(&other.place)
+        self.0.place.cmp(&other.0.place)
     }
 }
 
@@ -45,19 +41,19 @@ impl<'b> Top<'b> {
         Self { heap: BinaryHeap::new(), limit, dropped: false, budget }
     }
 
-    pub(super) fn push(&mut self, place: Place, row: Row) -> Result<()> {
+    pub(super) fn push(&mut self, found: FoundRow) -> Result<()> {
         if self.heap.len() == self.limit {
             self.dropped = true;
             match self.heap.peek() {
-                Some(highest) if place < highest.place => {}
+                Some(highest) if found.place < highest.0.place => {}
                 _ => return Ok(()),
             }
             if let Some(out) = self.heap.pop() {
-                self.budget.give_memory(size(&out.place, &out.row));
+                self.budget.give_memory(size(&out.0));
             }
         }
-        self.budget.take_memory(size(&place, &row))?;
-        self.heap.push(Held { place, row });
+        self.budget.take_memory(size(&found))?;
+        self.heap.push(Held(found));
         Ok(())
     }
 
@@ -65,11 +61,11 @@ impl<'b> Top<'b> {
         self.dropped
     }
 
-    pub(super) fn into_sorted(self) -> Vec<(Place, Row)> {
-        self.heap.into_sorted_vec().into_iter().map(|held| (held.place, held.row)).collect()
+    pub(super) fn into_sorted(self) -> Vec<FoundRow> {
+        self.heap.into_sorted_vec().into_iter().map(|held| held.0).collect()
     }
 }
 
-fn size(place: &Place, row: &Row) -> usize {
-    std::mem::size_of::<Held>() + place.key.len() + place.id_key.len() + row.size()
+fn size(found: &FoundRow) -> usize {
+    std::mem::size_of::<Held>() + found.place.key.len() + found.place.id_key.len() + found.size()
 }
