@@ -42,13 +42,19 @@ pub enum Touch {
 ///
 /// Whoever changes or deletes a document works on the *view* of it: its visible part. Changes, versions and conditions are
 /// looked at after [`Guard::view`] has let the caller through, so that refusals say nothing of what is hidden.
+///
+/// It is asked about every document of the command, those of system collections too, but not about erasures, definitions and
+/// custom events, nor about a repeat of an idempotent request. What it gives has `_id` first and unchanged; limits of size
+/// are its own to check.
 pub trait Guard: Send + Sync {
     /// What the caller sees of a document that it changes or deletes; `None`: all of it. Refuses as if there were no such
-    /// document, or because it may be read but not touched.
+    /// document (any error of the kind `NotFound`: the caller gets the one of a missing document), or because it may be read
+    /// but not touched.
     fn view(&self, collection: &str, touch: Touch, current: Raw<'_>) -> Result<Option<Vec<u8>>>;
 
     /// The body to store for `wanted`, which was made from the view: hidden parts of `current` come back, and what may not
-    /// be written is refused. `current` is `None` for a new document.
+    /// be written is refused. `current` is `None` for a new document; then it is asked before anything is said about whether
+    /// the id is taken.
     fn settle(&self, collection: &str, current: Option<Raw<'_>>, wanted: Bytes) -> Result<Bytes>;
 }
 
