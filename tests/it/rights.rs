@@ -204,7 +204,7 @@ async fn deliveries(caller: &Client, watch: &Watch<'_>, history: &History) {
     eventually("the webhook is at the end", || async {
         let shown = caller.get(&path).await;
         let done = shown.body["cursor"].as_u64().is_none_or(|cursor| cursor >= end);
-        done && shown.body["lag_events"].as_u64() == Some(0)
+        (done && shown.body["lag_events"].as_u64() == Some(0)).then_some(())
     })
     .await;
     for received in receiver.received() {

@@ -48,7 +48,8 @@ async fn by_path(caller: &Client, watch: &Watch<'_>, history: &History, visible:
             .all(|leaf| !watch.plain.fields.show(leaf));
         let sorted = query(caller, &json!({"sort": {path: -1}, "limit": 2})).await;
         watch.now("a sort", &sorted.to_string());
-        let some = query(caller, &json!({"filter": {path: {"$exists": true}}, "count": true})).await;
+        let some =
+            query(caller, &json!({"filter": {path: {"$exists": true}}, "count": true})).await;
         let none = json!({"filter": {path: null}, "count": true, "sort": {path: 1}});
         let none = query(caller, &none).await;
         watch.now("a filter", &some.to_string());
@@ -56,8 +57,8 @@ async fn by_path(caller: &Client, watch: &Watch<'_>, history: &History, visible:
             assert_eq!(some["count"], 0, "{path} of {:?}", watch.plain);
             assert_eq!(none["count"], visible, "{path} of {:?}", watch.plain);
         }
-        let explained = query(caller, &json!({"filter": {path: {"$gt": "tok8"}}, "explain": true}));
-        let examined = explained.await["plan"]["examined"].as_u64().unwrap();
+        let explained = json!({"filter": {path: {"$gt": "tok8"}}, "explain": true});
+        let examined = query(caller, &explained).await["plan"]["examined"].as_u64().unwrap();
         assert!(examined <= visible, "{path}: {examined} of {visible} were examined");
         let distinct = caller.post(&format!("{THINGS}/distinct"), &json!({"field": path})).await;
         watch.now("distinct", &distinct.expect(200).text);
@@ -81,7 +82,8 @@ async fn by_path(caller: &Client, watch: &Watch<'_>, history: &History, visible:
 }
 
 async fn pipelines(caller: &Client, watch: &Watch<'_>) {
-    let lookup = json!({"from": "things", "localField": "owner", "foreignField": "owner", "as": "x"});
+    let lookup =
+        json!({"from": "things", "localField": "owner", "foreignField": "owner", "as": "x"});
     for pipeline in [
         json!([{"$group": {"_id": "$a", "n": {"$sum": 1}}}]),
         json!([{"$group": {"_id": null, "all": {"$push": "$$ROOT"}}}]),
@@ -132,7 +134,8 @@ pub(super) async fn writes(caller: &Client, watch: &Watch<'_>, history: &History
 pub(super) async fn streams(caller: &Client, watch: &Watch<'_>, history: &History) {
     let mut from = 0;
     while from < history.last {
-        let page = caller.get(&format!("/v1/events?from={from}&limit=20&to={}", history.last)).await;
+        let page =
+            caller.get(&format!("/v1/events?from={from}&limit=20&to={}", history.last)).await;
         let page = page.expect(200);
         watch.ever("a page of events", &page.text);
         check_paths(watch, page.list("events"));
@@ -147,7 +150,12 @@ pub(super) async fn streams(caller: &Client, watch: &Watch<'_>, history: &Histor
             let page = caller.get(&url).await.expect(200);
             watch.ever("a filtered page", &page.text);
             if !watch.plain.fields.show(&path) || !watch.plain.rows.admit(document) {
-                assert!(page.list("events").is_empty(), "{filter} {:?}: {}", watch.plain, page.text);
+                assert!(
+                    page.list("events").is_empty(),
+                    "{filter} {:?}: {}",
+                    watch.plain,
+                    page.text
+                );
             }
         }
     }
