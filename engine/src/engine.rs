@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::SharedFileSystem;
 use crate::limits::Limits;
 use crate::log::{self, Epoch, LogOptions, LogReader, Opened, Tail};
+use crate::subscribe::fanout::Fanout;
 use crate::subscribe::{self, Start, Subscription};
 use crate::tasks::Tasks;
 use crate::view::{Maintenance, MaintenanceOptions, Snapshot, StoreOptions, SystemFollower, Views};
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) views: Arc<Views>,
     pub(crate) reader: LogReader,
     pub(crate) tail: Arc<Tail>,
+    pub(crate) fanout: Arc<Fanout>,
     pub(crate) fs: SharedFileSystem,
     pub(crate) clock: SharedClock,
     ids: ObjectIds,
@@ -131,6 +133,7 @@ impl Engine {
                 queue,
                 views,
                 reader,
+                fanout: Fanout::new(Arc::clone(&tail)),
                 tail,
                 fs,
                 ids: ObjectIds::new(Arc::clone(&clock)),
@@ -147,6 +150,7 @@ impl Engine {
         engine.start_retention()?;
         engine.start_healing();
         engine.start_expiry();
+        engine.shared.fanout.start(&engine.shared.tasks);
         Ok(engine)
     }
 
@@ -228,6 +232,11 @@ impl Engine {
             shared.tasks.clone(),
             start,
         )
+    }
+
+    /// What tells those who follow live.
+    pub fn fanout(&self) -> &Arc<Fanout> {
+        &self.shared.fanout
     }
 
     /// The position after which `start` begins.

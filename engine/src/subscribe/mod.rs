@@ -6,6 +6,7 @@
 //! Leaves to others: filters on documents, rights and encodings.
 
 mod body;
+pub mod fanout;
 mod filter;
 
 use std::sync::Arc;

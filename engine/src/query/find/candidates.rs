@@ -5,7 +5,7 @@ use crate::value::path::PathPart;
 use crate::value::{Raw, ValueKind};
 
 /// Calls `each` with every value at the path.
-pub(super) fn each_value(
+pub(crate) fn each_value(
     at: Raw<'_>,
     parts: &[PathPart],
     each: &mut dyn FnMut(Raw<'_>) -> Result<()>,

@@ -15,6 +15,8 @@ mod plan;
 mod scan;
 mod top;
 
+pub(crate) use candidates::each_value;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
