@@ -50,12 +50,7 @@ struct Chunk {
 }
 
 impl Group {
-    pub(super) fn new(
-        slot: usize,
-        key: GroupKey,
-        audience: Arc<dyn Audience>,
-        from: u64,
-    ) -> Self {
+    pub(super) fn new(slot: usize, key: GroupKey, audience: Arc<dyn Audience>, from: u64) -> Self {
         let ring = Ring {
             members: 0,
             chunks: VecDeque::new(),

@@ -38,9 +38,7 @@ impl Equality {
     pub fn of(filter: &Filter) -> Option<Self> {
         let Node::And(nodes) = filter.root() else { return None };
         let found = nodes.iter().filter_map(|node| match node {
-            Node::Field { path, test } => {
-                Some(Self { path: path.clone(), keys: keys_of(test)? })
-            }
+            Node::Field { path, test } => Some(Self { path: path.clone(), keys: keys_of(test)? }),
             _ => None,
         });
         found.min_by_key(|equality| equality.keys.len())

@@ -164,8 +164,9 @@ impl Fanout {
             }
             TailRead::UpToDate => return false,
         };
-        self.processed.store(to, Ordering::Release);
+        // In this order: a member that finds nothing goes on after what is processed.
         state.flush();
+        self.processed.store(to, Ordering::Release);
         true
     }
 
