@@ -70,7 +70,9 @@ impl Folding<'_> {
             Node::Any(nodes) => Ok(Folded::any(self.nodes(nodes, negated)?)),
             Node::Neither(nodes) => Ok(Folded::neither(self.nodes(nodes, !negated)?)),
             _ => match self.atom(node) {
-                Err(Stop::Undefined) => Ok(Folded::Fixed(negated)),
+                Err(Stop::Undefined) if matches!(self.source, Source::Facts(_)) => {
+                    Ok(Folded::Fixed(negated))
+                }
                 folded => folded,
             },
         }
