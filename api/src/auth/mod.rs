@@ -5,6 +5,8 @@
 //! Leaves to others: enforcing the grant (the session).
 
 mod action;
+mod address;
+mod cors;
 mod credential;
 mod directory;
 pub(crate) mod document;
@@ -17,6 +19,7 @@ mod owners;
 mod people;
 mod presented;
 mod principal;
+mod rate;
 mod registry;
 mod token;
 
