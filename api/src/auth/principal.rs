@@ -7,6 +7,7 @@ use headwater_engine::limits::Limits;
 use tokio_util::sync::CancellationToken;
 
 use super::grant::{Facts, Grant, GrantSource, RequestFacts, Role};
+use super::known::Keepable;
 use super::presented::Presented;
 
 /// The actor of a root key that comes from configuration.
@@ -85,6 +86,16 @@ impl Principal {
         }
         let facts = Facts { request: Some(request()), ..self.parts.facts.clone() };
         Grant::compile(&self.parts.source, &self.parts.roles, &facts, limits).map(Arc::new)
+    }
+}
+
+impl Keepable for Principal {
+    fn expired(&self, now_ms: u64) -> bool {
+        Self::expired(self, now_ms)
+    }
+
+    fn retire(&self) {
+        self.retired.cancel();
     }
 }
 

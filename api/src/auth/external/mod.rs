@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use headwater_engine::Engine;
+use headwater_engine::value::{Object, Raw, Value};
 use headwater_engine::vault::Vault;
 use headwater_engine::view::SystemFollower;
+use headwater_engine::{Engine, Error, Result as EngineResult};
 
 use super::identity::Identity;
 use super::options::AccessOptions;
@@ -34,4 +35,16 @@ impl External {
     ) -> Result<Option<Identity>, ApiError> {
         Ok(None)
     }
+}
+
+/// A provider's document as it is stored: checked, and with its secret sealed.
+pub(crate) fn checked(name: &str, given: Raw<'_>, vault: &Vault) -> EngineResult<Object> {
+    let Value::Object(mut object) = given.to_value() else {
+        return Err(Error::invalid("invalid_provider", "a provider must be an object"));
+    };
+    if let Some(secret) = object.get("secret").and_then(Value::as_str) {
+        let sealed = vault.seal(secret, &format!("provider {name}"));
+        object.insert("secret", Value::String(sealed));
+    }
+    Ok(object)
 }

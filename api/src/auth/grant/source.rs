@@ -103,6 +103,11 @@ impl GrantSource {
         Self { roles, ..Self::default() }
     }
 
+    /// The same for other roles, without full access of its own.
+    pub(crate) fn with_roles(&self, roles: Vec<String>) -> Self {
+        Self { admin: false, roles, ..self.clone() }
+    }
+
     /// The actions on a collection, or on everything else (`*`), before roles.
     pub(super) fn actions(&self, collection: Option<&str>) -> Actions {
         let listed = match &self.collections {
