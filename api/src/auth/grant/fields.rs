@@ -87,6 +87,9 @@ impl Patterns {
     }
 
     fn rule(&self) -> Result<Option<FieldRule>> {
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return Ok(None);
+        }
         FieldRule::parse(&self.include, &self.exclude)
     }
 
