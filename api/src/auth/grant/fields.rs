@@ -4,6 +4,7 @@
 //! Joining two rules never shows more than either of them.
 //! Leaves to others: fields that are hidden (the guard puts them back), patterns (the engine's `FieldRule`).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use headwater_engine::restrict::FieldRule;
@@ -86,6 +87,9 @@ impl Patterns {
     }
 
     fn rule(&self) -> Result<Option<FieldRule>> {
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return Ok(None);
+        }
         FieldRule::parse(&self.include, &self.exclude)
     }
 
@@ -170,16 +174,20 @@ fn first_change(
             return Some(path.clone());
         }
     }
-    let members = before.into_iter().chain(after).flat_map(Raw::object_iter);
-    let names: Vec<&str> = members.map(|(name, _)| name).collect();
+    // Maps, because an object may have very many members.
+    let members =
+        |value: Option<_>| value.into_iter().flat_map(Raw::object_iter).collect::<HashMap<_, _>>();
+    let (olds, news) = (members(before), members(after));
+    let added = after.into_iter().flat_map(Raw::object_iter);
+    let added = added.filter(|(name, _)| !olds.contains_key(name));
+    let names = before.into_iter().flat_map(Raw::object_iter).chain(added);
     let length = path.len();
-    for name in names {
+    for (name, _) in names {
         if length > 0 {
             path.push('.');
         }
         path.push_str(name);
-        let old = before.and_then(|value| value.get(name));
-        let new = after.and_then(|value| value.get(name));
+        let (old, new) = (olds.get(name).copied(), news.get(name).copied());
         let found = first_change(rule, path, old, new);
         path.truncate(length);
         if found.is_some() {
