@@ -39,7 +39,7 @@ impl Guard for GrantGuard {
         let restriction = self.restriction(collection);
         let reads = self.grant.allows(collection, Action::Read);
         let is_seen = reads && restriction.as_ref().is_none_or(|seen| seen.admits(current));
-        let allowed = self.grant.check_write(collection, touch, Some(current), None);
+        let allowed = self.grant.check_touch(collection, touch, current);
         match allowed {
             // One who may not know that the document is there is told that it is not.
             Err(_) if !is_seen => {

@@ -93,6 +93,11 @@ impl Check {
         folded.filter(limits).map(Arc::new).map(Self::States)
     }
 
+    /// Whether it looks at what was and what will be together.
+    pub(super) fn is_transition(&self) -> bool {
+        matches!(self, Self::Transition(_))
+    }
+
     /// Whether a write is allowed by the document before and after it.
     pub(super) fn allows(&self, before: Option<Raw<'_>>, after: Option<Raw<'_>>) -> bool {
         match self {

@@ -23,6 +23,15 @@ mod source;
 mod substitute;
 mod surface;
 mod template;
+/// The refusal of a document that may be read but not touched so.
+fn document_forbidden(collection: &str, touch: Touch) -> Error {
+    let action = action_of(touch).as_str();
+    let message =
+        format!("the credential does not allow `{action}` on this document of `{collection}`");
+    let error = Error::new(ErrorKind::Forbidden, "document_forbidden", message);
+    error.with("action", action).with("collection", collection)
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -183,6 +192,19 @@ impl Grant {
         !self.admin && self.rules(collection).is_guarded()
     }
 
+    /// Refuses to touch a document as it is, before it is known what it will be. Rules of transition have their say then.
+    pub(crate) fn check_touch(
+        &self,
+        collection: &str,
+        touch: Touch,
+        before: Raw<'_>,
+    ) -> Result<()> {
+        if self.admin || self.rules(collection).allows_touch(touch, before) {
+            return Ok(());
+        }
+        Err(document_forbidden(collection, touch))
+    }
+
     /// Refuses a write by what the document was and will be (403 `document_forbidden`, or naming a field that may not be
     /// written). `before` and `after` are whole documents: `None` before a creation, and after a deletion. Hidden fields are
     /// not looked at here, only fields that are shown but not to be written.
@@ -198,12 +220,7 @@ impl Grant {
         }
         let rules = self.rules(collection);
         if !rules.allows_write(touch, before, after) {
-            let action = action_of(touch).as_str();
-            let message = format!(
-                "the credential does not allow `{action}` on this document of `{collection}`"
-            );
-            let error = Error::new(ErrorKind::Forbidden, "document_forbidden", message);
-            return Err(error.with("action", action).with("collection", collection));
+            return Err(document_forbidden(collection, touch));
         }
         match after {
             Some(after) => rules

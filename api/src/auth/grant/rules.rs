@@ -183,7 +183,17 @@ impl Rules {
         self.guarded
     }
 
-    /// Whether a write is allowed by its conditions.
+    /// Whether a document as it is may be touched, as far as that can be told before it is known what it will be.
+    pub(super) fn allows_touch(&self, touch: Touch, before: Raw<'_>) -> bool {
+        let checks = &self.checks[index_of(touch)];
+        self.actions.contains(action_of(touch))
+            && checks
+                .iter()
+                .filter(|check| touch == Touch::Delete || !check.is_transition())
+                .all(|check| check.allows(Some(before), None))
+    }
+
+    /// Whether a write is allowed by the document before and after it.
     pub(super) fn allows_write(
         &self,
         touch: Touch,
