@@ -155,9 +155,10 @@ fn ask(
     let limit = if sort.is_some() { 5 } else { 1000 };
     let query = Query { sort: sort.as_ref(), limit, restriction, ..Query::all(&filter) };
     let found = find::find(snapshot, number, &query, &Budget::unlimited()).unwrap();
-    let (count, _) = find::count(snapshot, number, &query, &Budget::unlimited()).unwrap();
-    assert!(count >= found.rows.len() as u64);
-    assert_eq!(found.more, count > found.rows.len() as u64);
+    let (count, plan) = find::count(snapshot, number, &query, &Budget::unlimited()).unwrap();
+    let given = found.rows.len() as u64;
+    assert!(count >= given, "{count} {given} by {plan:?} and {:?}", found.plan);
+    assert_eq!(found.more, count > given, "{count} {given} by {plan:?} and {:?}", found.plan);
     found
 }
 
