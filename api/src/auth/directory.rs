@@ -99,7 +99,12 @@ impl Directory {
         }
         for _ in 0..TRIES {
             let mark = self.watch.principals.mark();
+            let newest = self.watch.newest();
             let identity = self.identify(presented).await?;
+            // Read from a state that was older than what had been heard of; 0: not read from a snapshot.
+            if (1..newest).contains(&identity.position) {
+                continue;
+            }
             let rests_on = identity.rests_on.clone();
             let principal = self.principal(identity, presented)?;
             let now_ms = self.clock.now_ms();
@@ -191,4 +196,169 @@ impl Directory {
 pub(crate) fn logged_in(principal: &Principal) -> Option<&Arc<str>> {
     let by_session = matches!(principal.kind, Kind::Session | Kind::Cookie | Kind::External);
     principal.user.as_ref().filter(|_| by_session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::document::Draft;
+    use headwater_engine::clock::ManualClock;
+    use headwater_engine::fs::SystemFileSystem;
+    use headwater_engine::value::{Object, Raw, Value};
+
+    const ID: [u8; 12] = [7; 12];
+
+    fn directory(clock: &Arc<ManualClock>) -> Directory {
+        let (clock, fs) = (clock.clone() as SharedClock, SystemFileSystem::shared());
+        let vault = Vault::open(std::path::Path::new("."), None, fs, clock.clone()).unwrap();
+        Directory::new(Some("root key"), clock, vault, AccessOptions::default())
+    }
+
+    fn draft() -> Draft {
+        Draft::key(ID, Value::Object(Object::new()))
+    }
+
+    fn tell(directory: &Directory, body: Option<Vec<u8>>, position: u64) {
+        let id = Value::ObjectId(ID).to_bytes();
+        let body = body.as_deref().map(Raw::trusted);
+        directory.watch.changed("_credentials", Raw::trusted(&id), body, position);
+    }
+
+    fn token(text: &str) -> Presented {
+        Presented::Token(text.to_owned())
+    }
+
+    async fn code(directory: &Directory, presented: &Presented) -> String {
+        let refused = directory.find(presented).await.unwrap_err();
+        assert_eq!(refused.status(), 401);
+        let body: serde_json::Value = serde_json::from_slice(&refused.body("r")).unwrap();
+        body["error"]["code"].as_str().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_principal_is_made_once_and_again_after_a_change() {
+        let directory = directory(&ManualClock::new(1000, 1));
+        tell(&directory, Some(draft().document(&key::hash("k"))), 1);
+        let first = directory.find(&token("k")).await.unwrap();
+        assert_eq!((&*first.id, first.kind), ("070707070707070707070707", Kind::Key));
+        assert!(Arc::ptr_eq(&first, &directory.find(&token("k")).await.unwrap()));
+        let changed = Draft { label: "x".to_owned(), ..draft() }.document(&key::hash("k"));
+        tell(&directory, Some(changed), 2);
+        assert!(first.retired.is_cancelled());
+        let second = directory.find(&token("k")).await.unwrap();
+        assert!(!second.retired.is_cancelled() && second.serial != first.serial);
+        tell(&directory, None, 3);
+        assert!(second.retired.is_cancelled());
+        assert_eq!(code(&directory, &token("k")).await, "credential_revoked");
+        assert_eq!(code(&directory, &token("other")).await, "unauthorized");
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_ends_at_its_time() {
+        let clock = ManualClock::new(1000, 1);
+        let directory = directory(&clock);
+        let draft = Draft { expires_ms: Some(2000), ..draft() };
+        tell(&directory, Some(draft.document(&key::hash("k"))), 1);
+        let principal = directory.find(&token("k")).await.unwrap();
+        assert_eq!(principal.expires_ms, Some(2000));
+        clock.advance_ms(999);
+        assert!(directory.find(&token("k")).await.is_ok());
+        clock.advance_ms(1);
+        assert_eq!(code(&directory, &token("k")).await, "credential_expired");
+    }
+
+    #[tokio::test]
+    async fn a_replaced_key_ends_with_the_grace() {
+        let clock = ManualClock::new(1000, 1);
+        let directory = directory(&clock);
+        let body = draft().document(&key::hash("old"));
+        tell(&directory, Some(body.clone()), 1);
+        let before = directory.find(&token("old")).await.unwrap();
+        let rotate = crate::auth::document::rotated;
+        let body = rotate(Raw::trusted(&body), &key::hash("new"), 1000, 2000).unwrap();
+        tell(&directory, Some(body), 2);
+        assert!(before.retired.is_cancelled());
+        assert_eq!(directory.find(&token("old")).await.unwrap().expires_ms, Some(2000));
+        assert_eq!(directory.find(&token("new")).await.unwrap().expires_ms, None);
+        clock.advance_ms(1000);
+        assert_eq!(code(&directory, &token("old")).await, "credential_revoked");
+        assert!(directory.find(&token("new")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_name_needs_its_password() {
+        let directory = directory(&ManualClock::new(1000, 1));
+        let username = Some("abcdefghi".to_owned());
+        let basic = Draft { kind: Kind::Basic, username, ..draft() };
+        tell(&directory, Some(basic.document(&key::hash("pass"))), 1);
+        let present = |username: &str, password: &str| Presented::Basic {
+            username: username.to_owned(),
+            password: password.to_owned(),
+        };
+        let principal = directory.find(&present("abcdefghi", "pass")).await.unwrap();
+        assert_eq!(principal.kind, Kind::Basic);
+        assert!(directory.token_for(&principal, 1000).is_some());
+        for (username, password) in [("abcdefghi", "Pass"), ("other", "pass"), ("", "")] {
+            assert_eq!(code(&directory, &present(username, password)).await, "unauthorized");
+        }
+        assert_eq!(code(&directory, &token("pass")).await, "unauthorized");
+    }
+
+    #[tokio::test]
+    async fn the_root_key_of_the_configuration_has_full_access() {
+        let directory = directory(&ManualClock::new(1000, 1));
+        let root = directory.find(&token("root key")).await.unwrap();
+        assert!(root.grant.is_full() && &*root.id == ROOT);
+        assert_eq!(code(&directory, &token("Root key")).await, "unauthorized");
+        let (_, ends) = directory.token_for(&root, 5000).unwrap();
+        assert_eq!(ends, 6000);
+        let cookie = Presented::Cookie("root key".to_owned());
+        assert_eq!(directory.find(&cookie).await.unwrap_err().status(), 503, "not attached yet");
+    }
+
+    #[tokio::test]
+    async fn tokens_are_made_from_keys_and_passwords_alone_and_end_with_them() {
+        let directory = directory(&ManualClock::new(1000, 1));
+        let draft = Draft { expires_ms: Some(2000), ..draft() };
+        tell(&directory, Some(draft.document(&key::hash("k"))), 1);
+        let principal = directory.find(&token("k")).await.unwrap();
+        let (_, ends) = directory.token_for(&principal, 60_000).unwrap();
+        assert_eq!(ends, 2000, "never beyond the credential's own end");
+        for presented in [token("a.b.c"), Presented::Cookie("k".to_owned())] {
+            let principal = Identity { expires_ms: None, ..identity() };
+            let principal = directory.principal(principal, &presented).unwrap();
+            assert!(directory.token_for(&principal, 1000).is_none());
+        }
+    }
+
+    fn identity() -> Identity {
+        Identity {
+            actor: Arc::from("u"),
+            kind: Kind::Session,
+            credential: None,
+            session: None,
+            user: Some(Arc::from("u")),
+            facts: None,
+            source: crate::auth::GrantSource::default(),
+            expires_ms: None,
+            rests_on: Vec::new(),
+            position: 0,
+        }
+    }
+
+    #[test]
+    fn only_whoever_logged_in_makes_keys() {
+        let directory = directory(&ManualClock::new(1000, 1));
+        for (kind, may) in [
+            (Kind::Session, true),
+            (Kind::Cookie, true),
+            (Kind::External, true),
+            (Kind::Key, false),
+            (Kind::Root, false),
+        ] {
+            let identity = Identity { kind, ..identity() };
+            let principal = directory.principal(identity, &token("t")).unwrap();
+            assert_eq!(logged_in(&principal).is_some(), may, "{kind:?}");
+        }
+    }
 }

@@ -272,6 +272,13 @@ mod tests {
         assert_ne!(owners.standing(OWNER), Some(NOBODY));
         clock.advance_ms(1000);
         assert_eq!(owners.standing(OWNER), Some(NOBODY));
+        let known = &owners.0.watch.owners;
+        let owner =
+            Owner { grant: Some(Arc::new(Grant::full())), expires_ms: Some(2001), serial: 9 };
+        known.keep(Arc::from("other"), owner, Vec::new(), known.mark(), 2000);
+        assert_eq!(all(|event| owners.visibility("other", event)), [true; 3]);
+        clock.advance_ms(1);
+        assert_eq!(all(|event| owners.visibility("other", event)), [false; 3]);
     }
 
     #[test]

@@ -195,13 +195,11 @@ pub(super) fn of_credential(
 /// What a key of a user may do: what the user's roles say, within the key's own grant. The grant can name some of the
 /// user's roles, and none of others.
 fn narrowed(own: Option<&GrantSource>, roles: &[String]) -> GrantSource {
-    let Some(own) = own.filter(|_| !roles.is_empty()) else {
-        // Without roles there is nothing to be narrowed: the grant alone must not count.
-        return GrantSource::by_roles(roles.to_vec());
-    };
+    let Some(own) = own else { return GrantSource::by_roles(roles.to_vec()) };
     let named = |role: &&String| own.roles.is_empty() || own.roles.contains(role);
     let kept: Vec<String> = roles.iter().filter(named).cloned().collect();
     if kept.is_empty() {
+        // Without roles there is nothing to be narrowed: the grant alone must not count.
         return GrantSource::by_roles(kept);
     }
     own.with_roles(kept)
