@@ -106,6 +106,7 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
     let options = ApiOptions {
         relaxed_durability: config.log.durability == Durability::Relaxed,
         heartbeat: Duration::from_millis(config.server.heartbeat_ms),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         http2_streams: config.server.http2_streams,
     };
     let api = Api::new(engine.clone(), access, service.clone(), options);

@@ -8,6 +8,7 @@
 
 mod api;
 mod audit;
+mod caller;
 mod auth;
 mod error;
 mod extract;
@@ -16,6 +17,7 @@ mod figures;
 mod jobs;
 mod options;
 mod reply;
+mod rates;
 mod router;
 mod server;
 mod service;

@@ -10,7 +10,7 @@
 
 mod action;
 mod address;
-mod cors;
+pub(crate) mod cors;
 mod credential;
 mod directory;
 pub(crate) mod document;
@@ -46,8 +46,10 @@ use crate::error::ApiError;
 
 pub(crate) use action::Action;
 pub(crate) use directory::logged_in;
+pub(crate) use address::client_address;
 pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};
+pub(crate) use rate::{RateTable, Taken};
 pub(crate) use presented::{Conflict, Presented, SESSION_COOKIE};
 pub(crate) use principal::{Kind, Principal};
 pub(crate) use registry::{COLLECTION, shown};
