@@ -14,6 +14,7 @@ mod face;
 mod figures;
 mod jobs;
 mod options;
+mod outbound;
 mod reply;
 mod router;
 mod server;

@@ -19,17 +19,24 @@ pub(crate) type KeyHash = [u8; 32];
 pub(crate) fn generate(clock: &SharedClock) -> String {
     let mut key = String::with_capacity(PREFIX.len() + RANDOM_CHARACTERS + CHECKSUM_CHARACTERS);
     key.push_str(PREFIX);
-    while key.len() < PREFIX.len() + RANDOM_CHARACTERS {
+    key.push_str(&random(clock));
+    let checksum = checksum(key.as_bytes());
+    key.push_str(&checksum);
+    key
+}
+
+/// The random part of a secret: 30 base62 characters.
+pub(crate) fn random(clock: &SharedClock) -> String {
+    let mut text = String::with_capacity(RANDOM_CHARACTERS);
+    while text.len() < RANDOM_CHARACTERS {
         let mut bytes = [0; 32];
         clock.fill_random(&mut bytes);
         // 248 is the largest multiple of 62 in a byte: what is above would favour the first digits.
         let even = bytes.iter().filter(|byte| **byte < 248);
-        let missing = PREFIX.len() + RANDOM_CHARACTERS - key.len();
-        key.extend(even.take(missing).map(|byte| char::from(BASE62[usize::from(byte % 62)])));
+        let missing = RANDOM_CHARACTERS - text.len();
+        text.extend(even.take(missing).map(|byte| char::from(BASE62[usize::from(byte % 62)])));
     }
-    let checksum = checksum(key.as_bytes());
-    key.push_str(&checksum);
-    key
+    text
 }
 
 /// The hash that stands for a key.

@@ -8,17 +8,22 @@ mod action;
 mod credential;
 mod directory;
 pub(crate) mod document;
-mod external;
+pub(crate) mod external;
 mod grant;
 mod identity;
+mod jws;
 pub(crate) mod key;
 mod options;
 mod owners;
-mod people;
+pub(crate) mod password;
+pub(crate) mod people;
 mod presented;
 mod principal;
 mod registry;
-mod token;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod throttle;
+pub(crate) mod token;
 
 use std::sync::Arc;
 
@@ -39,11 +44,13 @@ pub(crate) use principal::{Kind, Principal};
 pub(crate) use registry::{COLLECTION, shown};
 
 use directory::Directory;
+use people::People;
 
 /// Who may do what; made before the engine is opened, so that it can follow it.
 #[derive(Clone)]
 pub struct Access {
     directory: Arc<Directory>,
+    people: Arc<People>,
 }
 
 impl Access {
@@ -55,7 +62,13 @@ impl Access {
         vault: Arc<Vault>,
         options: AccessOptions,
     ) -> Self {
-        Self { directory: Arc::new(Directory::new(root_key, clock, vault, options)) }
+        let people = Arc::new(People::new(&vault, options.clone()));
+        Self { directory: Arc::new(Directory::new(root_key, clock, vault, options)), people }
+    }
+
+    /// What logging in takes.
+    pub(crate) fn people(&self) -> &Arc<People> {
+        &self.people
     }
 
     /// What has to follow the engine: goes into `Components::followers`.
@@ -89,6 +102,11 @@ impl Access {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
         self.directory.find(presented).await
+    }
+
+    /// Whether a request presents a credential, valid or not.
+    pub(crate) fn is_presented(parts: &Parts) -> Result<bool, ApiError> {
+        Ok(presented::presented(parts)?.is_some())
     }
 
     /// A principal as it stands now; `None` once what it presented is revoked or expired.
