@@ -18,9 +18,11 @@ mod output;
 mod patch;
 mod read;
 mod run;
+mod sessions;
 mod sight;
 mod target;
 mod update_by_filter;
+mod users;
 mod webhooks;
 mod write;
 
@@ -45,9 +47,11 @@ pub(crate) use cursor::Cursor;
 pub(crate) use list::{ListQuery, Listing};
 pub(crate) use names::is_user_collection;
 pub(crate) use patch::Patch;
+pub(crate) use sessions::{Begun, Client, begin_anonymous, cookie_seconds, log_in, refresh};
 pub(crate) use sight::Sight;
 pub(crate) use target::from_raw as id_from_raw;
 pub(crate) use update_by_filter::UpdateRequest;
+pub(crate) use users::{UserChanges, begin_reset, confirm_reset, sign_up};
 pub(crate) use webhooks::describe as describe_webhook;
 pub(crate) use write::{RequestKey, Upsert, prepare_all};
 

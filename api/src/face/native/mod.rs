@@ -13,9 +13,12 @@ mod list;
 mod metrics;
 mod openapi;
 mod openapi_collections;
+mod openapi_people;
 mod openapi_table;
 mod query;
+mod sessions;
 mod transactions;
+mod users;
 mod webhooks;
 
 use std::path::Path;
@@ -34,6 +37,8 @@ pub(crate) fn routes() -> Routes {
         .with(collections::routes())
         .with(events::routes())
         .with(credentials::routes())
+        .with(users::routes())
+        .with(sessions::routes())
         .with(webhooks::routes())
         .with(admin::routes())
         .with(metrics::routes())

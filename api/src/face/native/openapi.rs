@@ -142,6 +142,7 @@ fn operation_id(route: &Route) -> String {
 mod tests {
     use super::*;
     use crate::face::native::openapi_collections::COLLECTIONS;
+    use crate::face::native::openapi_people::PEOPLE;
     use crate::face::native::openapi_table::TABLE;
 
     #[test]
@@ -150,14 +151,14 @@ mod tests {
         for route in routes.table() {
             assert!(find(route.method, route.path).is_some(), "{} {}", route.method, route.path);
         }
-        for described in TABLE.iter().chain(COLLECTIONS) {
+        for described in TABLE.iter().chain(COLLECTIONS).chain(PEOPLE) {
             let served = routes
                 .table()
                 .iter()
                 .any(|route| (route.method, route.path) == (described.method, described.path));
             assert!(served, "{} {} is described but not served", described.method, described.path);
         }
-        assert_eq!(routes.table().len(), TABLE.len() + COLLECTIONS.len());
+        assert_eq!(routes.table().len(), TABLE.len() + COLLECTIONS.len() + PEOPLE.len());
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! What the OpenAPI document says about each route; one entry per route. Those of collections are in a file of their own.
+//! What the OpenAPI document says about each route; one entry per route. Those of collections and of
+//! people are in files of their own.
 
 use super::openapi_collections::COLLECTIONS;
+use super::openapi_people::PEOPLE;
 
 /// What a route answers with.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,7 @@ pub(super) fn find(method: &str, path: &str) -> Option<&'static Described> {
     TABLE
         .iter()
         .chain(COLLECTIONS)
+        .chain(PEOPLE)
         .find(|described| (described.method, described.path) == (method, path))
 }
 
