@@ -5,6 +5,7 @@ mod credentials;
 mod documents;
 mod events;
 mod limits;
+mod people;
 mod served;
 mod support;
 mod transactions;
