@@ -171,11 +171,8 @@ mod tests {
 
     #[test]
     fn other_parameters_are_outdated() {
-        let old = Argon2::new(
-            Algorithm::Argon2id,
-            Version::V0x13,
-            Params::new(64, 1, 1, None).unwrap(),
-        );
+        let old =
+            Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
         let stored: PasswordHash = old.hash_password_with_salt(b"correct horse", &[7; 16]).unwrap();
         assert_eq!(verify("correct horse", &stored.to_string()), Verdict::Outdated);
     }

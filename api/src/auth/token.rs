@@ -76,7 +76,9 @@ impl TokenSigner {
     /// A token that ends at `expires_ms`, to the second below.
     pub(crate) fn sign(&self, purpose: &Use, now_ms: u64, expires_ms: u64) -> String {
         let mut claims = match purpose {
-            Use::Grant { credential, key } => json!({"use": "grant", "sub": credential, "key": key}),
+            Use::Grant { credential, key } => {
+                json!({"use": "grant", "sub": credential, "key": key})
+            }
             Use::Access { session, user } => json!({"use": "access", "sub": user, "sid": session}),
             Use::Reset { user, mark } => json!({"use": "reset", "sub": user, "mark": mark}),
         };
@@ -106,7 +108,9 @@ impl TokenSigner {
             return Ok(None);
         }
         let named = jws.named().map_err(ApiError::unauthorized)?;
-        if named.algorithm != Algorithm::HS256 || !jws.is_signed_with(&self.checking, Algorithm::HS256) {
+        if named.algorithm != Algorithm::HS256
+            || !jws.is_signed_with(&self.checking, Algorithm::HS256)
+        {
             return Err(ApiError::unauthorized("the token was not signed by this server"));
         }
         let end = claims.get("exp").and_then(Raw::as_i64).and_then(|end| u64::try_from(end).ok());
@@ -201,7 +205,8 @@ mod tests {
     fn signed_claims_must_be_whole() {
         let signer = signer("a");
         let sign = |claims: &str| {
-            let message = format!("{}.{}", BASE64.encode(r#"{"alg":"HS256"}"#), BASE64.encode(claims));
+            let message =
+                format!("{}.{}", BASE64.encode(r#"{"alg":"HS256"}"#), BASE64.encode(claims));
             let signature = crypto::sign(message.as_bytes(), &signer.signing, Algorithm::HS256);
             format!("{message}.{}", signature.unwrap())
         };

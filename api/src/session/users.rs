@@ -72,11 +72,7 @@ impl Session {
     }
 
     /// A page of users.
-    pub(crate) async fn users(
-        &self,
-        cursor: Option<&str>,
-        limit: usize,
-    ) -> Result<Page, ApiError> {
+    pub(crate) async fn users(&self, cursor: Option<&str>, limit: usize) -> Result<Page, ApiError> {
         self.full_access()?;
         page(&self.engine, (USERS, None), cursor, limit, |row| {
             let mut shown = described(&User::read(row.body())?);
@@ -163,8 +159,12 @@ impl Session {
         people.accounts.begin(&id, now).map_err(super::sessions::too_many)?;
         let verdict = people.passwords.verify(&self.engine, old, stored.password.clone()).await;
         if verdict.inspect_err(|_| people.accounts.take_back(&id))? == Verdict::Wrong {
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "invalid_password", "`old` is not the password")
-                .with("member", "old"));
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "invalid_password",
+                "`old` is not the password",
+            )
+            .with("member", "old"));
         }
         people.accounts.forget(&id);
         let hash = people.passwords.hash(&self.engine, new).await?;
@@ -459,7 +459,8 @@ fn read(snapshot: &Snapshot, id: &str) -> Result<User> {
 pub(super) fn described(user: &User) -> serde_json::Value {
     let object = |object: &Object| to_json(Raw::trusted(&object.to_bytes()));
     let identities = user.identities.iter();
-    let identities = identities.map(|one| json!({"provider": one.provider, "subject": one.subject}));
+    let identities =
+        identities.map(|one| json!({"provider": one.provider, "subject": one.subject}));
     json!({
         "id": user.shown_id(),
         "email": user.email,

@@ -105,7 +105,8 @@ async fn logging_in_takes_the_password() {
     assert!(cookie.starts_with("__Host-hw_session=hws_"), "{cookie}");
     assert!(cookie.contains("; Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age="), "{cookie}");
     assert_eq!(begun.body["user"]["email"], "ann@example.org");
-    for (email, password) in [("ann@example.org", "wrong password"), ("eve@example.org", PASSWORD)] {
+    for (email, password) in [("ann@example.org", "wrong password"), ("eve@example.org", PASSWORD)]
+    {
         let refused = log_in(&face, email, password).await;
         assert_eq!((refused.status.as_u16(), refused.code()), (401, "invalid_login"));
         assert!(!refused.headers.contains_key("set-cookie"));

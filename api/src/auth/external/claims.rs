@@ -14,11 +14,14 @@ const AHEAD_SECONDS: f64 = 60.0;
 /// Checks the claims of a provider's token; when it ends, UTC ms.
 pub(super) fn check(provider: &Provider, claims: Raw<'_>, now_ms: u64) -> Result<u64, Flaw> {
     let (now, leeway) = (now_ms as f64 / 1000.0, provider.leeway_seconds as f64);
-    let end = time(claims, "exp", "the token's `exp` is no number")?.ok_or("the token has no `exp`")?;
+    let end =
+        time(claims, "exp", "the token's `exp` is no number")?.ok_or("the token has no `exp`")?;
     if now >= end + leeway {
         return Err("the token has expired");
     }
-    if time(claims, "nbf", "the token's `nbf` is no number")?.is_some_and(|from| from > now + leeway) {
+    if time(claims, "nbf", "the token's `nbf` is no number")?
+        .is_some_and(|from| from > now + leeway)
+    {
         return Err("the token is not yet valid");
     }
     let issued = time(claims, "iat", "the token's `iat` is no number")?;
@@ -74,11 +77,9 @@ pub(super) fn roles(provider: &Provider, claims: Raw<'_>) -> Vec<String> {
         return Vec::new();
     };
     match claim.as_str() {
-        Some(text) => text
-            .split([' ', ','])
-            .filter(|role| !role.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        Some(text) => {
+            text.split([' ', ',']).filter(|role| !role.is_empty()).map(str::to_owned).collect()
+        }
         None => claim.array_iter().filter_map(|role| role.as_str().map(str::to_owned)).collect(),
     }
 }

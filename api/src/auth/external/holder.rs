@@ -31,7 +31,8 @@ pub(super) async fn find(
 ) -> Result<Option<User>> {
     let subject = claims.get("sub").and_then(Raw::as_str);
     let subject = subject.filter(|subject| (1..=SUBJECT_BYTES_MAX).contains(&subject.len()));
-    let identity = subject.map(|sub| ElseWhere::new(&provider.name, provider.issuer.as_deref(), sub));
+    let identity =
+        subject.map(|sub| ElseWhere::new(&provider.name, provider.issuer.as_deref(), sub));
     let vouched = claims.get("email_verified").and_then(Raw::as_bool) != Some(false);
     let email = mapped.email.as_deref().and_then(checked_email).filter(|_| vouched);
     for _ in 0..TRIES {

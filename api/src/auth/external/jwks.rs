@@ -49,7 +49,10 @@ impl Fetcher {
             let failed = |error| Error::internal(format!("make the client of key sets: {error}"));
             client.map(|client| (guard, client)).map_err(failed)
         };
-        Ok(Self { public: made(Guard::new(allowed.clone()))?, allowed: made(Guard::only(allowed))? })
+        Ok(Self {
+            public: made(Guard::new(allowed.clone()))?,
+            allowed: made(Guard::only(allowed))?,
+        })
     }
 
     async fn fetch(&self, url: &Url) -> Result<Vec<Key>, String> {
@@ -67,8 +70,7 @@ impl Fetcher {
     async fn read(&self, url: &Url) -> Result<Vec<u8>, String> {
         let (guard, client) = if url.scheme() == "https" { &self.public } else { &self.allowed };
         guard.check_literal(url.host_str().unwrap_or_default())?;
-        let mut answer =
-            client.get(url.clone()).send().await.map_err(|error| describe(&error))?;
+        let mut answer = client.get(url.clone()).send().await.map_err(|error| describe(&error))?;
         if answer.status() != reqwest::StatusCode::OK {
             return Err(format!("the answer has the status {}", answer.status().as_u16()));
         }
@@ -136,7 +138,11 @@ impl Jwks {
                 Ok(keys) => *self.set.write() = Some(Set { keys: keys.into(), fetched: now }),
                 Err(error) => {
                     let host = self.url.host_str();
-                    tracing::warn!(host, error, "a key set could not be fetched; the last one stays");
+                    tracing::warn!(
+                        host,
+                        error,
+                        "a key set could not be fetched; the last one stays"
+                    );
                 }
             }
         }
@@ -150,9 +156,15 @@ impl Jwks {
     }
 
     /// The keys of a fresh set; `None` where it must be fetched.
-    fn known(&self, clock: &SharedClock, algorithm: Algorithm, kid: Option<&str>) -> Option<Vec<DecodingKey>> {
+    fn known(
+        &self,
+        clock: &SharedClock,
+        algorithm: Algorithm,
+        kid: Option<&str>,
+    ) -> Option<Vec<DecodingKey>> {
         let set = self.set.read();
-        let set = set.as_ref().filter(|set| clock.monotonic().saturating_sub(set.fetched) < FRESH)?;
+        let set =
+            set.as_ref().filter(|set| clock.monotonic().saturating_sub(set.fetched) < FRESH)?;
         let keys = set.matching(algorithm, kid);
         (!keys.is_empty()).then_some(keys)
     }
@@ -183,7 +195,10 @@ impl Key {
                 let key = DecodingKey::from_rsa_components(text("n")?, text("e")?);
                 // 2048 bits or more, in base64.
                 let strong = text("n")?.len() >= 340;
-                (&["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"], key.ok().filter(|_| strong))
+                (
+                    &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+                    key.ok().filter(|_| strong),
+                )
             }
             ("EC", Some("P-256")) => {
                 (&["ES256"], DecodingKey::from_ec_components(text("x")?, text("y")?).ok())
@@ -198,7 +213,8 @@ impl Key {
         };
         let named = text("alg");
         let names = names.iter().filter(|name| named.is_none_or(|named| named == **name));
-        let algorithms: Vec<_> = names.filter_map(|name| crate::auth::jws::algorithm(name)).collect();
+        let algorithms: Vec<_> =
+            names.filter_map(|name| crate::auth::jws::algorithm(name)).collect();
         let kid = text("kid").map(str::to_owned);
         key.filter(|_| !algorithms.is_empty()).map(|key| Self { kid, algorithms, key })
     }

@@ -82,7 +82,9 @@ pub(crate) struct Provider {
 pub(crate) fn checked(name: &str, raw: Raw<'_>, vault: &Vault) -> Result<Object, ApiError> {
     let secret = raw.get("secret").and_then(Raw::as_str).map(str::to_owned);
     compile(name, raw, secret.clone())?;
-    let Value::Object(mut object) = raw.to_value() else { return Err(invalid("provider", "an object")) };
+    let Value::Object(mut object) = raw.to_value() else {
+        return Err(invalid("provider", "an object"));
+    };
     object.remove("_id");
     if let Some(secret) = secret {
         object.insert("secret", vault.seal(&secret, &owner(name)));
@@ -168,25 +170,25 @@ fn algorithms(given: Option<Raw<'_>>) -> Result<Vec<Algorithm>, ApiError> {
     Ok(found)
 }
 
-fn keys(
-    raw: Raw<'_>,
-    secret: Option<String>,
-    algorithms: &[Algorithm],
-) -> Result<Keys, ApiError> {
+fn keys(raw: Raw<'_>, secret: Option<String>, algorithms: &[Algorithm]) -> Result<Keys, ApiError> {
     let get = |name: &str| raw.get(name).filter(|value| !value.is_null());
-    let given: Vec<_> =
-        ["secret", "public_key", "jwks_url"].into_iter().filter(|name| get(name).is_some()).collect();
+    let given: Vec<_> = ["secret", "public_key", "jwks_url"]
+        .into_iter()
+        .filter(|name| get(name).is_some())
+        .collect();
     let [source] = given[..] else {
         return Err(invalid("public_key", "given, or `secret`, or `jwks_url`: one of the three"));
     };
     let is_secret = |algorithm: &Algorithm| family(*algorithm) == AlgorithmFamily::Hmac;
     if algorithms.iter().any(|algorithm| is_secret(algorithm) != (source == "secret")) {
-        let wanted = "HS256, HS384 and HS512 with `secret`, and others with `public_key` or `jwks_url`";
+        let wanted =
+            "HS256, HS384 and HS512 with `secret`, and others with `public_key` or `jwks_url`";
         return Err(invalid("algorithms", wanted));
     }
     match source {
         "secret" => {
-            let long = |secret: &String| (SECRET_BYTES_MIN..=TEXT_BYTES_MAX).contains(&secret.len());
+            let long =
+                |secret: &String| (SECRET_BYTES_MIN..=TEXT_BYTES_MAX).contains(&secret.len());
             let secret = secret.filter(long);
             let secret = secret.ok_or_else(|| invalid("secret", "a text of at least 16 bytes"))?;
             Ok(Keys::Fixed(DecodingKey::from_secret(secret.as_bytes())))
@@ -211,11 +213,13 @@ fn keys(
 
 /// A public key in PEM, for algorithms of one family; elliptic curves each have one algorithm.
 fn public_key(pem: &str, algorithms: &[Algorithm]) -> Result<DecodingKey, ApiError> {
-    let wanted = || invalid("public_key", "a public key or certificate in PEM that fits `algorithms`");
+    let wanted =
+        || invalid("public_key", "a public key or certificate in PEM that fits `algorithms`");
     if pem.contains("PRIVATE KEY") {
         return Err(invalid("public_key", "a public key, not a private one"));
     }
-    let families: BTreeSet<_> = algorithms.iter().map(|one| format!("{:?}", family(*one))).collect();
+    let families: BTreeSet<_> =
+        algorithms.iter().map(|one| format!("{:?}", family(*one))).collect();
     let (Some(first), 1) = (algorithms.first(), families.len()) else {
         return Err(invalid("algorithms", "of one family, as one key is"));
     };

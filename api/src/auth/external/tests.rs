@@ -274,8 +274,14 @@ async fn malformed_providers_are_refused_by_member() {
         (json!({"algorithms": ["RS256"], "jwks_url": "https://u:p@h/"}), "jwks_url"),
         (json!({"algorithms": ["HS256"], "secret": SECRET, "issuer": "headwater"}), "issuer"),
         (json!({"algorithms": ["HS256"], "secret": SECRET, "audience": [1]}), "audience"),
-        (json!({"algorithms": ["HS256"], "secret": SECRET, "leeway_seconds": 61}), "leeway_seconds"),
-        (json!({"algorithms": ["HS256"], "secret": SECRET, "user_fields": {"a.b": "c"}}), "user_fields"),
+        (
+            json!({"algorithms": ["HS256"], "secret": SECRET, "leeway_seconds": 61}),
+            "leeway_seconds",
+        ),
+        (
+            json!({"algorithms": ["HS256"], "secret": SECRET, "user_fields": {"a.b": "c"}}),
+            "user_fields",
+        ),
         (json!({"algorithms": ["HS256"], "secret": SECRET, "type": "oidc"}), "type"),
         (json!({"algorithms": ["HS256"], "secret": SECRET, "bogus": 1}), "bogus"),
     ];
@@ -391,7 +397,8 @@ impl Server {
     }
 
     fn say(&self, status: &str, body: &str) {
-        let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}", body.len());
+        let head =
+            format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}", body.len());
         *self.answer.lock() = format!("{head}\r\n\r\n{body}");
     }
 

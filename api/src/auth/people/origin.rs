@@ -22,16 +22,17 @@ pub(crate) fn check_cookie_origin(parts: &Parts, options: &AccessOptions) -> Res
     if harmless && !parts.headers.contains_key(UPGRADE) {
         return Ok(());
     }
-    let refused = |why: &'static str| {
-        Err(ApiError::new(StatusCode::FORBIDDEN, "origin_forbidden", why))
-    };
+    let refused =
+        |why: &'static str| Err(ApiError::new(StatusCode::FORBIDDEN, "origin_forbidden", why));
     let mut origins = parts.headers.get_all(ORIGIN).iter();
     if let Some(origin) = origins.next() {
         let origin = origin.to_str().unwrap_or_default();
         if origins.next().is_none() && is_ours(origin, parts, options) {
             return Ok(());
         }
-        return refused("a page of this Origin may not use a session's cookie (auth.cookie_origins)");
+        return refused(
+            "a page of this Origin may not use a session's cookie (auth.cookie_origins)",
+        );
     }
     let site = parts.headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes());
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {

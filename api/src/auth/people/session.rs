@@ -101,11 +101,15 @@ impl Draft {
 impl StoredSession {
     /// Reads a document.
     pub(crate) fn read(body: Raw<'_>) -> Result<Self> {
-        let id = |name: &str| body.get(name).and_then(Raw::as_object_id).ok_or_else(|| broken(name));
+        let id =
+            |name: &str| body.get(name).and_then(Raw::as_object_id).ok_or_else(|| broken(name));
         Ok(Self {
             id: id("_id")?,
             user: id("user")?,
-            expires_ms: body.get("expires_at").and_then(ms_of).ok_or_else(|| broken("expires_at"))?,
+            expires_ms: body
+                .get("expires_at")
+                .and_then(ms_of)
+                .ok_or_else(|| broken("expires_at"))?,
             cookie: hash_in(body, "cookie")?,
         })
     }
@@ -196,7 +200,8 @@ fn family_of(token: &str) -> Option<&str> {
 fn id_in<'a>(secret: &'a str, prefix: &str, random: usize) -> Option<&'a str> {
     let rest = secret.strip_prefix(prefix)?;
     let (id, random_part) = rest.split_at_checked(ID_DIGITS)?;
-    let sound = random_part.len() == random && random_part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let sound =
+        random_part.len() == random && random_part.bytes().all(|b| b.is_ascii_alphanumeric());
     (sound && object_id::parse(id).is_some()).then_some(id)
 }
 
@@ -239,7 +244,12 @@ mod tests {
         (clock, body, secrets)
     }
 
-    fn refresh(body: &mut Vec<u8>, token: &str, clock: &SharedClock, now_ms: u64) -> Result<String> {
+    fn refresh(
+        body: &mut Vec<u8>,
+        token: &str,
+        clock: &SharedClock,
+        now_ms: u64,
+    ) -> Result<String> {
         let next = next_refresh(token, clock).ok_or_else(unknown)?;
         *body = refreshed(Raw::trusted(body), token, &next, now_ms, now_ms + 500_000)?;
         Ok(next)

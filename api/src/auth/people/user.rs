@@ -56,7 +56,8 @@ pub(crate) struct ElseWhere {
 impl User {
     /// Reads a document.
     pub(crate) fn read(body: Raw<'_>) -> Result<Self> {
-        let text = |from: Raw<'_>, name: &str| from.get(name).and_then(Raw::as_str).map(str::to_owned);
+        let text =
+            |from: Raw<'_>, name: &str| from.get(name).and_then(Raw::as_str).map(str::to_owned);
         let object = |name: &str| match body.get(name).map(Raw::to_value) {
             Some(Value::Object(object)) => object,
             _ => Object::new(),

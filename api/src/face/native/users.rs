@@ -127,11 +127,7 @@ async fn password(State(app): State<App>, session: Session, payload: Payload) ->
     Ok(reply::value(StatusCode::OK, committed.position, &body))
 }
 
-async fn reset(
-    State(app): State<App>,
-    Caller(caller): Caller,
-    payload: Payload,
-) -> ApiResult {
+async fn reset(State(app): State<App>, Caller(caller): Caller, payload: Payload) -> ApiResult {
     let body = payload.document(&app.engine).await?;
     let members = Members::of(Raw::trusted(&body), "a reset", &["email"])?;
     let email = required_text(&members, "email")?;
