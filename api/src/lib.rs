@@ -8,16 +8,17 @@
 
 mod api;
 mod audit;
-mod caller;
 mod auth;
+mod caller;
 mod error;
 mod extract;
 mod face;
 mod figures;
 mod jobs;
 mod options;
-mod reply;
+mod outbound;
 mod rates;
+mod reply;
 mod router;
 mod server;
 mod service;

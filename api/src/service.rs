@@ -153,11 +153,8 @@ impl Service {
     /// Puts a refusal for want of a right into the audit trail.
     fn note_refusal(&self, error: &ApiError, head: &Head, caller: &Caller) {
         let status = error.status();
-        let of_rights = [
-            StatusCode::UNAUTHORIZED,
-            StatusCode::FORBIDDEN,
-            StatusCode::TOO_MANY_REQUESTS,
-        ];
+        let of_rights =
+            [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
         if !of_rights.contains(&status) {
             return;
         }

@@ -48,6 +48,13 @@ pub(crate) fn password(clock: &SharedClock) -> String {
     password
 }
 
+/// The random part of a secret: 30 base62 characters.
+pub(crate) fn random(clock: &SharedClock) -> String {
+    let mut text = String::with_capacity(RANDOM_CHARACTERS);
+    push_random(clock, RANDOM_CHARACTERS, &mut text);
+    text
+}
+
 /// Random base62 digits, each as likely as any other.
 fn push_random(clock: &SharedClock, count: usize, out: &mut String) {
     let end = out.len() + count;

@@ -14,14 +14,16 @@ pub(crate) mod cors;
 mod credential;
 mod directory;
 pub(crate) mod document;
-mod external;
+pub(crate) mod external;
 mod grant;
 mod identity;
+mod jws;
 pub(crate) mod key;
 mod known;
 mod options;
 mod owners;
-mod people;
+pub(crate) mod password;
+pub(crate) mod people;
 mod presented;
 mod principal;
 mod rate;
@@ -29,7 +31,10 @@ mod refusal;
 mod registry;
 mod resolve;
 mod rolebook;
-mod token;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod throttle;
+pub(crate) mod token;
 mod watch;
 
 use std::sync::Arc;
@@ -45,24 +50,27 @@ use http::request::Parts;
 use crate::error::ApiError;
 
 pub(crate) use action::Action;
-pub(crate) use directory::logged_in;
 pub(crate) use address::client_address;
+pub(crate) use directory::logged_in;
 pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};
-pub(crate) use rate::{RateTable, Taken};
 pub(crate) use presented::{Conflict, Presented, SESSION_COOKIE};
 pub(crate) use principal::{Kind, Principal};
+pub(crate) use rate::{RateTable, Taken};
 pub(crate) use registry::{COLLECTION, shown};
 pub(crate) use rolebook::{ROLES, SETTINGS, VALUE_PREFIX};
 
 use directory::Directory;
 use owners::Owners;
+use people::People;
 use people::StoredUser;
+pub(crate) use people::check_cookie_origin;
 
 /// Who may do what; made before the engine is opened, so that it can follow it.
 #[derive(Clone)]
 pub struct Access {
     directory: Arc<Directory>,
+    people: Arc<People>,
 }
 
 impl Access {
@@ -74,7 +82,13 @@ impl Access {
         vault: Arc<Vault>,
         options: AccessOptions,
     ) -> Self {
-        Self { directory: Arc::new(Directory::new(root_key, clock, vault, options)) }
+        let people = Arc::new(People::new(&vault, options.clone()));
+        Self { directory: Arc::new(Directory::new(root_key, clock, vault, options)), people }
+    }
+
+    /// What logging in takes.
+    pub(crate) fn people(&self) -> &Arc<People> {
+        &self.people
     }
 
     /// What has to follow the engine: goes into `Components::followers`.
@@ -108,6 +122,11 @@ impl Access {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
         self.directory.find(&presented).await
+    }
+
+    /// Whether a request presents a credential, valid or not.
+    pub(crate) fn is_presented(parts: &Parts) -> Result<bool, ApiError> {
+        Ok(presented::presented(parts, Conflict::Refuse)?.is_some())
     }
 
     /// A principal as it stands now; `None` once what it presented is revoked or expired.
@@ -160,6 +179,10 @@ impl Access {
 }
 
 /// A provider's document as it is stored, its secret sealed; malformed parts are refused by name.
-pub(crate) fn checked_provider(name: &str, given: Raw<'_>, vault: &Vault) -> Result<Object> {
+pub(crate) fn checked_provider(
+    name: &str,
+    given: Raw<'_>,
+    vault: &Vault,
+) -> Result<Object, ApiError> {
     external::checked(name, given, vault)
 }

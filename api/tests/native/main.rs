@@ -6,6 +6,7 @@ mod credentials;
 mod documents;
 mod events;
 mod limits;
+mod people;
 mod served;
 mod support;
 mod transactions;

@@ -15,11 +15,14 @@ mod named;
 mod openapi;
 mod openapi_access;
 mod openapi_collections;
+mod openapi_people;
 mod openapi_table;
 mod query;
+mod sessions;
 mod tokens;
 mod transactions;
 mod user_keys;
+mod users;
 mod webhooks;
 
 use std::path::Path;
@@ -41,6 +44,8 @@ pub(crate) fn routes() -> Routes {
         .with(user_keys::routes())
         .with(tokens::routes())
         .with(named::routes())
+        .with(users::routes())
+        .with(sessions::routes())
         .with(webhooks::routes())
         .with(admin::routes())
         .with(metrics::routes())

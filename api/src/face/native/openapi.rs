@@ -145,6 +145,7 @@ mod tests {
     use super::*;
     use crate::face::native::openapi_access::ACCESS;
     use crate::face::native::openapi_collections::COLLECTIONS;
+    use crate::face::native::openapi_people::PEOPLE;
     use crate::face::native::openapi_table::TABLE;
 
     #[test]
@@ -153,14 +154,17 @@ mod tests {
         for route in routes.table() {
             assert!(find(route.method, route.path).is_some(), "{} {}", route.method, route.path);
         }
-        for described in TABLE.iter().chain(COLLECTIONS).chain(ACCESS) {
+        for described in TABLE.iter().chain(COLLECTIONS).chain(ACCESS).chain(PEOPLE) {
             let served = routes
                 .table()
                 .iter()
                 .any(|route| (route.method, route.path) == (described.method, described.path));
             assert!(served, "{} {} is described but not served", described.method, described.path);
         }
-        assert_eq!(routes.table().len(), TABLE.len() + COLLECTIONS.len() + ACCESS.len());
+        assert_eq!(
+            routes.table().len(),
+            TABLE.len() + COLLECTIONS.len() + ACCESS.len() + PEOPLE.len()
+        );
     }
 
     #[test]

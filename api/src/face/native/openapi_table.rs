@@ -1,8 +1,9 @@
-//! What the OpenAPI document says about each route; one entry per route. Those of collections and of access are in
-//! files of their own.
+//! What the OpenAPI document says about each route; one entry per route. Those of collections, of access and of people are
+//! in files of their own.
 
 use super::openapi_access::ACCESS;
 use super::openapi_collections::COLLECTIONS;
+use super::openapi_people::PEOPLE;
 
 /// What a route answers with.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,7 @@ pub(super) fn find(method: &str, path: &str) -> Option<&'static Described> {
         .iter()
         .chain(COLLECTIONS)
         .chain(ACCESS)
+        .chain(PEOPLE)
         .find(|described| (described.method, described.path) == (method, path))
 }
 
