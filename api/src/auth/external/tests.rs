@@ -1,4 +1,5 @@
 //! Tokens of other issuers: a table of attacks, good ones of every family, key sets over HTTP, and users.
+#![expect(clippy::disallowed_methods, reason = "a test waits for what it spawns")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
