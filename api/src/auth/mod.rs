@@ -110,6 +110,8 @@ impl Access {
     /// anything otherwise, and gives it, to be printed once.
     pub async fn bootstrap(&self, engine: &Engine) -> Result<Option<String>> {
         self.attach(engine);
+        self.directory.vault.keep()?;
+        people::prepare(engine).await?;
         if self.directory.has_any() {
             return Ok(None);
         }

@@ -60,9 +60,13 @@ async fn create(
     Submission { payload, key }: Submission,
 ) -> ApiResult {
     let people = app.access.people();
+    let is_somebody = caller.is_some();
     let full = caller.filter(|session| session.full_access().is_ok());
     let is_open = people.options.sign_up == SignUp::Open;
     if full.is_none() && !is_open {
+        if !is_somebody {
+            return Err(ApiError::unauthorized("no credential was presented"));
+        }
         return Err(ApiError::forbidden("users are made with full access alone (auth.sign_up)"));
     }
     let body = payload.document(&app.engine).await?;
