@@ -106,12 +106,11 @@ impl Access {
         self.directory.attach(engine);
     }
 
-    /// Makes what has to be there once: the unique indexes over users. Makes a full-access key where nobody could do
+    /// Keeps the key that tokens are signed under. Makes a full-access key where nobody could do
     /// anything otherwise, and gives it, to be printed once.
     pub async fn bootstrap(&self, engine: &Engine) -> Result<Option<String>> {
         self.attach(engine);
         self.directory.vault.keep()?;
-        people::prepare(engine).await?;
         if self.directory.has_any() {
             return Ok(None);
         }

@@ -217,7 +217,10 @@ impl Session {
         operations.extend(self.audit_entries(&operations));
         let mut committed =
             self.engine.write(Command { operations, actor, request, guard }).await?;
-        committed.outcomes.truncate(asked);
+        // Asked with no operations, it is what an earlier request did; those that are audited are never asked so.
+        if asked > 0 {
+            committed.outcomes.truncate(asked);
+        }
         Ok(committed)
     }
 
