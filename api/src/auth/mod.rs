@@ -45,7 +45,7 @@ pub(crate) use action::Action;
 pub(crate) use directory::logged_in;
 pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};
-pub(crate) use presented::{Conflict, Presented, SESSION_COOKIE};
+pub(crate) use presented::{Conflict, SESSION_COOKIE};
 pub(crate) use principal::{Kind, Principal};
 pub(crate) use registry::{COLLECTION, shown};
 pub(crate) use rolebook::{ROLES, SETTINGS, VALUE_PREFIX};
