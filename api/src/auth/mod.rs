@@ -54,7 +54,7 @@ pub(crate) use address::client_address;
 pub(crate) use directory::logged_in;
 pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};
-pub(crate) use presented::{Conflict, Presented, SESSION_COOKIE};
+pub(crate) use presented::{Conflict, SESSION_COOKIE};
 pub(crate) use principal::{Kind, Principal};
 pub(crate) use rate::{RateTable, Taken};
 pub(crate) use registry::{COLLECTION, shown};

@@ -186,6 +186,8 @@ mod tests {
     use super::*;
     use http::Request;
 
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
     fn ask(
         uri: &str,
         headers: &[(&str, &str)],
@@ -262,7 +264,7 @@ mod tests {
     fn a_face_may_have_an_order() {
         let cookie = ("cookie", "__Host-hw_session=c");
         let basic = ("authorization", "Basic YTpi");
-        let order: [(&str, &[(&str, &str)], Option<Presented>); 4] = [
+        let order: [(&str, Headers<'_>, Option<Presented>); 4] = [
             ("/?apikey=p&jwt=j", &[("x-apikey", "h"), cookie], token("j")),
             ("/?apikey=p", &[("x-apikey", "h"), cookie], token("h")),
             ("/?apikey=p", &[cookie], token("p")),

@@ -54,7 +54,7 @@ pub(crate) use collections::to_json;
 pub(crate) use credentials::{Changes, Issued, Sort, create_root_key};
 pub(crate) use cursor::Cursor;
 pub(crate) use list::{ListQuery, Listing};
-pub(crate) use named::{Family, NamedPage};
+pub(crate) use named::Family;
 pub(crate) use names::is_user_collection;
 pub(crate) use patch::Patch;
 pub(crate) use read::Shown;

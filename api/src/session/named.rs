@@ -86,11 +86,9 @@ impl Family {
         given: Raw<'_>,
         limits: &Limits,
     ) -> Result<Object, ApiError> {
-        if let Some(id) = given.get("_id") {
-            if id.as_str() != Some(name) {
-                let message = "the _id in the document is not the name in the path";
-                return Err(ApiError::bad_request("id_mismatch", message));
-            }
+        if given.get("_id").is_some_and(|id| id.as_str() != Some(name)) {
+            let message = "the _id in the document is not the name in the path";
+            return Err(ApiError::bad_request("id_mismatch", message));
         }
         match self {
             Self::Roles => {
