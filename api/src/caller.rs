@@ -30,12 +30,13 @@ impl Caller {
 
     /// Notes who it is; the first one stays.
     pub(crate) fn is(&self, principal: &Arc<Principal>) {
-        drop(self.0.principal.set(Arc::clone(principal)));
+        self.0.principal.get_or_init(|| Arc::clone(principal));
     }
 
     /// Notes what it may still ask for.
     pub(crate) fn took(&self, taken: Taken) {
-        drop(self.0.taken.set(taken));
+        // The first one stays.
+        self.0.taken.get_or_init(|| taken);
     }
 
     /// Who it is, if it has presented something valid.

@@ -123,13 +123,11 @@ impl Directory {
             id: identity.actor,
             kind: identity.kind,
             presented: presented.clone(),
-            credential: identity.credential,
             session: identity.session,
             user: identity.user,
             grant,
             parts: Arc::new(parts),
             expires_ms: identity.expires_ms,
-            serial: self.next_serial(),
             retired: CancellationToken::new(),
         })
     }
@@ -141,7 +139,8 @@ impl Directory {
         let facts = Facts { user: identity.facts.clone(), values, request: None };
         let limits = Limits::for_stored_queries();
         let compiled = Grant::compile(&source, &roles, &facts, &limits).map_err(|error| {
-            tracing::error!(actor = &*identity.actor, %error, "a grant does not compile");
+            let roles: Vec<&str> = roles.iter().map(|role| role.name.as_str()).collect();
+            tracing::error!(actor = &*identity.actor, ?roles, %error, "a grant does not compile");
             ApiError::unauthorized("the grant of this credential is not understood")
         })?;
         Ok((Arc::new(compiled), Parts { source, roles, facts }))
@@ -246,7 +245,7 @@ mod tests {
         tell(&directory, Some(changed), 2);
         assert!(first.retired.is_cancelled());
         let second = directory.find(&token("k")).await.unwrap();
-        assert!(!second.retired.is_cancelled() && second.serial != first.serial);
+        assert!(!second.retired.is_cancelled() && !Arc::ptr_eq(&first, &second));
         tell(&directory, None, 3);
         assert!(second.retired.is_cancelled());
         assert_eq!(code(&directory, &token("k")).await, "credential_revoked");
@@ -335,7 +334,6 @@ mod tests {
         Identity {
             actor: Arc::from("u"),
             kind: Kind::Session,
-            credential: None,
             session: None,
             user: Some(Arc::from("u")),
             facts: None,

@@ -147,7 +147,6 @@ fn of_user(user: StoredUser) -> Identity {
     Identity {
         actor: Arc::clone(&user.id),
         kind: Kind::Session,
-        credential: None,
         session: None,
         user: Some(Arc::clone(&user.id)),
         facts: Some(user.facts),

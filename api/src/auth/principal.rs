@@ -40,8 +40,6 @@ pub(crate) struct Principal {
     pub(crate) kind: Kind,
     /// What it presented, to be found again by. A secret.
     pub(crate) presented: Presented,
-    /// The id of the credential, where there is one.
-    pub(crate) credential: Option<Arc<str>>,
     /// The id of the session, where there is one.
     pub(crate) session: Option<Arc<str>>,
     /// The id of the user, as faces show it, where there is one.
@@ -52,8 +50,6 @@ pub(crate) struct Principal {
     pub(crate) parts: Arc<Parts>,
     /// When it ends, UTC ms.
     pub(crate) expires_ms: Option<u64>,
-    /// Another number for every principal that was compiled.
-    pub(crate) serial: u64,
     /// Cancelled when something that it rests on changes, so that streams look again.
     pub(crate) retired: CancellationToken,
 }

@@ -153,7 +153,6 @@ fn root(expires_ms: Option<u64>) -> Identity {
     Identity {
         actor: Arc::from(ROOT),
         kind: Kind::Root,
-        credential: None,
         session: None,
         user: None,
         facts: None,
@@ -181,7 +180,6 @@ pub(super) fn of_credential(
     Identity {
         actor: Arc::clone(&credential.id),
         kind: credential.kind,
-        credential: Some(Arc::clone(&credential.id)),
         session: None,
         user: user.as_ref().map(|user| Arc::clone(&user.id)),
         facts: user.map(|user| user.facts),

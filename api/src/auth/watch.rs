@@ -182,13 +182,11 @@ mod tests {
             id: shown_id(1),
             kind: Kind::Key,
             presented: presented.clone(),
-            credential: None,
             session: None,
             user: None,
             grant: Arc::new(Grant::default()),
             parts: Arc::default(),
             expires_ms: None,
-            serial: 1,
             retired: CancellationToken::new(),
         }
     }

@@ -177,7 +177,7 @@ impl Session {
     /// What of a collection may be seen by an action that was checked; `None`: all of it.
     fn restriction(&self, collection: &str, action: Action) -> Option<Arc<Restriction>> {
         if self.grant.is_full() {
-            return None;
+            return names::secrets(collection);
         }
         self.grant.restriction(collection, action)
     }
@@ -215,8 +215,12 @@ impl Session {
         let guard = self.guard(&operations);
         let asked = operations.len();
         operations.extend(self.audit_entries(&operations));
-        let mut committed =
-            self.engine.write(Command { operations, actor, request, guard }).await?;
+        let scrub = guard.is_some().then(|| guard::hidden_fields(&self.grant, &operations));
+        let committed = self.engine.write(Command { operations, actor, request, guard }).await;
+        let mut committed = committed.map_err(|error| match scrub {
+            Some(hidden) => guard::scrubbed(error, &hidden),
+            None => error,
+        })?;
         // Asked with no operations, it is what an earlier request did; those that are audited are never asked so.
         if asked > 0 {
             committed.outcomes.truncate(asked);
@@ -229,10 +233,11 @@ impl Session {
         if self.grant.is_full() {
             return None;
         }
+        let bytes_max = self.engine.limits().document_bytes;
         let mut collections = operations.iter().filter_map(Operation::collection);
-        collections
-            .any(|collection| self.grant.is_guarded(collection))
-            .then(|| Arc::new(GrantGuard::new(Arc::clone(&self.grant))) as Arc<dyn Guard>)
+        collections.any(|collection| self.grant.is_guarded(collection)).then(|| {
+            Arc::new(GrantGuard::new(Arc::clone(&self.grant), bytes_max)) as Arc<dyn Guard>
+        })
     }
 
     /// The answer to a request that was carried out before, without preparing it again: what it finds now does not matter.

@@ -176,7 +176,6 @@ async fn holder(
     Ok(Identity {
         actor,
         kind: Kind::External,
-        credential: None,
         session: None,
         user: shown,
         facts: Some(facts),

@@ -75,6 +75,7 @@ pub(crate) struct Grant {
 
 impl Grant {
     /// Everything is allowed.
+    #[cfg(test)]
     pub(crate) fn full() -> Self {
         Self { admin: true, ..Self::default() }
     }

@@ -51,14 +51,14 @@ pub(super) enum Said<'a> {
 impl Role {
     /// Checks an encoded role; malformed parts are refused by name (`invalid_role`, with `member`). `_id` is passed over.
     pub(crate) fn parse(name: &str, role: Raw<'_>, limits: &Limits) -> Result<Self> {
+        Self::read(name, role, limits).map_err(|error| error.with("role", name))
+    }
+
+    fn read(name: &str, role: Raw<'_>, limits: &Limits) -> Result<Self> {
         let reader = Reader::ROLE;
-        let mut parsed = Self {
-            name: name.to_owned(),
-            admin: false,
-            apply_when: None,
-            named: HashMap::new(),
-            others: None,
-        };
+        let name = name.to_owned();
+        let mut parsed =
+            Self { name, admin: false, apply_when: None, named: HashMap::new(), others: None };
         for (member, value) in role.as_object().ok_or_else(|| reader.not_an_object())? {
             match member {
                 "_id" => {}

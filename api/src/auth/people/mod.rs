@@ -144,7 +144,6 @@ fn identity(
     Identity {
         actor: Arc::clone(&user.id),
         kind,
-        credential: None,
         session: Some(Arc::clone(&session)),
         user: Some(Arc::clone(&user.id)),
         facts: Some(user.facts),

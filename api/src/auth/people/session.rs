@@ -55,8 +55,6 @@ pub(crate) struct Secrets {
 /// A session as stored.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredSession {
-    /// Its id.
-    pub(crate) id: [u8; 12],
     /// Whose it is.
     pub(crate) user: [u8; 12],
     /// When it ends, UTC ms.
@@ -104,7 +102,6 @@ impl StoredSession {
         let id =
             |name: &str| body.get(name).and_then(Raw::as_object_id).ok_or_else(|| broken(name));
         Ok(Self {
-            id: id("_id")?,
             user: id("user")?,
             expires_ms: body
                 .get("expires_at")

@@ -13,7 +13,7 @@ use headwater_engine::query::find::{self, Found, Place, Query};
 use headwater_engine::query::{Budget, Context, Filter, Trust};
 use headwater_engine::value::{Object, Raw, Value, key, object_id};
 use headwater_engine::view::{CollectionId, Row, Snapshot};
-use headwater_engine::write::{Absent, Change, Command, DocumentId, Effect, Operation};
+use headwater_engine::write::{Absent, Change, Command, DocumentId, Operation};
 use headwater_engine::{Engine, Error, Result};
 
 /// The system collection of users.
@@ -173,11 +173,6 @@ pub(crate) fn deleting(collection: &str, id: DocumentId) -> Result<Operation> {
     let any = Filter::parse(Raw::trusted(&Object::new().to_bytes()), &context)?;
     let (collection, only_if) = (Arc::from(collection), Some(Arc::new(any)));
     Ok(Operation::Delete { collection, id, if_version: None, only_if })
-}
-
-/// Whether an operation of a command deleted something.
-pub(crate) fn deleted(effect: Effect) -> bool {
-    effect == Effect::Deleted
 }
 
 /// The body of a document with some members changed; `None` takes one out.

@@ -1,5 +1,8 @@
 //! Sessions of users: `/v1/sessions`.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::Response;
 use headwater_engine::value::Raw;
@@ -12,11 +15,12 @@ use super::body::Members;
 use super::documents::mark_repeated;
 use super::list;
 use super::users::required_text;
+use crate::audit::Entry;
+use crate::caller::Caller;
 use crate::error::ApiResult;
 use crate::extract::{Parameters, Payload, Submission};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::server::Peer;
 use crate::session::{
     Begun, Client, Session, begin_anonymous, cookie_seconds, log_in, refresh as refresh_session,
 };
@@ -41,7 +45,7 @@ impl FromRequestParts<App> for Client {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Self::Rejection> {
-        let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+        let address = parts.extensions.get::<Caller>().map(Caller::address);
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         Ok(Self { address, agent: agent.map(str::to_owned) })
     }
@@ -59,13 +63,17 @@ async fn begin(State(app): State<App>, client: Client, payload: Payload) -> ApiR
     let email = required_text(&members, "email")?;
     let password = required_text(&members, "password")?.to_owned();
     let people = app.access.people();
+    let address = client.address;
     let begun = log_in(&app.engine, people, email, password, client).await?;
+    note_login(&app, &begun, "login", address);
     Ok(with_cookie(&begun, people.options.session_seconds))
 }
 
 async fn anonymous(State(app): State<App>, client: Client) -> ApiResult {
     let people = app.access.people();
+    let address = client.address;
     let begun = begin_anonymous(&app.engine, people, client).await?;
+    note_login(&app, &begun, "login.anonymous", address);
     Ok(with_cookie(&begun, people.options.session_seconds))
 }
 
@@ -97,6 +105,13 @@ async fn end(
         set_cookie(&mut response, "", 0);
     }
     Ok(mark_repeated(response, &committed))
+}
+
+/// Puts a login into the audit trail. One that fails is there as a refusal.
+fn note_login(app: &App, begun: &Begun, action: &str, address: Option<IpAddr>) {
+    let user: Option<Arc<str>> = begun.shown()["user"]["id"].as_str().map(Arc::from);
+    let (action, actor) = (action.to_owned(), user.clone());
+    app.audit.note(Entry { action, actor, user, address, ..Entry::default() });
 }
 
 fn with_cookie(begun: &Begun, seconds: u64) -> Response {

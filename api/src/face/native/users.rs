@@ -1,5 +1,8 @@
 //! Users: `/v1/users`.
 
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::extract::{FromRequestParts, Path, State};
 use headwater_engine::value::{Raw, Value};
 use http::StatusCode;
@@ -9,8 +12,10 @@ use serde_json::json;
 use super::body::Members;
 use super::documents::mark_repeated;
 use super::list;
+use crate::audit::Entry;
 use crate::auth::people::user::checked_email;
 use crate::auth::{Access, SignUp};
+use crate::caller::Caller as Asking;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Parameters, Payload, Submission, invalid};
 use crate::reply;
@@ -56,6 +61,7 @@ async fn all(session: Session, parameters: Parameters) -> ApiResult {
 
 async fn create(
     State(app): State<App>,
+    Extension(asking): Extension<Asking>,
     Caller(caller): Caller,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
@@ -84,7 +90,9 @@ async fn create(
             if asked.password.as_ref().is_none_or(Option::is_none) {
                 return Err(invalid("password", "given"));
             }
-            sign_up(&app.engine, people, asked).await?
+            let signed_up = sign_up(&app.engine, people, asked).await?;
+            note(&app, &asking, "user.signed_up", signed_up.0["id"].as_str());
+            signed_up
         }
     };
     let response = reply::value(StatusCode::CREATED, committed.position, &shown);
@@ -131,11 +139,17 @@ async fn password(State(app): State<App>, session: Session, payload: Payload) ->
     Ok(reply::value(StatusCode::OK, committed.position, &body))
 }
 
-async fn reset(State(app): State<App>, Caller(caller): Caller, payload: Payload) -> ApiResult {
+async fn reset(
+    State(app): State<App>,
+    Extension(asking): Extension<Asking>,
+    Caller(caller): Caller,
+    payload: Payload,
+) -> ApiResult {
     let body = payload.document(&app.engine).await?;
     let members = Members::of(Raw::trusted(&body), "a reset", &["email"])?;
     let email = required_text(&members, "email")?;
     let (token, position) = begin_reset(&app.engine, app.access.people(), email)?;
+    note(&app, &asking, "password.reset_asked", None);
     let body = match caller.filter(|session| session.full_access().is_ok()) {
         Some(_) => json!({
             "token": token.as_ref().map(|reset| &reset.token),
@@ -149,14 +163,26 @@ async fn reset(State(app): State<App>, Caller(caller): Caller, payload: Payload)
     Ok(reply::value(StatusCode::ACCEPTED, position, &body))
 }
 
-async fn confirm(State(app): State<App>, payload: Payload) -> ApiResult {
+async fn confirm(
+    State(app): State<App>,
+    Extension(asking): Extension<Asking>,
+    payload: Payload,
+) -> ApiResult {
     let body = payload.document(&app.engine).await?;
     let members = Members::of(Raw::trusted(&body), "a new password", &["token", "password"])?;
     let token = required_text(&members, "token")?;
     let password = required_text(&members, "password")?.to_owned();
     let committed = confirm_reset(&app.engine, app.access.people(), token, password).await?;
+    note(&app, &asking, "password.reset", None);
     let body = json!({"position": committed.position});
     Ok(reply::value(StatusCode::OK, committed.position, &body))
+}
+
+/// Puts what somebody without a session did into the audit trail.
+fn note(app: &App, asking: &Asking, action: &str, user: Option<&str>) {
+    let user: Option<Arc<str>> = user.map(Arc::from);
+    let (action, actor, address) = (action.to_owned(), user.clone(), Some(asking.address()));
+    app.audit.note(Entry { action, actor, user, address, ..Entry::default() });
 }
 
 /// A text that must be there.
