@@ -168,7 +168,8 @@ mod tests {
     fn name(watch: &Watch, collection: &str, name: &str, position: u64) {
         let id = Value::String(name.to_owned()).to_bytes();
         let mut body = Object::new();
-        body.insert("value", Value::Bool(true));
+        let member = if collection == "_roles" { "admin" } else { "value" };
+        body.insert(member, Value::Bool(true));
         let body = body.to_bytes();
         watch.changed(collection, Raw::trusted(&id), Some(Raw::trusted(&body)), position);
     }
