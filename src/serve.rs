@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use headwater_api::{Access, Api, ApiOptions, load_tls};
+use headwater_api::{Access, AccessOptions, Api, ApiOptions, load_tls};
 use headwater_engine::clock::SystemClock;
 use headwater_engine::fs::SystemFileSystem;
 use headwater_engine::log::{self, LogOptions};
@@ -84,7 +84,9 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
     let fs = SystemFileSystem::shared();
     let webhooks = crate::deliveries::registry(config, Arc::clone(&fs), Arc::clone(&clock))?;
     let vault = Arc::clone(webhooks.vault());
-    let access = Access::new(root_key, Arc::clone(&clock), vault, config.auth.options());
+    let allow_networks = config.webhooks.allow_networks.clone();
+    let auth = AccessOptions { allow_networks, ..config.auth.options() };
+    let access = Access::new(root_key, Arc::clone(&clock), vault, auth);
     let mut followers = access.followers();
     followers.push(Arc::clone(&webhooks) as _);
     if config.log.durability == Durability::Relaxed {
@@ -106,6 +108,7 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
     let options = ApiOptions {
         relaxed_durability: config.log.durability == Durability::Relaxed,
         heartbeat: Duration::from_millis(config.server.heartbeat_ms),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         http2_streams: config.server.http2_streams,
     };
     let api = Api::new(engine.clone(), access, service.clone(), options);

@@ -100,6 +100,11 @@ impl ApiError {
         self.status
     }
 
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// What went wrong inside, for the log.
     pub(crate) fn internal(&self) -> Option<&str> {
         self.internal.as_deref()

@@ -9,12 +9,15 @@
 mod api;
 mod audit;
 mod auth;
+mod caller;
 mod error;
 mod extract;
 mod face;
 mod figures;
 mod jobs;
 mod options;
+mod outbound;
+mod rates;
 mod reply;
 mod router;
 mod server;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// Settings of the faces.
 #[derive(Clone, Debug)]
 pub struct ApiOptions {
@@ -9,12 +11,19 @@ pub struct ApiOptions {
     pub relaxed_durability: bool,
     /// Longest silence of a stream; a comment breaks it.
     pub heartbeat: Duration,
+    /// Networks whose forwarded client address is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Most streams (HTTP/2) open at once on one connection.
     pub http2_streams: u32,
 }
 
 impl Default for ApiOptions {
     fn default() -> Self {
-        Self { relaxed_durability: false, heartbeat: Duration::from_secs(14), http2_streams: 256 }
+        Self {
+            relaxed_durability: false,
+            heartbeat: Duration::from_secs(14),
+            trusted_proxies: Vec::new(),
+            http2_streams: 256,
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! The outermost service: what holds for every request, whatever its route.
 //!
 //! Guarantees: every request is counted; every refusal has the native face's body and an id, by which the log names it;
-//! a handler that panics answers 500; pages of any origin may use the server, without cookies.
+//! a handler that panics answers 500. Pages of any origin may use the server with keys and tokens that they send
+//! themselves; a web key answers to its origins, a cookie to the server's own and those of `auth.cookie_origins`. Refusals
+//! for want of a right go into the audit trail, sampled.
 //! Leaves to others: routing, access, limits of bodies.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,13 +17,19 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tower_service::Service as _;
 
+use crate::audit::{self, Entry};
+use crate::auth::{Kind, client_address, cors};
+use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::figures::RouteClass;
+use crate::server::Peer;
 use crate::state::App;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const EXPOSED: &str = "headwater-position, headwater-epoch, etag, retry-after, x-request-id, \
-                       idempotency-replayed";
+                       idempotency-replayed, ratelimit-limit, ratelimit-remaining, ratelimit-reset";
+/// Characters of a path that an entry of the audit trail shows.
+const PATH_NOTED: usize = 200;
 const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
 /// The whole of the faces as one service; cheap to clone.
@@ -40,16 +50,26 @@ impl Service {
         let clock = self.app.engine.clock();
         let start = clock.monotonic();
         let class = RouteClass::of(request.method(), request.uri().path());
-        let cross_origin = request.headers().contains_key(header::ORIGIN);
+        let head = Head::of(&request);
+        let mut request = request;
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let trusted = &self.app.options.trusted_proxies;
+        let caller = Caller::at(client_address(peer, request.headers(), trusted));
+        request.extensions_mut().insert(caller.clone());
         let mut response = match self.refusal(&request) {
             Some(early) => early,
             None => self.routed(request).await,
         };
         if let Some(error) = response.extensions_mut().remove::<ApiError>() {
             self.fill_in(&error, &mut response);
+            self.note_refusal(&error, &head, &caller);
         }
-        if cross_origin {
-            allow_any_origin(response.headers_mut());
+        if let Some(taken) = caller.taken() {
+            taken.write_headers(response.headers_mut());
+        }
+        if let Some(origin) = &head.origin {
+            self.let_read(origin, &head, &caller, response.headers_mut());
         }
         let took = clock.monotonic().saturating_sub(start);
         self.app.figures.count(class, response.status().as_u16(), took);
@@ -62,7 +82,7 @@ impl Service {
         if request.method() == Method::OPTIONS
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         {
-            return Some(preflight(headers));
+            return Some(self.preflight(headers));
         }
         let bytes: usize =
             headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -90,6 +110,67 @@ impl Service {
         }
     }
 
+    /// Lets pages of an origin read the answer, as far as the caller's credential does.
+    fn let_read(&self, origin: &str, head: &Head, caller: &Caller, headers: &mut HeaderMap) {
+        let own = head.own_origin(origin);
+        let how = match caller.principal() {
+            Some(principal) if principal.kind == Kind::Web => {
+                cors::How::Web(principal.grant.surface())
+            }
+            Some(principal) if principal.kind == Kind::Cookie => self.by_cookie(own.as_deref()),
+            // Logging in sets the cookie: pages that may use it have to be able to.
+            None if self.is_cookie_origin(origin) => self.by_cookie(own.as_deref()),
+            _ => cors::How::Public,
+        };
+        cors::write(headers, cors::answer(Some(origin), how));
+        let exposed = HeaderValue::from_static(EXPOSED);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+
+    fn by_cookie<'a>(&'a self, own: Option<&'a str>) -> cors::How<'a> {
+        cors::How::Cookie { own, others: &self.app.access.options().cookie_origins }
+    }
+
+    fn is_cookie_origin(&self, origin: &str) -> bool {
+        cors::admits_cookie(origin, None, &self.app.access.options().cookie_origins)
+    }
+
+    /// The answer to a preflight, which cannot say what credential will be sent: the request itself is checked.
+    fn preflight(&self, request: &HeaderMap) -> Response {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let headers = response.headers_mut();
+        let methods = HeaderValue::from_static(ALLOWED_METHODS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        if let Some(wanted) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+        }
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        let vary = HeaderValue::from_static("origin, access-control-request-headers");
+        headers.insert(header::VARY, vary);
+        response
+    }
+
+    /// Puts a refusal for want of a right into the audit trail.
+    fn note_refusal(&self, error: &ApiError, head: &Head, caller: &Caller) {
+        let status = error.status();
+        let of_rights =
+            [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+        if !of_rights.contains(&status) {
+            return;
+        }
+        let principal = caller.principal();
+        let entry = Entry {
+            action: "refused".to_owned(),
+            actor: principal.map(|principal| Arc::clone(&principal.id)),
+            user: principal.and_then(|principal| principal.user.clone()),
+            address: Some(caller.address()),
+            target: audit::target("request", &head.line()),
+            ..Entry::default()
+        };
+        let now_ms = self.app.engine.clock().now_ms();
+        self.app.audit.refused(entry, error.code(), now_ms);
+    }
+
     /// Writes the body of a refusal.
     fn fill_in(&self, error: &ApiError, response: &mut Response) {
         let mut random = [0; 12];
@@ -111,25 +192,37 @@ impl Service {
     }
 }
 
-fn allow_any_origin(headers: &mut HeaderMap) {
-    let any = HeaderValue::from_static("*");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
-    let exposed = HeaderValue::from_static(EXPOSED);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+/// What is kept of a request's head for its answer.
+struct Head {
+    method: Method,
+    path: String,
+    origin: Option<String>,
+    host: Option<String>,
 }
 
-fn preflight(request: &HeaderMap) -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let headers = response.headers_mut();
-    allow_any_origin(headers);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALLOWED_METHODS));
-    if let Some(wanted) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+impl Head {
+    fn of(request: &Request<Body>) -> Self {
+        let text = |name: HeaderName| {
+            let value = request.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        let origin = text(header::ORIGIN);
+        // Over HTTP/2 the host stands in the request's target.
+        let authority = || request.uri().authority().map(|authority| authority.to_string());
+        let host = origin.as_ref().and_then(|_| text(header::HOST).or_else(authority));
+        let path = request.uri().path().chars().take(PATH_NOTED).collect();
+        Self { method: request.method().clone(), path, origin, host }
     }
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    headers
-        .insert(header::VARY, HeaderValue::from_static("origin, access-control-request-headers"));
-    response
+
+    /// The server's own origin as a page would name it, by the scheme that the page itself has.
+    fn own_origin(&self, origin: &str) -> Option<String> {
+        let (scheme, _) = origin.split_once("://")?;
+        Some(format!("{scheme}://{}", self.host.as_deref()?))
+    }
+
+    fn line(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
 }
 
 /// An answer of plain text.

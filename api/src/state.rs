@@ -11,6 +11,7 @@ use crate::auth::Access;
 use crate::figures::Figures;
 use crate::jobs::Jobs;
 use crate::options::ApiOptions;
+use crate::rates::Rates;
 use crate::stream::Streams;
 
 /// The state of the faces; cheap to clone.
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     /// Deliveries to webhooks.
     pub(crate) webhooks: WebhookService,
+    /// How many requests are let in.
+    pub(crate) rates: Rates,
     /// The audit trail.
     pub(crate) audit: Arc<Audit>,
     /// Settings.
@@ -48,6 +51,7 @@ impl App {
         options: ApiOptions,
     ) -> Self {
         Self(Arc::new(Shared {
+            rates: Rates::new(access.options()),
             audit: Audit::start(&engine),
             engine,
             access,

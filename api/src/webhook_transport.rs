@@ -1,13 +1,9 @@
 //! How webhook deliveries travel: the engine's transport over HTTP.
 //!
 //! Guarantees: one request and no more, redirects and the environment's proxies ignored; at most 64 KiB of the answer are
-//! read, and none of it is shown to anybody; no connection to an address that the guard refuses, literals included: a
-//! name's addresses are vetted when it is resolved for the very connection, so that it cannot change its mind.
+//! read, and none of it is shown to anybody; no connection to an address that the guard refuses ([`crate::outbound`]).
 //! Leaves to others: what is sent, and what follows from the answer (the engine).
 
-mod guard;
-
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,16 +12,14 @@ use headwater_engine::clock::SharedClock;
 use headwater_engine::value::date;
 use headwater_engine::webhook::{BoxFuture, DeliveryRequest, DeliveryResult, Transport};
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 
-use self::guard::{Guard, Refused};
+use crate::outbound::guard::Guard;
+use crate::outbound::{self, describe};
 
 /// Most bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
-/// Time for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time to read an answer's body, so that its connection can be used again.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection is kept without use.
@@ -45,15 +39,9 @@ impl WebhookTransport {
     /// A transport that reaches public addresses, and those in `allowed` (`webhooks.allow_networks`).
     pub fn new(allowed: Vec<IpNet>, clock: SharedClock) -> Result<Self, Error> {
         let guard = Arc::new(Guard::new(allowed));
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(VettedNames { guard: Arc::clone(&guard) })
-            .connect_timeout(CONNECT_TIMEOUT)
+        let client = outbound::client(&guard)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_MAX)
-            .tcp_nodelay(true)
-            .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Error::internal(format!("make the webhooks' client: {error}")))?;
         Ok(Self { client, guard, clock })
@@ -114,19 +102,6 @@ async fn read_body(mut response: Response) {
     }
 }
 
-/// The last cause, which names what happened; the url is left out.
-fn describe(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        if cause.downcast_ref::<Refused>().is_some() {
-            break;
-        }
-        cause = next;
-    }
-    let kind = if error.is_connect() { "connection failed" } else { "request failed" };
-    format!("{kind}: {cause}")
-}
-
 /// Seconds, or a date in the preferred form.
 fn parse_retry_after(text: &str, now_ms: u64) -> Option<Duration> {
     let text = text.trim();
@@ -143,23 +118,6 @@ fn parse_retry_after(text: &str, now_ms: u64) -> Option<Duration> {
     let at = date::parse_ms(&format!("{year}-{month:02}-{day}T{time}Z"))?;
     let at = u64::try_from(at).ok()?;
     Some(Duration::from_millis(at.saturating_sub(now_ms)))
-}
-
-/// Resolves names to addresses that may be reached.
-struct VettedNames {
-    guard: Arc<Guard>,
-}
-
-impl Resolve for VettedNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = Arc::clone(&self.guard);
-        Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let vetted = guard.vet(name.as_str(), found)?;
-            Ok(Box::new(vetted.into_iter()) as Addrs)
-        })
-    }
 }
 
 #[cfg(test)]

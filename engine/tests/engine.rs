@@ -4,8 +4,11 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
+
 use headwater_engine::subscribe::Start;
-use headwater_engine::view::Progress;
+use headwater_engine::value::Raw;
+use headwater_engine::view::{Progress, SystemFollower};
 use headwater_engine::write::{Absent, Effect, Operation};
 use headwater_engine::{ErrorKind, EventKind};
 use support::{Bench, body, id_of, object};
@@ -202,5 +205,61 @@ async fn an_engine_without_any_event_verifies_after_a_restart() {
     bench.stop(engine).await;
     let engine = bench.open();
     tokio::task::block_in_place(|| engine.verify(&Progress::default())).unwrap();
+    bench.stop(engine).await;
+}
+
+/// Writes down what it hears, and remembers roles alone.
+#[derive(Default)]
+struct Forgetful(Mutex<Vec<String>>);
+
+impl Forgetful {
+    fn heard(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn note(&self, what: &str) {
+        self.0.lock().unwrap().push(what.to_owned());
+    }
+}
+
+impl SystemFollower for Forgetful {
+    fn collections(&self) -> &[&'static str] {
+        &["_users", "_roles"]
+    }
+
+    fn reset(&self) {
+        self.note("reset");
+    }
+
+    fn changed(&self, collection: &str, _id: Raw<'_>, _body: Option<Raw<'_>>, _position: u64) {
+        self.note(collection);
+    }
+
+    fn remembers(&self, collection: &str) -> bool {
+        collection == "_roles"
+    }
+
+    fn settled(&self) {
+        self.note("settled");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn followers_are_told_again_what_they_remember_and_hear_of_all_changes() {
+    let bench = Bench::new();
+    let follower = Arc::new(Forgetful::default());
+    let engine = bench.open_followed(follower.clone());
+    assert_eq!(follower.heard(), ["reset", "settled"]);
+    for (collection, id) in [("_users", 1), ("_roles", 2), ("_users", 3)] {
+        engine.write(bench.create(collection, id, "{}")).await.unwrap();
+    }
+    assert_eq!(follower.heard(), ["_users", "_roles", "_users"]);
+    tokio::task::block_in_place(|| engine.rebuild(&Progress::default())).unwrap();
+    assert_eq!(follower.heard(), ["reset", "_roles", "settled"]);
+    engine.write(bench.create("_users", 4, "{}")).await.unwrap();
+    assert_eq!(follower.heard(), ["_users"]);
+    bench.stop(engine).await;
+    let engine = bench.open_followed(follower.clone());
+    assert_eq!(follower.heard(), ["reset", "_roles", "settled"]);
     bench.stop(engine).await;
 }

@@ -70,6 +70,7 @@ impl Auth {
             failures_per_address_per_minute: self.failures_per_address_per_minute,
             failures_per_account: self.failures_per_account,
             requests_per_address_per_minute: self.requests_per_address_per_minute,
+            ..AccessOptions::default()
         }
     }
 }

@@ -27,7 +27,8 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 10] = [
+    /// Every action.
+    pub(crate) const ALL: [Self; 10] = [
         Self::Read,
         Self::Create,
         Self::Update,
@@ -62,19 +63,41 @@ impl Action {
 pub(crate) struct Actions(u16);
 
 impl Actions {
+    /// Every action.
+    pub(crate) const EVERY: Self = Self(0x3ff);
+    /// What `*` stands for: every action but `admin`.
+    pub(crate) const STAR: Self = Self(0x3ff & !(Action::Admin as u16));
+
+    /// A set of some actions.
+    pub(crate) fn of(actions: &[Action]) -> Self {
+        Self(actions.iter().fold(0, |set, action| set | *action as u16))
+    }
+
     /// Whether an action is in the set.
     pub(crate) fn contains(self, action: Action) -> bool {
         self.0 & action as u16 != 0
     }
 
+    /// What is in both sets.
+    pub(crate) fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// What is in at least one of them.
+    pub(crate) fn either(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Takes an action out.
+    pub(crate) fn remove(&mut self, action: Action) {
+        self.0 &= !(action as u16);
+    }
+
     /// Adds what a name in a grant stands for; false if it stands for nothing.
     pub(crate) fn add(&mut self, name: &str) -> bool {
         let added = match name {
-            "*" => Action::ALL
-                .iter()
-                .filter(|action| **action != Action::Admin)
-                .fold(0, |set, action| set | *action as u16),
-            "write" => Action::Create as u16 | Action::Update as u16 | Action::Delete as u16,
+            "*" => Self::STAR.0,
+            "write" => Self::of(&[Action::Create, Action::Update, Action::Delete]).0,
             _ => Action::ALL
                 .iter()
                 .find(|action| action.as_str() == name)
@@ -95,6 +118,8 @@ mod tests {
         assert!(actions.add("*"));
         assert!(actions.contains(Action::Read) && actions.contains(Action::Bulk));
         assert!(!actions.contains(Action::Admin));
+        assert_eq!(Actions::of(&Action::ALL), Actions::EVERY);
+        assert_eq!(actions, Actions::STAR);
     }
 
     #[test]

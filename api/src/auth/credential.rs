@@ -1,30 +1,76 @@
-//! A credential as it stands: who it is, what it may do, and until when.
+//! A credential as it is stored: whose it is, what it may do, its secrets, and until when they work.
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use super::grant::GrantSource;
+use super::key::{self, KeyHash};
+use super::principal::Kind;
 
-use super::grant::Grant;
-use super::key::KeyHash;
-
-/// One key of a credential, compiled. A change of the credential makes a new one and retires this one.
+/// A stored credential, understood.
 #[derive(Debug)]
 pub(crate) struct Credential {
-    /// The credential's id: 24 hex digits, or [`ROOT`]. It is the actor of what it does.
+    /// The id as shown: the actor of what it does.
     pub(crate) id: Arc<str>,
-    /// The key that found it.
-    pub(crate) key: KeyHash,
-    /// What it may do.
-    pub(crate) grant: Arc<Grant>,
+    /// Key, web or basic.
+    pub(crate) kind: Kind,
+    /// What it may do; `None` for a key of a user that may do what the user may.
+    pub(crate) source: Option<GrantSource>,
+    /// The user whose key it is, by the id as shown.
+    pub(crate) user: Option<Arc<str>>,
+    /// The name that goes with the password.
+    pub(crate) username: Option<String>,
     /// When it ends, UTC ms.
     pub(crate) expires_ms: Option<u64>,
-    /// Cancelled when it is changed or revoked, so that streams look again.
-    pub(crate) retired: CancellationToken,
+    /// Its keys or passwords, the present one first.
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// A key or password of a credential.
+#[derive(Debug)]
+pub(crate) struct Secret {
+    /// Its hash.
+    pub(crate) hash: KeyHash,
+    /// When it ends, UTC ms, if a rotation replaced it.
+    pub(crate) until_ms: Option<u64>,
+}
+
+/// Why a secret is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// Nothing is known of it.
+    Unknown,
+    /// Its time is over.
+    Expired,
+    /// It was revoked, or replaced.
+    Revoked,
 }
 
 impl Credential {
-    /// Whether it has ended.
-    pub(crate) fn expired(&self, now_ms: u64) -> bool {
-        self.expires_ms.is_some_and(|end| now_ms >= end)
+    /// When a secret of it ends; `Ok(None)` is never. Looks at every secret, in constant time each.
+    pub(crate) fn admits(
+        &self,
+        now_ms: u64,
+        is_meant: impl Fn(&KeyHash) -> bool,
+    ) -> Result<Option<u64>, Unfit> {
+        let mut found = None;
+        for secret in &self.secrets {
+            if is_meant(&secret.hash) {
+                found = Some(secret);
+            }
+        }
+        let secret = found.ok_or(Unfit::Unknown)?;
+        let over = |end: Option<u64>| end.is_some_and(|end| now_ms >= end);
+        if over(self.expires_ms) {
+            return Err(Unfit::Expired);
+        }
+        if over(secret.until_ms) {
+            return Err(Unfit::Revoked);
+        }
+        Ok([self.expires_ms, secret.until_ms].into_iter().flatten().min())
+    }
+
+    /// The same by the secret's hash.
+    pub(crate) fn admits_hash(&self, now_ms: u64, hash: &KeyHash) -> Result<Option<u64>, Unfit> {
+        self.admits(now_ms, |known| key::same(known, hash))
     }
 }

@@ -25,8 +25,6 @@ pub(crate) struct Identity {
     pub(crate) actor: Arc<str>,
     /// What was presented.
     pub(crate) kind: Kind,
-    /// The credential.
-    pub(crate) credential: Option<Arc<str>>,
     /// The session.
     pub(crate) session: Option<Arc<str>>,
     /// The user: the id as shown.

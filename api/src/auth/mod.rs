@@ -3,26 +3,44 @@
 //! Guarantees: keys are kept as hashes alone; what was revoked, has expired or was changed is noticed at once, and streams
 //! that rest on it look again.
 //! Leaves to others: enforcing the grant (the session).
+//!
+//! `presented` reads a request, `resolve` says what was presented, `directory` makes the principal of it and keeps it,
+//! `watch` hears of changes and voids what rests on them. What is known in memory: `registry` (credentials), `rolebook`
+//! (roles and values). What is read when it is asked for: `people`, `external`.
 
 mod action;
+mod address;
+pub(crate) mod cors;
 mod credential;
 mod directory;
 pub(crate) mod document;
-mod external;
+pub(crate) mod external;
 mod grant;
 mod identity;
+mod jws;
 pub(crate) mod key;
+mod known;
 mod options;
 mod owners;
-mod people;
+pub(crate) mod password;
+pub(crate) mod people;
 mod presented;
 mod principal;
+mod rate;
+mod refusal;
 mod registry;
-mod token;
+mod resolve;
+mod rolebook;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod throttle;
+pub(crate) mod token;
+mod watch;
 
 use std::sync::Arc;
 
 use headwater_engine::clock::SharedClock;
+use headwater_engine::value::{Object, Raw};
 use headwater_engine::vault::Vault;
 use headwater_engine::view::SystemFollower;
 use headwater_engine::webhook::Sight;
@@ -32,18 +50,27 @@ use http::request::Parts;
 use crate::error::ApiError;
 
 pub(crate) use action::Action;
+pub(crate) use address::client_address;
+pub(crate) use directory::logged_in;
 pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};
-pub(crate) use presented::Presented;
+pub(crate) use presented::{Conflict, SESSION_COOKIE};
 pub(crate) use principal::{Kind, Principal};
+pub(crate) use rate::{RateTable, Taken};
 pub(crate) use registry::{COLLECTION, shown};
+pub(crate) use rolebook::{ROLES, SETTINGS, VALUE_PREFIX};
 
 use directory::Directory;
+use owners::Owners;
+use people::People;
+use people::StoredUser;
+pub(crate) use people::check_cookie_origin;
 
 /// Who may do what; made before the engine is opened, so that it can follow it.
 #[derive(Clone)]
 pub struct Access {
     directory: Arc<Directory>,
+    people: Arc<People>,
 }
 
 impl Access {
@@ -55,7 +82,13 @@ impl Access {
         vault: Arc<Vault>,
         options: AccessOptions,
     ) -> Self {
-        Self { directory: Arc::new(Directory::new(root_key, clock, vault, options)) }
+        let people = Arc::new(People::new(&vault, options.clone()));
+        Self { directory: Arc::new(Directory::new(root_key, clock, vault, options)), people }
+    }
+
+    /// What logging in takes.
+    pub(crate) fn people(&self) -> &Arc<People> {
+        &self.people
     }
 
     /// What has to follow the engine: goes into `Components::followers`.
@@ -65,7 +98,7 @@ impl Access {
 
     /// What those who registered webhooks may see as they stand: goes into the webhooks' options.
     pub fn sight(&self) -> Arc<dyn Sight> {
-        self.directory.sight()
+        Arc::new(Owners(Arc::clone(&self.directory)))
     }
 
     /// Tells of the opened engine; before webhooks start, and before anybody is let in.
@@ -73,10 +106,11 @@ impl Access {
         self.directory.attach(engine);
     }
 
-    /// Makes what has to be there once: the unique indexes over users. Makes a full-access key where nobody could do
+    /// Keeps the key that tokens are signed under. Makes a full-access key where nobody could do
     /// anything otherwise, and gives it, to be printed once.
     pub async fn bootstrap(&self, engine: &Engine) -> Result<Option<String>> {
         self.attach(engine);
+        self.directory.vault.keep()?;
         if self.directory.has_any() {
             return Ok(None);
         }
@@ -85,14 +119,71 @@ impl Access {
 
     /// The principal of a request; refused where it presents no valid credential.
     pub(crate) async fn authenticate(&self, parts: &Parts) -> Result<Arc<Principal>, ApiError> {
-        let Some(presented) = presented::presented(parts)? else {
+        let Some(presented) = presented::presented(parts, Conflict::Refuse)? else {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
-        self.directory.find(presented).await
+        self.directory.find(&presented).await
+    }
+
+    /// Whether a request presents a credential, valid or not.
+    pub(crate) fn is_presented(parts: &Parts) -> Result<bool, ApiError> {
+        Ok(presented::presented(parts, Conflict::Refuse)?.is_some())
     }
 
     /// A principal as it stands now; `None` once what it presented is revoked or expired.
     pub(crate) async fn current(&self, before: &Principal) -> Option<Arc<Principal>> {
-        self.directory.find(before.presented.clone()).await.ok()
+        self.directory.find(&before.presented).await.ok()
     }
+
+    /// Settings.
+    pub(crate) fn options(&self) -> &AccessOptions {
+        &self.directory.options
+    }
+
+    /// What seals secrets.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.directory.vault
+    }
+
+    /// The first of these roles that is not there.
+    pub(crate) fn missing_role<'a>(&self, names: &'a [String]) -> Option<&'a str> {
+        let book = &self.directory.watch.rolebook;
+        names.iter().map(String::as_str).find(|name| !book.has_role(name))
+    }
+
+    /// A name for a password that no credential has.
+    pub(crate) fn new_username(&self) -> String {
+        let directory = &self.directory;
+        loop {
+            let name = key::username(&directory.clock);
+            if directory.watch.registry.by_name(&name).is_none() {
+                return name;
+            }
+        }
+    }
+
+    /// The ids of a user's keys, in order; one that is not visible yet may be among them.
+    pub(crate) fn keys_of_user(&self, user: &str) -> Vec<Arc<str>> {
+        self.directory.watch.registry.of_user(user)
+    }
+
+    /// A user, by the id as shown.
+    pub(crate) async fn user(&self, id: &str) -> Result<Option<StoredUser>, ApiError> {
+        self.directory.user(id).await
+    }
+
+    /// A token that acts as the credential whose key or password was presented, and when it ends, UTC ms; `None` where
+    /// something else was presented.
+    pub(crate) fn token_for(&self, principal: &Principal, ttl_ms: u64) -> Option<(String, u64)> {
+        self.directory.token_for(principal, ttl_ms)
+    }
+}
+
+/// A provider's document as it is stored, its secret sealed; malformed parts are refused by name.
+pub(crate) fn checked_provider(
+    name: &str,
+    given: Raw<'_>,
+    vault: &Vault,
+) -> Result<Object, ApiError> {
+    external::checked(name, given, vault)
 }

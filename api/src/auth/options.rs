@@ -39,6 +39,8 @@ pub struct AccessOptions {
     pub failures_per_account: u32,
     /// Requests of one address in a minute; 0: any number. Loopback excepted.
     pub requests_per_address_per_minute: u32,
+    /// Networks whose addresses key sets may be fetched from besides public ones (`webhooks.allow_networks`).
+    pub allow_networks: Vec<ipnet::IpNet>,
 }
 
 impl Default for AccessOptions {
@@ -57,6 +59,7 @@ impl Default for AccessOptions {
             failures_per_address_per_minute: 300,
             failures_per_account: 10,
             requests_per_address_per_minute: 0,
+            allow_networks: Vec::new(),
         }
     }
 }

@@ -1,68 +1,53 @@
-//! The owners of webhooks: what a credential's grant lets its webhooks deliver.
+//! The owners of webhooks: what the one who registered a webhook may have delivered.
 //!
-//! Guarantees: a webhook gets what the credential that registered it may read now: nothing once that is revoked, expired
-//! or not understood; custom events only with `subscribe` outside collections; system events only with full access. The
-//! id of the configuration's root key sees everything, always. While views are made anew, what was known holds.
+//! Guarantees: a webhook gets what the credential or user that registered it may read now: nothing once that is revoked,
+//! expired, disabled or not understood; custom events only of channels that may be followed; system events only with full
+//! access. The id of the configuration's root key sees everything, always. While views are made anew, what was known holds.
 //! Leaves to others: which events a webhook asks for (its registration).
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
-use headwater_engine::clock::SharedClock;
 use headwater_engine::restrict::Visibility;
 use headwater_engine::value::Raw;
-use headwater_engine::view::SystemFollower;
 use headwater_engine::webhook::Sight;
 use headwater_engine::{Event, EventKind};
-use parking_lot::RwLock;
 
 use super::action::Action;
-use super::document;
-use super::grant::Grant;
-use super::principal::ROOT;
-use super::registry::{COLLECTION, shown};
+use super::directory::Directory;
+use super::grant::{Grant, GrantSource};
+use super::identity::{Dependency, Identity};
+use super::known::Keepable;
+use super::people::{self, StoredUser};
+use super::principal::{Kind, ROOT};
+use super::resolve::of_credential;
+use crate::error::ApiError;
 
 /// The standing of whoever sees nothing.
 const NOBODY: u64 = 0;
 /// The standing of the root key of the configuration.
 const ALL: u64 = u64::MAX;
 
-/// What the credentials that may own webhooks see.
-pub(super) struct Owners {
-    clock: SharedClock,
-    known: RwLock<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    owners: HashMap<String, Owner>,
-    /// The position of the newest change heard of.
-    newest: u64,
-    /// Those who were not told again since the views were made anew; gone when the telling ends.
-    stale: HashSet<String>,
-}
-
-struct Owner {
-    grant: Grant,
+/// Somebody who may own webhooks, compiled; found by the actor that a registration names.
+#[derive(Clone)]
+pub(super) struct Owner {
+    /// `None` for whoever is not known, or may not come in.
+    grant: Option<Arc<Grant>>,
     expires_ms: Option<u64>,
-    /// The position that last wrote its document.
-    position: u64,
+    serial: u64,
 }
 
-impl Owners {
-    /// Nobody yet.
-    pub(super) fn new(clock: SharedClock) -> Self {
-        Self { clock, known: RwLock::default() }
+impl Keepable for Owner {
+    fn expired(&self, now_ms: u64) -> bool {
+        self.expires_ms.is_some_and(|end| now_ms >= end)
     }
 
-    /// Asks about an owner who has not expired.
-    fn ask<T>(&self, owner: &str, ask: impl FnOnce(&Owner) -> T) -> Option<T> {
-        let known = self.known.read();
-        let owner = known.owners.get(owner)?;
-        let ended = owner.expires_ms.is_some_and(|end| self.clock.now_ms() >= end);
-        (!ended).then(|| ask(owner))
-    }
+    /// Nobody holds one for longer than a question.
+    fn retire(&self) {}
 }
+
+/// What owners see.
+pub(super) struct Owners(pub(super) Arc<Directory>);
 
 impl fmt::Debug for Owners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,70 +57,128 @@ impl fmt::Debug for Owners {
 
 impl Sight for Owners {
     fn visibility(&self, owner: &str, event: &Event<'_>) -> Visibility {
-        let all =
-            owner == ROOT || self.ask(owner, |owner| sees(&owner.grant, event)).unwrap_or(false);
-        if all { Visibility::Everything } else { Visibility::Nothing }
+        if owner == ROOT {
+            return Visibility::Everything;
+        }
+        let owner = self.0.owner(owner);
+        match &owner.grant {
+            Some(grant) if !owner.expired(self.0.clock.now_ms()) => seen(grant, event),
+            _ => Visibility::Nothing,
+        }
     }
 
     fn standing(&self, owner: &str) -> Option<u64> {
-        match owner {
-            ROOT => Some(ALL),
-            _ => Some(self.ask(owner, |owner| owner.position).unwrap_or(NOBODY)),
+        if owner == ROOT {
+            return Some(ALL);
         }
+        let owner = self.0.owner(owner);
+        let sees = owner.grant.is_some() && !owner.expired(self.0.clock.now_ms());
+        Some(if sees { owner.serial } else { NOBODY })
     }
 }
 
-fn sees(grant: &Grant, event: &Event<'_>) -> bool {
+impl Directory {
+    /// An owner as it stands now.
+    fn owner(&self, actor: &str) -> Arc<Owner> {
+        let actor: Arc<str> = Arc::from(actor);
+        if let Some(known) = self.watch.owners.get(&actor) {
+            return known;
+        }
+        let mark = self.watch.owners.mark();
+        let newest = self.watch.newest();
+        let serial = self.next_serial();
+        let resolved = self.resolve_owner(&actor).unwrap_or_else(|error| {
+            tracing::error!(owner = &*actor, ?error, "who owns a webhook could not be read");
+            // Asked again the next time.
+            Resolved { seen: Some(0), ..Resolved::default() }
+        });
+        let Resolved { identity, mut rests_on, seen } = resolved;
+        let expires_ms = identity.as_ref().and_then(|identity| identity.expires_ms);
+        let grant = identity.and_then(|identity| self.compile(&identity).ok());
+        let grant = grant.map(|(grant, _)| grant);
+        let owner = Owner { grant, expires_ms, serial };
+        // A state that does not show every change heard of yet is right until the change is visible, and no longer.
+        if seen.is_some_and(|position| position < newest) {
+            return Arc::new(owner);
+        }
+        rests_on.push(Dependency::Credential(Arc::clone(&actor)));
+        rests_on.push(Dependency::User(Arc::clone(&actor)));
+        let kept =
+            self.watch.owners.keep(actor, owner.clone(), rests_on, mark, self.clock.now_ms());
+        kept.unwrap_or_else(|| Arc::new(owner))
+    }
+
+    /// What an actor may do: a credential whatever its key, or a user whatever the session.
+    fn resolve_owner(&self, actor: &Arc<str>) -> Result<Resolved, ApiError> {
+        let Some(credential) = self.watch.registry.by_id(actor) else {
+            let (user, seen) = self.read_user(actor)?;
+            return Ok(Resolved { identity: user.map(of_user), rests_on: Vec::new(), seen });
+        };
+        let ends = credential.expires_ms;
+        let Some(id) = &credential.user else {
+            let identity = Some(of_credential(&credential, None, ends));
+            return Ok(Resolved { identity, ..Resolved::default() });
+        };
+        let (user, seen) = self.read_user(id)?;
+        let identity = user.map(|user| of_credential(&credential, Some(user), ends));
+        Ok(Resolved { identity, rests_on: vec![Dependency::User(Arc::clone(id))], seen })
+    }
+
+    /// A user who may come in, and the position that was seen.
+    fn read_user(&self, id: &str) -> Result<(Option<StoredUser>, Option<u64>), ApiError> {
+        let snapshot = self.engine()?.snapshot();
+        let user = people::user(&snapshot, id, &self.options)?;
+        Ok((user.filter(|user| !user.disabled), Some(snapshot.position())))
+    }
+}
+
+/// Who an actor is.
+#[derive(Default)]
+struct Resolved {
+    /// `None` for whoever is not known, or may not come in.
+    identity: Option<Identity>,
+    /// What that rests on, besides what the actor is called.
+    rests_on: Vec<Dependency>,
+    /// The position of the snapshot, if one was looked at.
+    seen: Option<u64>,
+}
+
+fn of_user(user: StoredUser) -> Identity {
+    Identity {
+        actor: Arc::clone(&user.id),
+        kind: Kind::Session,
+        session: None,
+        user: Some(Arc::clone(&user.id)),
+        facts: Some(user.facts),
+        source: GrantSource::by_roles(user.roles),
+        expires_ms: None,
+        rests_on: vec![Dependency::User(user.id)],
+        position: 0,
+    }
+}
+
+/// What a grant shows of what happens where an event happened.
+fn seen(grant: &Grant, event: &Event<'_>) -> Visibility {
     if grant.is_full() {
-        return true;
+        return Visibility::Everything;
     }
-    if event.is_system() {
-        return false;
-    }
-    match event.kind {
-        EventKind::EventPublished => grant.allows_outside(Action::Subscribe),
+    let allowed = match event.kind {
+        _ if event.is_system() => false,
+        EventKind::EventPublished => {
+            let channel = event.body().and_then(|body| body.get("channel")).and_then(Raw::as_str);
+            grant.allows_channel(channel, Action::Subscribe)
+        }
         _ => grant.allows(event.collection, Action::Read),
+    };
+    if !allowed {
+        return Visibility::Nothing;
     }
-}
-
-impl SystemFollower for Owners {
-    fn collections(&self) -> &[&'static str] {
-        &[COLLECTION]
+    if event.kind == EventKind::EventPublished {
+        return Visibility::Everything;
     }
-
-    fn reset(&self) {
-        let mut known = self.known.write();
-        known.stale = known.owners.keys().cloned().collect();
-    }
-
-    fn changed(&self, collection: &str, id: Raw<'_>, body: Option<Raw<'_>>, position: u64) {
-        if collection != COLLECTION {
-            return;
-        }
-        let id = shown(id);
-        let stored = body.and_then(|body| document::read(body).ok());
-        let mut known = self.known.write();
-        known.stale.remove(&id);
-        if position > known.newest {
-            known.newest = position;
-            for gone in std::mem::take(&mut known.stale) {
-                known.owners.remove(&gone);
-            }
-        }
-        match stored {
-            Some(stored) => {
-                let (grant, expires_ms) = (stored.grant, stored.expires_ms);
-                known.owners.insert(id, Owner { grant, expires_ms, position });
-            }
-            None => drop(known.owners.remove(&id)),
-        }
-    }
-
-    fn settled(&self) {
-        let mut known = self.known.write();
-        for gone in std::mem::take(&mut known.stale) {
-            known.owners.remove(&gone);
-        }
+    match grant.restriction(event.collection, Action::Read) {
+        Some(restriction) => Visibility::Restricted(restriction),
+        None => Visibility::Everything,
     }
 }
 
@@ -143,21 +186,26 @@ impl SystemFollower for Owners {
 mod tests {
     use super::*;
     use crate::auth::document::Draft;
-    use headwater_engine::clock::ManualClock;
-    use headwater_engine::limits::Limits;
-    use headwater_engine::value::{Value, json};
+    use crate::auth::options::AccessOptions;
+    use headwater_engine::clock::{ManualClock, SharedClock};
+    use headwater_engine::fs::SystemFileSystem;
+    use headwater_engine::value::{Object, Value};
+    use headwater_engine::vault::Vault;
+    use headwater_engine::view::SystemFollower;
 
     const OWNER: &str = "070707070707070707070707";
 
-    fn stored(grant: &str, expires_ms: Option<u64>) -> Vec<u8> {
-        let grant = json::parse_value(grant.as_bytes(), &Limits::default()).unwrap();
-        let grant = Raw::trusted(&grant).to_value();
-        Draft { id: [7; 12], label: String::new(), grant, expires_ms }.document(&[1; 32])
+    fn owners(clock: SharedClock) -> Owners {
+        let fs = SystemFileSystem::shared();
+        let vault = Vault::open(std::path::Path::new("."), None, fs, clock.clone()).unwrap();
+        Owners(Arc::new(Directory::new(None, clock, vault, AccessOptions::default())))
     }
 
-    fn tell(owners: &Owners, body: Option<&[u8]>, position: u64) {
-        let id = Value::ObjectId([7; 12]).to_bytes();
-        owners.changed(COLLECTION, Raw::trusted(&id), body.map(Raw::trusted), position);
+    fn tell(owners: &Owners, expires_ms: Option<u64>, position: u64) {
+        let draft = Draft { expires_ms, ..Draft::key([7; 12], Value::Object(Object::new())) };
+        let (id, body) = (Value::ObjectId([7; 12]).to_bytes(), draft.document(&[1; 32]));
+        let body = Some(Raw::trusted(&body));
+        owners.0.watch.changed("_credentials", Raw::trusted(&id), body, position);
     }
 
     fn event(kind: EventKind, collection: &str) -> Event<'_> {
@@ -180,65 +228,72 @@ mod tests {
         }
     }
 
-    /// What the owner sees of: orders, people, custom events, disabled webhooks.
-    fn seen(owners: &Owners, owner: &str) -> [bool; 4] {
+    /// What is seen of: orders, custom events, disabled webhooks.
+    fn all(visibility: impl Fn(&Event<'_>) -> Visibility) -> [bool; 3] {
         [
             event(EventKind::DocumentCreated, "orders"),
-            event(EventKind::DocumentDeleted, "people"),
             event(EventKind::EventPublished, ""),
-            event(EventKind::WebhookDisabled, COLLECTION),
+            event(EventKind::WebhookDisabled, "_webhooks"),
         ]
-        .map(|event| matches!(owners.visibility(owner, &event), Visibility::Everything))
+        .map(|event| matches!(visibility(&event), Visibility::Everything))
     }
 
     #[test]
-    fn an_owner_sees_what_its_grant_lets_it_read() {
-        let owners = Owners::new(ManualClock::new(1000, 1));
-        assert_eq!(seen(&owners, OWNER), [false; 4]);
-        assert_eq!(seen(&owners, ROOT), [true; 4]);
-        let cases = [
-            (r#"{"admin":true}"#, [true; 4]),
-            (r#"{"collections":{"orders":["read"]}}"#, [true, false, false, false]),
-            (r#"{"collections":{"orders":["subscribe"]}}"#, [false; 4]),
-            (r#"{"collections":{"*":["read"],"orders":[]}}"#, [false, true, false, false]),
-            (r#"{"collections":{"*":["subscribe"]}}"#, [false, false, true, false]),
-        ];
-        for (position, (grant, expected)) in cases.into_iter().enumerate() {
-            let before = owners.standing(OWNER);
-            tell(&owners, Some(&stored(grant, None)), position as u64 + 1);
-            assert_eq!(seen(&owners, OWNER), expected, "{grant}");
-            assert_ne!(owners.standing(OWNER), before);
-        }
-        tell(&owners, None, 9);
-        assert_eq!(seen(&owners, OWNER), [false; 4]);
+    fn the_root_key_of_the_configuration_sees_everything() {
+        let owners = owners(ManualClock::new(1000, 1));
+        assert_eq!(all(|event| owners.visibility(ROOT, event)), [true; 3]);
+        assert_eq!(owners.standing(ROOT), Some(ALL));
+        assert_eq!(all(|event| seen(&Grant::full(), event)), [true; 3]);
+        assert_eq!(all(|event| seen(&Grant::default(), event)), [false; 3]);
+    }
+
+    #[test]
+    fn a_standing_changes_with_the_credential() {
+        let owners = owners(ManualClock::new(1000, 1));
+        tell(&owners, None, 1);
+        let first = owners.standing(OWNER).unwrap();
+        assert!(first != NOBODY && first != ALL);
+        assert_eq!(owners.standing(OWNER), Some(first), "it is kept");
+        tell(&owners, None, 2);
+        let second = owners.standing(OWNER).unwrap();
+        assert_ne!(first, second);
+        let id = Value::ObjectId([7; 12]).to_bytes();
+        owners.0.watch.changed("_credentials", Raw::trusted(&id), None, 3);
+        assert_eq!(owners.standing(OWNER), Some(NOBODY));
+        assert_eq!(all(|event| owners.visibility(OWNER, event)), [false; 3]);
     }
 
     #[test]
     fn an_expired_owner_sees_nothing() {
         let clock = ManualClock::new(1000, 1);
-        let owners = Owners::new(clock.clone());
-        tell(&owners, Some(&stored(r#"{"admin":true}"#, Some(2000))), 1);
-        assert_eq!(seen(&owners, OWNER), [true; 4]);
+        let owners = owners(clock.clone());
+        tell(&owners, Some(2000), 1);
+        assert_ne!(owners.standing(OWNER), Some(NOBODY));
         clock.advance_ms(1000);
-        assert_eq!(seen(&owners, OWNER), [false; 4]);
         assert_eq!(owners.standing(OWNER), Some(NOBODY));
+        let known = &owners.0.watch.owners;
+        let owner =
+            Owner { grant: Some(Arc::new(Grant::full())), expires_ms: Some(2001), serial: 9 };
+        known.keep(Arc::from("other"), owner, Vec::new(), known.mark(), 2000);
+        assert_eq!(all(|event| owners.visibility("other", event)), [true; 3]);
+        clock.advance_ms(1);
+        assert_eq!(all(|event| owners.visibility("other", event)), [false; 3]);
     }
 
     #[test]
-    fn what_is_known_holds_while_the_views_are_made_anew() {
-        let owners = Owners::new(ManualClock::new(1000, 1));
-        let body = stored(r#"{"admin":true}"#, None);
-        tell(&owners, Some(&body), 1);
-        owners.reset();
-        assert_eq!(seen(&owners, OWNER), [true; 4]);
-        tell(&owners, Some(&body), 1);
-        let other = Value::ObjectId([8; 12]).to_bytes();
-        owners.changed(COLLECTION, Raw::trusted(&other), Some(Raw::trusted(&body)), 2);
-        assert_eq!(seen(&owners, OWNER), [true; 4]);
-        owners.reset();
-        owners.changed(COLLECTION, Raw::trusted(&other), Some(Raw::trusted(&body)), 2);
-        assert_eq!(seen(&owners, OWNER), [true; 4]);
-        owners.settled();
-        assert_eq!(seen(&owners, OWNER), [false; 4], "it was not told again");
+    fn roles_and_a_rebuild_make_owners_anew() {
+        let owners = owners(ManualClock::new(1000, 1));
+        tell(&owners, None, 1);
+        let first = owners.standing(OWNER);
+        let role = Value::String("clerk".to_owned()).to_bytes();
+        owners.0.watch.changed("_roles", Raw::trusted(&role), None, 2);
+        let second = owners.standing(OWNER);
+        assert_ne!(first, second);
+        owners.0.watch.reset();
+        assert_eq!(owners.standing(OWNER), second, "what is known stays in force");
+        tell(&owners, None, 1);
+        owners.0.watch.settled();
+        let third = owners.standing(OWNER);
+        assert!(third != second && third != Some(NOBODY));
     }
 }

@@ -7,6 +7,7 @@ use headwater_engine::limits::Limits;
 use tokio_util::sync::CancellationToken;
 
 use super::grant::{Facts, Grant, GrantSource, RequestFacts, Role};
+use super::known::Keepable;
 use super::presented::Presented;
 
 /// The actor of a root key that comes from configuration.
@@ -39,8 +40,6 @@ pub(crate) struct Principal {
     pub(crate) kind: Kind,
     /// What it presented, to be found again by. A secret.
     pub(crate) presented: Presented,
-    /// The id of the credential, where there is one.
-    pub(crate) credential: Option<Arc<str>>,
     /// The id of the session, where there is one.
     pub(crate) session: Option<Arc<str>>,
     /// The id of the user, as faces show it, where there is one.
@@ -51,8 +50,6 @@ pub(crate) struct Principal {
     pub(crate) parts: Arc<Parts>,
     /// When it ends, UTC ms.
     pub(crate) expires_ms: Option<u64>,
-    /// Another number for every principal that was compiled.
-    pub(crate) serial: u64,
     /// Cancelled when something that it rests on changes, so that streams look again.
     pub(crate) retired: CancellationToken,
 }
@@ -85,6 +82,16 @@ impl Principal {
         }
         let facts = Facts { request: Some(request()), ..self.parts.facts.clone() };
         Grant::compile(&self.parts.source, &self.parts.roles, &facts, limits).map(Arc::new)
+    }
+}
+
+impl Keepable for Principal {
+    fn expired(&self, now_ms: u64) -> bool {
+        Self::expired(self, now_ms)
+    }
+
+    fn retire(&self) {
+        self.retired.cancel();
     }
 }
 

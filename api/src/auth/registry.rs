@@ -1,38 +1,39 @@
-//! The registry of credentials: follows `_credentials` and finds the credential of a key.
+//! The registry of credentials: knows every document of `_credentials` and finds the credential of a key or a name.
 //!
 //! Guarantees: a key works as soon as the write that made it is visible, and not after the one that revoked it; finding
-//! takes one hash and one look into a map.
-//! Leaves to others: making and changing credentials (documents of `_credentials`, written by the session).
+//! takes one look into a map. What was revoked since the start is told from what is unknown, within bounds.
+//! Leaves to others: making and changing credentials (the session), hearing of changes (the watch), compiling (the
+//! directory).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use headwater_engine::clock::SharedClock;
 use headwater_engine::value::{Raw, json};
-use headwater_engine::view::SystemFollower;
 use parking_lot::RwLock;
-use tokio_util::sync::CancellationToken;
 
-use super::credential::Credential;
-use super::document::{self, Stored, StoredKey};
-use super::grant::Grant;
-use super::key::{self, KeyHash};
-use super::principal::ROOT;
+use super::credential::{Credential, Unfit};
+use super::document;
+use super::key::KeyHash;
 
 /// The system collection of credentials.
 pub(crate) const COLLECTION: &str = "_credentials";
 
+/// Revoked secrets that are remembered, for the sake of the message.
+const REVOKED_MAX: usize = 10_000;
+
 /// All credentials.
+#[derive(Default)]
 pub(crate) struct CredentialRegistry {
-    clock: SharedClock,
-    root: Option<Arc<Credential>>,
     known: RwLock<Known>,
 }
 
 #[derive(Default)]
 struct Known {
     by_key: HashMap<KeyHash, Arc<Credential>>,
-    by_id: HashMap<String, Held>,
+    by_name: HashMap<String, Arc<Credential>>,
+    by_id: HashMap<Arc<str>, Held>,
+    by_user: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    revoked: Revoked,
     /// The position of the newest change heard of.
     newest: u64,
     /// Whether everything is being told again, after the views were made anew.
@@ -41,75 +42,143 @@ struct Known {
 
 /// What is known of one credential.
 struct Held {
-    keys: Vec<KeyHash>,
+    credential: Arc<Credential>,
     /// The position that last wrote its document.
     position: u64,
     /// Not yet told again; void with the next change.
     stale: bool,
 }
 
-impl CredentialRegistry {
-    /// A registry that knows the root key of the configuration, if there is one.
-    pub(crate) fn new(root_key: Option<&str>, clock: SharedClock) -> Self {
-        let root = root_key.map(|key| {
-            Arc::new(Credential {
-                id: Arc::from(ROOT),
-                key: key::hash(key),
-                grant: Arc::new(Grant::full()),
-                expires_ms: None,
-                retired: CancellationToken::new(),
-            })
-        });
-        Self { clock, root, known: RwLock::default() }
-    }
+/// Hashes of secrets that were revoked, the newest last.
+#[derive(Default)]
+struct Revoked {
+    known: HashSet<KeyHash>,
+    order: VecDeque<KeyHash>,
+}
 
-    /// The credential of a key, if it is valid now.
-    pub(crate) fn find(&self, presented: &str) -> Option<Arc<Credential>> {
-        self.find_hash(&key::hash(presented))
-    }
-
-    /// A credential as it stands now; `None` once its key is revoked or expired.
-    pub(crate) fn current(&self, before: &Credential) -> Option<Arc<Credential>> {
-        self.find_hash(&before.key)
-    }
-
-    fn find_hash(&self, hash: &KeyHash) -> Option<Arc<Credential>> {
-        if let Some(root) = &self.root
-            && key::same(&root.key, hash)
-        {
-            return Some(Arc::clone(root));
+impl Revoked {
+    fn add(&mut self, hash: KeyHash) {
+        if !self.known.insert(hash) {
+            return;
         }
-        let found = self.known.read().by_key.get(hash).cloned()?;
-        let ended = found.expires_ms.is_some() && found.expired(self.clock.now_ms());
-        (key::same(&found.key, hash) && !ended).then_some(found)
+        self.order.push_back(hash);
+        if self.order.len() > REVOKED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+impl CredentialRegistry {
+    /// The credential of a key, and when the key ends.
+    pub(crate) fn by_key(
+        &self,
+        hash: &KeyHash,
+        now_ms: u64,
+    ) -> Result<(Arc<Credential>, Option<u64>), Unfit> {
+        let known = self.known.read();
+        let Some(found) = known.by_key.get(hash) else {
+            let revoked = known.revoked.known.contains(hash);
+            return Err(if revoked { Unfit::Revoked } else { Unfit::Unknown });
+        };
+        let ends = found.admits_hash(now_ms, hash)?;
+        Ok((Arc::clone(found), ends))
     }
 
-    /// Whether anybody could do anything: a root key or a credential is known.
+    /// The credential that has a name, whatever its password.
+    pub(crate) fn by_name(&self, username: &str) -> Option<Arc<Credential>> {
+        self.known.read().by_name.get(username).cloned()
+    }
+
+    /// A credential by its id as shown.
+    pub(crate) fn by_id(&self, id: &str) -> Option<Arc<Credential>> {
+        self.known.read().by_id.get(id).map(|held| Arc::clone(&held.credential))
+    }
+
+    /// The ids of a user's keys, in order.
+    pub(crate) fn of_user(&self, user: &str) -> Vec<Arc<str>> {
+        let known = self.known.read();
+        known.by_user.get(user).into_iter().flatten().map(Arc::clone).collect()
+    }
+
+    /// Whether a credential is known.
     pub(crate) fn has_any(&self) -> bool {
-        self.root.is_some() || !self.known.read().by_id.is_empty()
+        !self.known.read().by_id.is_empty()
+    }
+
+    /// Everything will be told again; what is known stays in force until it is, or the telling ends without it.
+    pub(super) fn reset(&self) {
+        let mut known = self.known.write();
+        known.told_again = true;
+        known.by_id.values_mut().for_each(|held| held.stale = true);
+    }
+
+    /// A credential is now `body`, or gone.
+    pub(super) fn changed(&self, id: &Arc<str>, body: Option<Raw<'_>>, position: u64) {
+        if body.is_some() && self.known.write().confirm(id, position) {
+            return;
+        }
+        let read = body.map(|body| document::read(Arc::clone(id), body)).and_then(|read| {
+            read.inspect_err(|error| {
+                tracing::error!(credential = &**id, position, %error, "credential refused: not understood");
+            })
+            .ok()
+        });
+        let mut known = self.known.write();
+        known.heard(position);
+        known.remove(id);
+        if let Some(credential) = read {
+            known.put(Arc::new(credential), position);
+        }
+    }
+
+    /// Everything was told.
+    pub(super) fn settled(&self) {
+        self.known.write().drop_stale();
     }
 }
 
 impl Known {
-    fn put(&mut self, id: String, stored: Stored, position: u64) {
-        let (actor, grant): (Arc<str>, _) = (Arc::from(id.as_str()), Arc::new(stored.grant));
-        let keys = stored.keys.iter().map(|key| key.hash).collect();
-        self.by_id.insert(id, Held { keys, position, stale: false });
-        for StoredKey { hash, until_ms } in stored.keys {
-            let credential = Credential {
-                id: Arc::clone(&actor),
-                key: hash,
-                grant: Arc::clone(&grant),
-                expires_ms: [stored.expires_ms, until_ms].into_iter().flatten().min(),
-                retired: CancellationToken::new(),
-            };
-            self.by_key.insert(hash, Arc::new(credential));
+    fn put(&mut self, credential: Arc<Credential>, position: u64) {
+        for secret in &credential.secrets {
+            // The same key works again where its document came back.
+            self.revoked.known.remove(&secret.hash);
+            if credential.username.is_none() {
+                self.by_key.insert(secret.hash, Arc::clone(&credential));
+            }
         }
+        if let Some(username) = &credential.username {
+            self.by_name.insert(username.clone(), Arc::clone(&credential));
+        }
+        if let Some(user) = &credential.user {
+            self.by_user.entry(Arc::clone(user)).or_default().insert(Arc::clone(&credential.id));
+        }
+        let id = Arc::clone(&credential.id);
+        self.by_id.insert(id, Held { credential, position, stale: false });
     }
 
-    fn remove(&mut self, id: &str) -> Vec<Arc<Credential>> {
-        let keys = self.by_id.remove(id).map(|held| held.keys).unwrap_or_default();
-        keys.iter().filter_map(|hash| self.by_key.remove(hash)).collect()
+    fn remove(&mut self, id: &str) {
+        let Some(Held { credential, .. }) = self.by_id.remove(id) else { return };
+        for secret in &credential.secrets {
+            if self.by_key.get(&secret.hash).is_some_and(|found| *found.id == *id) {
+                self.by_key.remove(&secret.hash);
+                self.revoked.add(secret.hash);
+            }
+        }
+        if let Some(username) = &credential.username
+            && self.by_name.get(username).is_some_and(|found| *found.id == *id)
+        {
+            self.by_name.remove(username);
+        }
+        if let Some(user) = &credential.user
+            && let Some(keys) = self.by_user.get_mut(user)
+        {
+            keys.remove(id);
+            if keys.is_empty() {
+                self.by_user.remove(user);
+            }
+        }
     }
 
     /// Whether `position` only tells again what is known of a credential.
@@ -124,66 +193,23 @@ impl Known {
     }
 
     /// Notes a change; a new one ends the telling, and what was not told again is void.
-    fn heard(&mut self, position: u64) -> Vec<Arc<Credential>> {
-        if position <= self.newest {
-            return Vec::new();
+    fn heard(&mut self, position: u64) {
+        if position > self.newest {
+            self.newest = position;
+            self.drop_stale();
         }
-        self.newest = position;
-        self.drop_stale()
     }
 
     /// Ends a telling: what was not told again is void.
-    fn drop_stale(&mut self) -> Vec<Arc<Credential>> {
+    fn drop_stale(&mut self) {
         if !std::mem::take(&mut self.told_again) {
-            return Vec::new();
+            return;
         }
         let stale = self.by_id.iter().filter(|(_, held)| held.stale);
-        let stale: Vec<String> = stale.map(|(id, _)| id.clone()).collect();
-        stale.iter().flat_map(|id| self.remove(id)).collect()
-    }
-}
-
-impl SystemFollower for CredentialRegistry {
-    fn collections(&self) -> &[&'static str] {
-        &[COLLECTION]
-    }
-
-    /// The views are made anew while requests go on: what is known stays in force until it is told again, or the telling
-    /// ends without it.
-    fn reset(&self) {
-        let mut known = self.known.write();
-        known.told_again = true;
-        known.by_id.values_mut().for_each(|held| held.stale = true);
-    }
-
-    fn changed(&self, collection: &str, id: Raw<'_>, body: Option<Raw<'_>>, position: u64) {
-        if collection != COLLECTION {
-            return;
+        let stale: Vec<Arc<str>> = stale.map(|(id, _)| Arc::clone(id)).collect();
+        for id in stale {
+            self.remove(&id);
         }
-        let id = shown(id);
-        if body.is_some() && self.known.write().confirm(&id, position) {
-            return;
-        }
-        let stored = body.map(document::read).and_then(|read| {
-            read.inspect_err(|error| {
-                tracing::error!(credential = id, position, %error, "credential refused: not understood");
-            })
-            .ok()
-        });
-        let mut known = self.known.write();
-        let mut retired = known.heard(position);
-        retired.extend(known.remove(&id));
-        if let Some(stored) = stored {
-            known.put(id, stored, position);
-        }
-        drop(known);
-        // Streams look again only once the new state can be found.
-        retired.iter().for_each(|credential| credential.retired.cancel());
-    }
-
-    fn settled(&self) {
-        let stale = self.known.write().drop_stale();
-        stale.iter().for_each(|credential| credential.retired.cancel());
     }
 }
 
@@ -201,72 +227,118 @@ pub(crate) fn shown(id: Raw<'_>) -> String {
 mod tests {
     use super::*;
     use crate::auth::document::Draft;
-    use headwater_engine::clock::ManualClock;
-    use headwater_engine::value::Value;
+    use crate::auth::key;
+    use crate::auth::principal::Kind;
+    use headwater_engine::value::{Object, Value};
 
-    fn stored(key: &str, expires_ms: Option<u64>) -> Vec<u8> {
-        let draft = Draft {
-            id: [7; 12],
-            label: "test".to_owned(),
-            grant: Value::Object([("admin".to_owned(), Value::Bool(true))].into_iter().collect()),
-            expires_ms,
-        };
-        draft.document(&key::hash(key))
+    fn draft() -> Draft {
+        Draft::key([7; 12], Value::Object(Object::new()))
     }
 
-    fn id() -> Vec<u8> {
-        Value::ObjectId([7; 12]).to_bytes()
+    fn tell(registry: &CredentialRegistry, id: &str, draft: Option<(Draft, &str)>, position: u64) {
+        let body = draft.map(|(draft, secret)| draft.document(&key::hash(secret)));
+        registry.changed(&Arc::from(id), body.as_deref().map(Raw::trusted), position);
+    }
+
+    fn found(registry: &CredentialRegistry, key: &str) -> Result<String, Unfit> {
+        registry.by_key(&key::hash(key), 1000).map(|(credential, _)| credential.id.to_string())
     }
 
     #[test]
     fn a_key_works_until_it_is_revoked() {
-        let registry = CredentialRegistry::new(None, ManualClock::new(1000, 1));
+        let registry = CredentialRegistry::default();
         assert!(!registry.has_any());
-        let body = stored("k", None);
-        registry.changed(COLLECTION, Raw::trusted(&id()), Some(Raw::trusted(&body)), 1);
-        let credential = registry.find("k").unwrap();
-        assert_eq!(&*credential.id, "070707070707070707070707");
-        assert!(registry.find("other").is_none());
-        registry.changed(COLLECTION, Raw::trusted(&id()), None, 2);
-        assert!(registry.find("k").is_none());
-        assert!(credential.retired.is_cancelled());
+        tell(&registry, "a", Some((draft(), "k")), 1);
+        assert!(registry.has_any());
+        assert_eq!(found(&registry, "k"), Ok("a".to_owned()));
+        assert_eq!(found(&registry, "other"), Err(Unfit::Unknown));
+        tell(&registry, "a", None, 2);
+        assert_eq!(found(&registry, "k"), Err(Unfit::Revoked));
+        assert!(!registry.has_any());
+    }
+
+    #[test]
+    fn a_rotated_key_works_while_the_grace_lasts() {
+        let registry = CredentialRegistry::default();
+        tell(&registry, "a", Some((draft(), "k")), 1);
+        let body = draft().document(&key::hash("k"));
+        let rotated = |new: &str, until| {
+            document::rotated(Raw::trusted(&body), &key::hash(new), 1000, until).unwrap()
+        };
+        registry.changed(&Arc::from("a"), Some(Raw::trusted(&rotated("new", 2000))), 2);
+        let (_, ends) = registry.by_key(&key::hash("k"), 1999).unwrap();
+        assert_eq!(ends, Some(2000));
+        assert_eq!(registry.by_key(&key::hash("k"), 2000).unwrap_err(), Unfit::Revoked);
+        assert_eq!(found(&registry, "new"), Ok("a".to_owned()));
+        registry.changed(&Arc::from("a"), Some(Raw::trusted(&rotated("newer", 0))), 3);
+        assert_eq!(found(&registry, "k"), Err(Unfit::Revoked));
+        assert_eq!(found(&registry, "new"), Err(Unfit::Revoked));
+        assert_eq!(found(&registry, "newer"), Ok("a".to_owned()));
+    }
+
+    #[test]
+    fn a_key_ends_at_its_time_and_says_so() {
+        let registry = CredentialRegistry::default();
+        tell(&registry, "a", Some((Draft { expires_ms: Some(1001), ..draft() }, "k")), 1);
+        assert_eq!(found(&registry, "k"), Ok("a".to_owned()));
+        assert_eq!(registry.by_key(&key::hash("k"), 1001).unwrap_err(), Unfit::Expired);
+    }
+
+    #[test]
+    fn names_and_users_find_theirs() {
+        let registry = CredentialRegistry::default();
+        let username = Some("name".to_owned());
+        let basic = Draft { kind: Kind::Basic, username, ..draft() };
+        tell(&registry, "b", Some((basic, "password")), 1);
+        assert_eq!(found(&registry, "password"), Err(Unfit::Unknown), "a password is no key");
+        let credential = registry.by_name("name").unwrap();
+        assert!(credential.admits_hash(0, &key::hash("password")).is_ok());
+        assert_eq!(credential.admits_hash(0, &key::hash("x")), Err(Unfit::Unknown));
+        let of_user = || Draft { user: Some("u".to_owned()), ..draft() };
+        tell(&registry, "d", Some((of_user(), "1")), 2);
+        tell(&registry, "c", Some((of_user(), "2")), 3);
+        let ids = registry.of_user("u");
+        assert_eq!(ids.iter().map(|id| &**id).collect::<Vec<_>>(), ["c", "d"]);
+        tell(&registry, "d", None, 4);
+        assert_eq!(registry.of_user("u").len(), 1);
+        tell(&registry, "b", None, 5);
+        assert!(registry.by_name("name").is_none());
     }
 
     #[test]
     fn keys_stay_in_force_while_everything_is_told_again() {
-        let registry = CredentialRegistry::new(None, ManualClock::new(1000, 1));
-        let (body, other) = (stored("k", None), Value::ObjectId([8; 12]).to_bytes());
-        registry.changed(COLLECTION, Raw::trusted(&id()), Some(Raw::trusted(&body)), 1);
-        let gone = stored("gone", None);
-        registry.changed(COLLECTION, Raw::trusted(&other), Some(Raw::trusted(&gone)), 2);
-        let credential = registry.find("k").unwrap();
+        let registry = CredentialRegistry::default();
+        tell(&registry, "a", Some((draft(), "k")), 1);
+        tell(&registry, "b", Some((draft(), "gone")), 2);
         registry.reset();
-        assert!(registry.find("k").is_some());
-        registry.changed(COLLECTION, Raw::trusted(&id()), Some(Raw::trusted(&body)), 1);
-        assert!(!credential.retired.is_cancelled(), "nothing changed");
-        let third = Value::ObjectId([9; 12]).to_bytes();
-        let new = stored("new", None);
-        registry.changed(COLLECTION, Raw::trusted(&third), Some(Raw::trusted(&new)), 3);
-        assert!(registry.find("k").is_some() && registry.find("new").is_some());
-        assert!(registry.find("gone").is_none(), "it was not told again");
+        assert!(found(&registry, "k").is_ok());
+        tell(&registry, "a", Some((draft(), "k")), 1);
+        tell(&registry, "c", Some((draft(), "new")), 3);
+        assert!(found(&registry, "k").is_ok() && found(&registry, "new").is_ok());
+        assert!(found(&registry, "gone").is_err(), "it was not told again");
+        registry.reset();
+        tell(&registry, "a", Some((draft(), "k")), 1);
+        assert!(found(&registry, "new").is_ok());
+        registry.settled();
+        assert!(found(&registry, "new").is_err() && found(&registry, "k").is_ok());
     }
 
     #[test]
-    fn a_key_ends_at_its_time() {
-        let clock = ManualClock::new(1000, 1);
-        let registry = CredentialRegistry::new(None, clock.clone());
-        let body = stored("k", Some(2000));
-        registry.changed(COLLECTION, Raw::trusted(&id()), Some(Raw::trusted(&body)), 1);
-        let credential = registry.find("k").unwrap();
-        clock.advance_ms(1000);
-        assert!(registry.find("k").is_none());
-        assert!(registry.current(&credential).is_none());
-    }
-
-    #[test]
-    fn the_root_key_of_the_configuration_has_full_access() {
-        let registry = CredentialRegistry::new(Some("secret"), ManualClock::new(0, 1));
-        assert!(registry.find("secret").unwrap().grant.is_full());
-        assert!(registry.find("Secret").is_none());
+    fn ten_thousand_are_found_and_the_revoked_are_remembered_within_bounds() {
+        let registry = CredentialRegistry::default();
+        let name = |index: usize| format!("c{index}");
+        for index in 0..REVOKED_MAX + 1 {
+            tell(&registry, &name(index), Some((draft(), &name(index))), index as u64 + 1);
+        }
+        for index in 0..REVOKED_MAX + 1 {
+            assert_eq!(found(&registry, &name(index)), Ok(name(index)));
+        }
+        for index in 0..REVOKED_MAX + 1 {
+            tell(&registry, &name(index), None, 20_000 + index as u64);
+        }
+        assert_eq!(found(&registry, &name(0)), Err(Unfit::Unknown), "forgotten, never let in");
+        assert_eq!(found(&registry, &name(1)), Err(Unfit::Revoked));
+        assert!(!registry.has_any());
+        assert_eq!(registry.known.read().revoked.known.len(), REVOKED_MAX);
     }
 }

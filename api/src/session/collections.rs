@@ -34,7 +34,7 @@ impl Session {
             if entries.len() == limit {
                 return Ok((entries, last, snapshot.position()));
             }
-            let (count, bytes) = self.size(&snapshot, &collection)?;
+            let (count, bytes) = self.size(&snapshot, collection)?;
             entries.push(json!({"name": *collection.name, "count": count, "bytes": bytes}));
             last = Some(cursor::of_name(&collection.name));
         }

@@ -2,13 +2,17 @@
 //!
 //! Guarantees: no session without an entry; what the entry asks for is checked here, before a body is read.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use http::StatusCode;
 use http::request::Parts;
 
 use super::Session;
-use super::visitor::{Visitor, peer};
+use super::visitor::Visitor;
+use crate::auth::{Kind, check_cookie_origin};
+use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::extract::Parameters;
 use crate::router::{Needs, Route};
@@ -22,9 +26,26 @@ impl FromRequestParts<App> for Session {
         let route = route.ok_or_else(|| {
             headwater_engine::Error::internal("a route has no entry in the authorization table")
         })?;
-        let principal = app.access.authenticate(parts).await?;
-        let visitor = Arc::new(Visitor::of(parts, peer(parts)));
+        let caller = caller_of(parts);
+        let now_ms = app.engine.clock().now_ms();
+        app.rates.request(caller.address(), now_ms)?;
+        let principal = app.access.authenticate(parts).await.map_err(|error| {
+            if error.status() != StatusCode::UNAUTHORIZED {
+                return error;
+            }
+            app.rates.failure(caller.address(), error, now_ms)
+        })?;
+        caller.is(&principal);
+        if principal.kind == Kind::Cookie {
+            check_cookie_origin(parts, app.access.options())?;
+        }
+        let visitor = Arc::new(Visitor::of(parts, caller.address()));
         let grant = visitor.admit(&principal, app.engine.limits())?;
+        if let Some(limit) = grant.surface().per_ip_per_hour() {
+            let taken = app.rates.key(&principal.id, caller.address(), limit, now_ms);
+            caller.took(taken);
+            taken.check()?;
+        }
         let session = Self { engine: app.engine.clone(), principal, grant, visitor };
         session.check_needs(route.needs, parts).await?;
         if let Some(position) = awaited_position(parts)? {
@@ -32,6 +53,12 @@ impl FromRequestParts<App> for Session {
         }
         Ok(session)
     }
+}
+
+/// What is known of the caller before it has said who it is.
+fn caller_of(parts: &Parts) -> Caller {
+    let known = parts.extensions.get::<Caller>().cloned();
+    known.unwrap_or_else(|| Caller::at(IpAddr::V4(Ipv4Addr::LOCALHOST)))
 }
 
 impl Session {

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater_engine::restrict::Restriction;
+use headwater_engine::restrict::{FieldRule, Restriction};
 use headwater_engine::value::Raw;
-use headwater_engine::write::{Guard, Touch};
-use headwater_engine::{Error, ErrorKind, Result};
+use headwater_engine::write::{Guard, Operation, Touch};
+use headwater_engine::{Detail, Error, ErrorKind, Result};
 
 use super::names;
 use crate::auth::{Action, Grant};
@@ -17,11 +17,13 @@ use crate::auth::{Action, Grant};
 /// A grant as the writer asks it.
 pub(super) struct GrantGuard {
     grant: Arc<Grant>,
+    /// Most bytes of a document, hidden parts included.
+    bytes_max: u64,
 }
 
 impl GrantGuard {
-    pub(super) fn new(grant: Arc<Grant>) -> Self {
-        Self { grant }
+    pub(super) fn new(grant: Arc<Grant>, bytes_max: u64) -> Self {
+        Self { grant, bytes_max }
     }
 
     /// What the caller sees of a collection; `None`: all of it.
@@ -39,7 +41,7 @@ impl Guard for GrantGuard {
         let restriction = self.restriction(collection);
         let reads = self.grant.allows(collection, Action::Read);
         let is_seen = reads && restriction.as_ref().is_none_or(|seen| seen.admits(current));
-        let allowed = self.grant.check_write(collection, touch, Some(current), None);
+        let allowed = self.grant.check_touch(collection, touch, current);
         match allowed {
             // One who may not know that the document is there is told that it is not.
             Err(_) if !is_seen => {
@@ -73,6 +75,10 @@ impl Guard for GrantGuard {
             Some(current) => fields.restore(current, Raw::trusted(&wanted))?.into(),
             None => wanted,
         };
+        if whole.len() as u64 > self.bytes_max {
+            let message = "the document is too large with what is hidden of it";
+            return Err(Error::limit("limits.document_bytes", self.bytes_max, message));
+        }
         self.check(collection, current, &whole)?;
         Ok(whole)
     }
@@ -83,4 +89,32 @@ impl GrantGuard {
         let touch = if current.is_some() { Touch::Update } else { Touch::Create };
         self.grant.check_write(collection, touch, current, Some(Raw::trusted(after)))
     }
+}
+
+/// The field rules under which a refusal is told.
+pub(super) fn hidden_fields(grant: &Grant, operations: &[Operation]) -> Vec<Arc<FieldRule>> {
+    let collections = operations.iter().filter_map(Operation::collection);
+    collections
+        .filter_map(|collection| grant.restriction(collection, Action::Read)?.fields.clone())
+        .collect()
+}
+
+/// A refusal without what it says of hidden fields: a schema looks at all of them.
+pub(super) fn scrubbed(error: Error, hidden: &[Arc<FieldRule>]) -> Error {
+    if error.code() != "schema_violation" || hidden.is_empty() {
+        return error;
+    }
+    let Some(Detail::Text(list)) = error.detail("violations") else { return error };
+    let list: Vec<serde_json::Value> = serde_json::from_str(list).unwrap_or_default();
+    let is_shown = |violation: &serde_json::Value| {
+        let path = violation["path"].as_str().unwrap_or_default();
+        !path.is_empty() && hidden.iter().all(|fields| fields.shows_all_of(path))
+    };
+    let shown: Vec<_> = list.into_iter().filter(is_shown).collect();
+    let texts: Vec<&str> = shown.iter().filter_map(|one| one["message"].as_str()).collect();
+    let text =
+        if texts.is_empty() { "a rule about the whole document".into() } else { texts.join("; ") };
+    let message = format!("the document does not satisfy the schema: {text}");
+    let list = serde_json::Value::from(shown).to_string();
+    Error::new(ErrorKind::Unprocessable, "schema_violation", message).with("violations", list)
 }

@@ -1,5 +1,9 @@
 //! Names of collections.
 
+use std::sync::{Arc, LazyLock};
+
+use headwater_engine::restrict::{FieldRule, Restriction};
+
 use crate::error::ApiError;
 
 const NAME_BYTES_MAX: usize = 120;
@@ -12,6 +16,19 @@ pub(crate) fn is_user_collection(name: &str) -> bool {
 /// Whether a name belongs to the system.
 pub(super) fn is_system(name: &str) -> bool {
     name.starts_with('_')
+}
+
+/// What nobody is shown of documents of a system collection: hashes of secrets, and sealed secrets.
+const SECRETS: [&str; 8] =
+    ["password", "hash", "previous", "family", "refresh", "cookie", "secret", "retiring_secret"];
+
+/// What may be seen of a system collection with full access; `None` for users' collections.
+pub(super) fn secrets(collection: &str) -> Option<Arc<Restriction>> {
+    static RESTRICTION: LazyLock<Option<Arc<Restriction>>> = LazyLock::new(|| {
+        let fields = FieldRule::parse(&[], &SECRETS.map(str::to_owned)).ok().flatten()?;
+        Some(Arc::new(Restriction { filter: None, fields: Some(Arc::new(fields)) }))
+    });
+    RESTRICTION.clone().filter(|_| is_system(collection))
 }
 
 /// Refuses what cannot be the name of a collection.

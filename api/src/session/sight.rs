@@ -10,6 +10,7 @@ use headwater_engine::restrict::{Seen, Visibility, judge};
 use headwater_engine::subscribe::EventFilter;
 use headwater_engine::{Event, EventKind};
 
+use super::names;
 use super::visitor::Visitor;
 use crate::auth::{Acl, Action, Grant, Principal};
 use crate::error::ApiError;
@@ -63,7 +64,8 @@ impl Sight {
 /// What a grant shows, by an action that reads, of the collection of an event, or of events like it.
 pub(crate) fn visibility(grant: &Grant, event: &Event<'_>, action: Action) -> Visibility {
     if grant.is_full() {
-        return Visibility::Everything;
+        let restriction = names::secrets(event.collection).filter(|_| event.version > 0);
+        return restriction.map_or(Visibility::Everything, Visibility::Restricted);
     }
     if event.is_system() {
         return Visibility::Nothing;

@@ -1,6 +1,6 @@
 //! A request as grants look at it: where it came from, how, and to which path.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use headwater_engine::limits::Limits;
@@ -9,7 +9,6 @@ use http::{HeaderName, header};
 
 use crate::auth::{Grant, Kind, Principal, RequestFacts, Visit};
 use crate::error::ApiError;
-use crate::server::Peer;
 
 /// A request, as far as grants look at it. Kept by streams, which are judged again when their caller changes.
 #[derive(Debug)]
@@ -58,10 +57,4 @@ impl Visitor {
 fn text(parts: &Parts, name: HeaderName) -> Option<String> {
     // What is not text is still there, and matches nothing.
     parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// The address of the socket's peer.
-pub(crate) fn peer(parts: &Parts) -> IpAddr {
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-    peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical()
 }

@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::guard::Guard;
 use super::{WebhookTransport, parse_retry_after};
+use crate::outbound::guard::Guard;
 
 /// Forms of urls that must not be reached.
 const REFUSED: [&str; 71] = [

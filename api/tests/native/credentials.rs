@@ -94,7 +94,6 @@ async fn what_is_not_enforced_yet_is_refused_by_name() {
         assert_eq!((refused.status.as_u16(), refused.code()), (400, "unsupported"), "{member}");
         assert_eq!(refused.body["error"]["details"]["member"], member);
     }
-    assert_eq!(face.post("/v1/credentials", r#"{"kind":"web"}"#).await.code(), "unsupported");
     assert_eq!(face.post("/v1/credentials", r#"{"grant":{"x":1}}"#).await.code(), "invalid_grant");
     face.stop().await;
 }

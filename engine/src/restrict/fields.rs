@@ -106,7 +106,8 @@ impl FieldRule {
     /// Members come in the order of `before`, new ones at the end. A hidden field also stays when the object around it is
     /// taken away, in an object of its own. Refused as forbidden: `hidden_fields_in_array` where an array with hidden parts
     /// was changed or taken away, because it cannot be told which element they belong to; `hidden_fields_under_value` where
-    /// another value takes the place of a hidden one, or of an object with hidden fields.
+    /// another value takes the place of a hidden one, or of an object with hidden fields. Arrays and objects with nothing
+    /// in them are no fields in this: a value may take their place.
     pub fn restore(&self, before: Raw<'_>, shown: Raw<'_>) -> Result<Vec<u8>> {
         self.restore_document(before, shown)
     }

@@ -23,7 +23,7 @@ pub enum Visibility {
     Nothing,
     /// Everything.
     Everything,
-    /// What a restriction admits; nothing of events that are not about documents of an ordinary collection.
+    /// What a restriction admits; nothing of events that are not about documents.
     Restricted(Arc<Restriction>),
 }
 
@@ -82,9 +82,6 @@ enum State {
 
 impl Judge<'_> {
     fn seen(&self) -> Seen {
-        if self.event.is_system() {
-            return Seen::Nothing;
-        }
         match self.event.kind {
             EventKind::EventPublished | EventKind::RequestRecorded | EventKind::WebhookDisabled => {
                 Seen::Nothing

@@ -54,10 +54,15 @@ impl Counters {
 pub trait SystemFollower: Send + Sync {
     /// The system collections it wants to hear of.
     fn collections(&self) -> &[&'static str];
-    /// Everything known is void; `documents` follow as [`SystemFollower::changed`].
+    /// Everything known is void; `documents` follow as [`SystemFollower::changed`], of the collections that it remembers.
     fn reset(&self);
     /// A document of a system collection is now `body`, or gone.
     fn changed(&self, collection: &str, id: Raw<'_>, body: Option<Raw<'_>>, position: u64);
+    /// Whether it keeps what it hears of a collection. The documents of one that it does not keep are not told after a
+    /// [`SystemFollower::reset`]: a start or a rebuild reads none of them.
+    fn remembers(&self, _collection: &str) -> bool {
+        true
+    }
     /// Everything there is has been told after a [`SystemFollower::reset`].
     fn settled(&self) {}
 }
@@ -421,7 +426,7 @@ impl Applier {
         let snapshot = self.store.snapshot();
         for follower in &self.followers {
             follower.reset();
-            for name in follower.collections() {
+            for name in follower.collections().iter().filter(|name| follower.remembers(name)) {
                 let Some(number) = self.collections.number(name) else { continue };
                 let from = Bound::Included(keys::collection_start(number));
                 let to = Bound::Excluded(keys::collection_end(number));

@@ -20,6 +20,9 @@ use crate::view::{CollectionId, INDEXES, keys};
 /// Most indexes of one collection.
 const INDEXES_MAX: usize = 64;
 
+/// The system collections that may have indexes: those that are looked into by more than their ids.
+const INDEXABLE: [&str; 2] = ["_users", "_sessions"];
+
 impl Resolver<'_> {
     /// Refuses a new state of a document that a unique index forbids; takes notice of it otherwise.
     pub(super) fn check_new_state(
@@ -83,7 +86,7 @@ impl Resolver<'_> {
         name: &Arc<str>,
         definition: Raw<'_>,
     ) -> Result<Outcome> {
-        if collection.starts_with('_') {
+        if collection.starts_with('_') && !INDEXABLE.contains(&&**collection) {
             return Err(Error::new(
                 ErrorKind::Forbidden,
                 "system_collection",

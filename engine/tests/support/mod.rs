@@ -20,7 +20,7 @@ use headwater_engine::limits::Limits;
 use headwater_engine::log::LogOptions;
 use headwater_engine::tasks::Tasks;
 use headwater_engine::value::{self, Raw, Value};
-use headwater_engine::view::{MaintenanceOptions, StoreOptions};
+use headwater_engine::view::{MaintenanceOptions, StoreOptions, SystemFollower};
 use headwater_engine::write::{Command, DocumentId, Operation, RequestIdentity, Strictness};
 use headwater_engine::{Components, Engine, Result, Retention, Settings};
 
@@ -53,10 +53,25 @@ impl Bench {
         self.try_open(SystemFileSystem::shared(), SystemClock::shared()).unwrap()
     }
 
+    /// Opens with somebody who hears of system collections.
+    pub fn open_followed(&self, follower: Arc<dyn SystemFollower>) -> Engine {
+        let (fs, clock) = (SystemFileSystem::shared(), SystemClock::shared());
+        self.open_with(fs, clock, vec![follower]).unwrap()
+    }
+
     /// Opens on another file system or clock.
     pub fn try_open(&self, fs: SharedFileSystem, clock: SharedClock) -> Result<Engine> {
+        self.open_with(fs, clock, Vec::new())
+    }
+
+    fn open_with(
+        &self,
+        fs: SharedFileSystem,
+        clock: SharedClock,
+        followers: Vec<Arc<dyn SystemFollower>>,
+    ) -> Result<Engine> {
         let tasks = Tasks::new(tokio::runtime::Handle::current());
-        let components = Components { fs, clock, tasks: tasks.clone(), followers: Vec::new() };
+        let components = Components { fs, clock, tasks: tasks.clone(), followers };
         tokio::task::block_in_place(|| {
             let opened = Engine::open(self.settings.clone(), components);
             if opened.is_err() {

@@ -49,3 +49,19 @@ impl Acl {
         }
     }
 }
+
+/// A set of ACLs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Acls(u8);
+
+impl Acls {
+    /// Adds one.
+    pub(super) fn insert(&mut self, acl: Acl) {
+        self.0 |= acl as u8;
+    }
+
+    /// Whether one is in the set.
+    pub(super) fn contains(self, acl: Acl) -> bool {
+        self.0 & acl as u8 != 0
+    }
+}

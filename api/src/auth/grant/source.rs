@@ -1,10 +1,26 @@
 //! The `grant` member of a credential, checked but not compiled: its filters may hold expansions.
 //!
 //! Guarantees: whatever is malformed is refused here, by name (`invalid_grant`, with `member`); what was accepted compiles.
+//! Leaves to others: roles, which are documents of their own (`role`), compiling (`rules`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use headwater_engine::Result;
 use headwater_engine::limits::Limits;
 use headwater_engine::value::Raw;
+
+use super::acl::{Acl, Acls};
+use super::channels::Channels;
+use super::condition::Condition;
+use super::fields::Fields;
+use super::reader::Reader;
+use super::surface::Surface;
+use super::template::Scope;
+use crate::auth::action::{Action, Actions};
+
+/// Most roles of a grant.
+const ROLES_MAX: usize = 100;
 
 /// A grant as its maker wrote it.
 #[derive(Clone, Debug, Default)]
@@ -13,12 +29,68 @@ pub(crate) struct GrantSource {
     pub(crate) admin: bool,
     /// Roles, the first that matches wins.
     pub(crate) roles: Vec<String>,
+    /// What is demanded of every request.
+    pub(crate) surface: Arc<Surface>,
+    /// `collections`.
+    pub(super) collections: Option<Collections>,
+    /// `type`.
+    kind: Option<Actions>,
+    /// Whether it is narrowed by something that lets a missing `collections` mean every one.
+    narrowed: bool,
+    /// Which kinds of requests are open; all where there is none.
+    pub(super) acls: Option<Acls>,
+    pub(super) read_filter: Option<Condition>,
+    pub(super) write_filter: Option<Condition>,
+    pub(super) fields: Fields,
+    pub(super) channels: Channels,
+}
+
+/// The actions on collections.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Collections {
+    pub(super) named: HashMap<String, Actions>,
+    others: Actions,
 }
 
 impl GrantSource {
     /// Checks an encoded grant.
-    pub(crate) fn parse(_grant: Raw<'_>, _limits: &Limits) -> Result<Self> {
-        Ok(Self::default())
+    pub(crate) fn parse(grant: Raw<'_>, limits: &Limits) -> Result<Self> {
+        let reader = Reader::GRANT;
+        let mut source = Self::default();
+        let mut surface = Surface::default();
+        let mut forbidden_beside_admin = None;
+        for (name, value) in grant.as_object().ok_or_else(|| reader.not_an_object())? {
+            match name {
+                "admin" => source.admin = reader.truth(name, value)?,
+                "roles" => source.roles = read_roles(reader, value)?,
+                "collections" => source.collections = Some(Collections::parse(reader, value)?),
+                "type" => source.kind = Some(read_type(reader, value)?),
+                "acls" => source.acls = Some(Acls::parse(reader, value)?),
+                "read_filter" | "write_filter" => {
+                    let reading = name == "read_filter";
+                    let scope = if reading { Scope::Reading } else { Scope::Writing };
+                    let condition = Condition::parse(value, scope, limits);
+                    let condition = condition.map_err(|error| reader.within(name, &error))?;
+                    let place =
+                        if reading { &mut source.read_filter } else { &mut source.write_filter };
+                    *place = Some(condition);
+                }
+                "fields" => source.fields = Fields::parse(reader, name, value)?,
+                "channels" => source.channels = Channels::parse(reader, value)?,
+                _ if surface.read(reader, name, value)? => {}
+                _ => return Err(reader.refuse(name, "is not known")),
+            }
+            source.narrowed |= matches!(name, "paths" | "methods" | "acls" | "type");
+            if matches!(name, "read_filter" | "write_filter" | "fields" | "type") {
+                forbidden_beside_admin = Some(name);
+            }
+        }
+        if let Some(name) = forbidden_beside_admin.filter(|_| source.admin) {
+            let what = "cannot stand beside `admin`, which allows everything";
+            return Err(reader.refuse(name, what));
+        }
+        source.surface = Arc::new(surface);
+        Ok(source)
     }
 
     /// Full access.
@@ -29,5 +101,114 @@ impl GrantSource {
     /// What somebody without a credential of their own may do: what their roles say. For users.
     pub(crate) fn by_roles(roles: Vec<String>) -> Self {
         Self { roles, ..Self::default() }
+    }
+
+    /// The same for other roles, without full access of its own.
+    pub(crate) fn with_roles(&self, roles: Vec<String>) -> Self {
+        Self { admin: false, roles, ..self.clone() }
+    }
+
+    /// The actions on a collection, or on everything else (`*`), before roles.
+    pub(super) fn actions(&self, collection: Option<&str>) -> Actions {
+        let listed = match &self.collections {
+            Some(collections) => collections.actions(collection),
+            None if self.narrowed || !self.roles.is_empty() => Actions::STAR,
+            None => Actions::default(),
+        };
+        self.kind.map_or(listed, |kind| kind.both(listed))
+    }
+
+    /// Whether it says nothing of collections itself: roles alone say it.
+    pub(super) fn leaves_all_to_roles(&self) -> bool {
+        self.collections.is_none()
+            && self.kind.is_none()
+            && self.read_filter.is_none()
+            && self.write_filter.is_none()
+            && self.fields.is_empty()
+    }
+
+    /// Whether it looks at the request.
+    pub(super) fn needs_request(&self) -> bool {
+        let mut conditions = self.read_filter.iter().chain(&self.write_filter);
+        conditions.any(Condition::needs_request)
+    }
+}
+
+impl Collections {
+    fn parse(reader: Reader, entries: Raw<'_>) -> Result<Self> {
+        let mut collections = Self::default();
+        let malformed = || reader.refuse("collections", "must map names to lists of actions");
+        for (name, list) in entries.as_object().ok_or_else(malformed)? {
+            if name != "*" && !crate::session::is_user_collection(name) {
+                let what = format!("names `{name}`, which is no collection");
+                return Err(reader.refuse("collections", what).with("entry", name));
+            }
+            let actions = read_actions(reader, &format!("collections.{name}"), list)
+                .map_err(|error| error.with("entry", name))?;
+            if name == "*" {
+                collections.others = actions;
+            } else {
+                collections.named.insert(name.to_owned(), actions);
+            }
+        }
+        Ok(collections)
+    }
+
+    fn actions(&self, collection: Option<&str>) -> Actions {
+        let named = collection.and_then(|name| self.named.get(name));
+        *named.unwrap_or(&self.others)
+    }
+}
+
+/// A list of actions by their names.
+pub(super) fn read_actions(reader: Reader, member: &str, list: Raw<'_>) -> Result<Actions> {
+    let malformed = || reader.refuse(member, "must be a list of actions");
+    let mut actions = Actions::default();
+    for entry in list.as_array().ok_or_else(malformed)? {
+        let name = entry.as_str().ok_or_else(malformed)?;
+        if !actions.add(name) {
+            let what = format!("names the unknown action `{name}`");
+            return Err(reader.refuse(member, what).with("action", name));
+        }
+    }
+    Ok(actions)
+}
+
+fn read_roles(reader: Reader, value: Raw<'_>) -> Result<Vec<String>> {
+    let names = reader.texts("roles", value, ROLES_MAX)?;
+    if names.is_empty() {
+        return Err(reader.refuse("roles", "must name at least one role"));
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+/// appbase's kinds of keys.
+fn read_type(reader: Reader, value: Raw<'_>) -> Result<Actions> {
+    let read = [Action::Read, Action::Search, Action::Subscribe];
+    let write = [
+        Action::Create,
+        Action::Update,
+        Action::Delete,
+        Action::Bulk,
+        Action::Settings,
+        Action::Publish,
+    ];
+    match value.as_str() {
+        Some("read") => Ok(Actions::of(&read)),
+        Some("write") => Ok(Actions::of(&write)),
+        Some("admin") => Ok(Actions::EVERY),
+        _ => Err(reader.refuse("type", "must be `read`, `write` or `admin`")),
+    }
+}
+
+impl Acls {
+    fn parse(reader: Reader, value: Raw<'_>) -> Result<Self> {
+        let mut acls = Self::default();
+        for name in reader.texts("acls", value, usize::MAX)? {
+            let acl = Acl::ALL.into_iter().find(|acl| acl.as_str() == name);
+            let unknown = || reader.entry("acls", name, "which is no ACL");
+            acls.insert(acl.ok_or_else(unknown)?);
+        }
+        Ok(acls)
     }
 }

@@ -225,7 +225,8 @@ fn written(
     Ok(mark_repeated(response, committed))
 }
 
-fn tagged(mut response: Response, version: u64) -> Response {
+/// Says the version that a document has.
+pub(super) fn tagged(mut response: Response, version: u64) -> Response {
     let mut tag = Vec::with_capacity(22);
     tag.push(b'"');
     write_number(version, &mut tag);

@@ -11,11 +11,18 @@ mod health;
 mod indexes;
 mod list;
 mod metrics;
+mod named;
 mod openapi;
+mod openapi_access;
 mod openapi_collections;
+mod openapi_people;
 mod openapi_table;
 mod query;
+mod sessions;
+mod tokens;
 mod transactions;
+mod user_keys;
+mod users;
 mod webhooks;
 
 use std::path::Path;
@@ -34,6 +41,11 @@ pub(crate) fn routes() -> Routes {
         .with(collections::routes())
         .with(events::routes())
         .with(credentials::routes())
+        .with(user_keys::routes())
+        .with(tokens::routes())
+        .with(named::routes())
+        .with(users::routes())
+        .with(sessions::routes())
         .with(webhooks::routes())
         .with(admin::routes())
         .with(metrics::routes())

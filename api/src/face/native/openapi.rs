@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::openapi_table::{Described, Media, find};
 use super::routes as all_routes;
+use crate::auth::SESSION_COOKIE;
 use crate::reply;
 use crate::router::{Needs, Route, Routes};
 use crate::state::App;
@@ -47,6 +48,8 @@ fn document(table: &[Route]) -> Value {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "x-apikey"},
                 "parameter": {"type": "apiKey", "in": "query", "name": "apikey"},
+                "basic": {"type": "http", "scheme": "basic"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
             },
             "schemas": {"Error": error_schema()},
             "responses": {"Refusal": {
@@ -54,7 +57,9 @@ fn document(table: &[Route]) -> Value {
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
             }},
         },
-        "security": [{"bearer": []}, {"header": []}, {"parameter": []}],
+        "security": [
+            {"bearer": []}, {"header": []}, {"parameter": []}, {"basic": []}, {"cookie": []},
+        ],
     })
 }
 
@@ -138,7 +143,9 @@ fn operation_id(route: &Route) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::face::native::openapi_access::ACCESS;
     use crate::face::native::openapi_collections::COLLECTIONS;
+    use crate::face::native::openapi_people::PEOPLE;
     use crate::face::native::openapi_table::TABLE;
 
     #[test]
@@ -147,14 +154,17 @@ mod tests {
         for route in routes.table() {
             assert!(find(route.method, route.path).is_some(), "{} {}", route.method, route.path);
         }
-        for described in TABLE.iter().chain(COLLECTIONS) {
+        for described in TABLE.iter().chain(COLLECTIONS).chain(ACCESS).chain(PEOPLE) {
             let served = routes
                 .table()
                 .iter()
                 .any(|route| (route.method, route.path) == (described.method, described.path));
             assert!(served, "{} {} is described but not served", described.method, described.path);
         }
-        assert_eq!(routes.table().len(), TABLE.len() + COLLECTIONS.len());
+        assert_eq!(
+            routes.table().len(),
+            TABLE.len() + COLLECTIONS.len() + ACCESS.len() + PEOPLE.len()
+        );
     }
 
     #[test]

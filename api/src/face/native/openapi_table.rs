@@ -1,6 +1,9 @@
-//! What the OpenAPI document says about each route; one entry per route. Those of collections are in a file of their own.
+//! What the OpenAPI document says about each route; one entry per route. Those of collections, of access and of people are
+//! in files of their own.
 
+use super::openapi_access::ACCESS;
 use super::openapi_collections::COLLECTIONS;
+use super::openapi_people::PEOPLE;
 
 /// What a route answers with.
 #[derive(Clone, Copy, Debug)]
@@ -38,10 +41,12 @@ pub(super) fn find(method: &str, path: &str) -> Option<&'static Described> {
     TABLE
         .iter()
         .chain(COLLECTIONS)
+        .chain(ACCESS)
+        .chain(PEOPLE)
         .find(|described| (described.method, described.path) == (method, path))
 }
 
-/// Every route but those of collections.
+/// Every route but those of collections and of access.
 pub(super) const TABLE: &[Described] = &[
     Described {
         method: "get",
@@ -127,7 +132,7 @@ pub(super) const TABLE: &[Described] = &[
     Described {
         method: "post",
         path: "/v1/credentials",
-        summary: "Issue a key, which is shown this once.",
+        summary: "Issue a key, or a name with a password; the secret is shown this once.",
         status: 201,
         parameters: &[],
         body: true,
@@ -145,7 +150,7 @@ pub(super) const TABLE: &[Described] = &[
     Described {
         method: "patch",
         path: "/v1/credentials/{id}",
-        summary: "Change label, grant or end of a credential.",
+        summary: "Change label, description, grant or end of a credential.",
         status: 200,
         parameters: &[],
         body: true,
@@ -163,7 +168,7 @@ pub(super) const TABLE: &[Described] = &[
     Described {
         method: "post",
         path: "/v1/credentials/{id}/rotate",
-        summary: "Give a credential a new key; the old one works for grace_seconds.",
+        summary: "Give a credential a new key or password; the old one works for grace_seconds.",
         status: 200,
         parameters: &["grace_seconds"],
         body: false,

@@ -76,11 +76,12 @@ impl<'a> Query<'a> {
         if self.is_result { budget.take_result(found.body().as_bytes().len()) } else { Ok(()) }
     }
 
-    /// An access for people. What bounds a restriction sets is not for the caller.
+    /// An access for people. What bounds a restriction sets is not for the caller, nor which index was chosen: that follows
+    /// the number of entries, those of hidden documents among them.
     fn describe(&self, access: &plan::Access) -> Plan {
         let plan = access.describe();
         match self.own() {
-            Some(_) => Plan { bounds: Object::new(), ..plan },
+            Some(_) => Plan { bounds: Object::new(), index: None, ..plan },
             None => plan,
         }
     }

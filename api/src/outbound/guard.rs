@@ -1,4 +1,4 @@
-//! Which addresses a delivery may reach (promise S8).
+//! Which addresses the server's own requests may reach (promise S8).
 //!
 //! Public unicast addresses may; loopback, private, link-local and metadata, shared, multicast, reserved, documentation,
 //! benchmarking and unique-local ones may not, nor IPv6 forms that stand for an IPv4 address (mapped, compatible, NAT64,
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 /// An address that may not be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refused(String);
+pub(crate) struct Refused(String);
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -28,24 +28,32 @@ impl From<Refused> for String {
 
 /// The rule, with the networks that are allowed besides.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     allowed: Vec<IpNet>,
+    /// Whether public addresses may be reached besides.
+    public: bool,
 }
 
 impl Guard {
-    pub(super) fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed }
+    /// Public addresses, and networks that are allowed besides.
+    pub(crate) fn new(allowed: Vec<IpNet>) -> Self {
+        Self { allowed, public: true }
+    }
+
+    /// These networks alone.
+    pub(crate) fn only(allowed: Vec<IpNet>) -> Self {
+        Self { allowed, public: false }
     }
 
     /// Whether an address may be reached.
-    pub(super) fn permits(&self, ip: IpAddr) -> bool {
+    pub(crate) fn permits(&self, ip: IpAddr) -> bool {
         let plain = ip.to_canonical();
         let listed = |ip: IpAddr| self.allowed.iter().any(|network| network.contains(&ip));
-        listed(ip) || listed(plain) || is_public(ip)
+        listed(ip) || listed(plain) || (self.public && is_public(ip))
     }
 
     /// Checks the host of a parsed url, where it is an address itself. Names are checked when they are resolved.
-    pub(super) fn check_literal(&self, host: &str) -> Result<(), Refused> {
+    pub(crate) fn check_literal(&self, host: &str) -> Result<(), Refused> {
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         match bare.parse::<IpAddr>() {
             Ok(ip) if !self.permits(ip) => Err(refused(host)),
@@ -54,7 +62,7 @@ impl Guard {
     }
 
     /// Those addresses of a name that may be reached.
-    pub(super) fn vet(
+    pub(crate) fn vet(
         &self,
         name: &str,
         addresses: Vec<SocketAddr>,

@@ -1,0 +1,61 @@
+//! Requests that the server makes itself: deliveries to webhooks, keys of token issuers (promise S8).
+//!
+//! Guarantees: no redirects, no proxies of the environment, no connection to an address that the guard refuses, literals
+//! included: a name's addresses are vetted when it is resolved for the very connection, so that it cannot change its mind.
+//! Leaves to others: timeouts of whole requests, and how much of an answer is read.
+
+pub(crate) mod guard;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::ClientBuilder;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use self::guard::{Guard, Refused};
+
+/// Time for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client that reaches what the guard permits; literal addresses are for the caller to check
+/// ([`Guard::check_literal`]).
+pub(crate) fn client(guard: &Arc<Guard>) -> ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .dns_resolver(VettedNames { guard: Arc::clone(guard) })
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
+}
+
+/// The last cause, which names what happened; the url is left out.
+pub(crate) fn describe(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        if cause.downcast_ref::<Refused>().is_some() {
+            break;
+        }
+        cause = next;
+    }
+    let kind = if error.is_connect() { "connection failed" } else { "request failed" };
+    format!("{kind}: {cause}")
+}
+
+/// Resolves names to addresses that may be reached.
+struct VettedNames {
+    guard: Arc<Guard>,
+}
+
+impl Resolve for VettedNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = Arc::clone(&self.guard);
+        Box::pin(async move {
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let vetted = guard.vet(name.as_str(), found)?;
+            Ok(Box::new(vetted.into_iter()) as Addrs)
+        })
+    }
+}
