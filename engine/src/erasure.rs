@@ -189,6 +189,7 @@ impl Engine {
             sequencer.tail.clear();
             Ok::<_, Error>(erased)
         })??;
+        self.fanout().forget();
         for key in &note.keys {
             erase_from_bases(self.log(), key)?;
         }

@@ -59,7 +59,7 @@ pub(crate) use names::is_user_collection;
 pub(crate) use patch::Patch;
 pub(crate) use read::Shown;
 pub(crate) use sessions::{Begun, Client, begin_anonymous, cookie_seconds, log_in, refresh};
-pub(crate) use sight::{Sight, visibility};
+pub(crate) use sight::{Sight, sees, visibility};
 pub(crate) use target::from_raw as id_from_raw;
 pub(crate) use update_by_filter::UpdateRequest;
 pub(crate) use users::{UserChanges, begin_reset, confirm_reset, sign_up};

@@ -43,11 +43,7 @@ impl Sight {
 
     /// What is seen of an event by one who asks with a filter.
     pub(crate) fn sees(&self, event: &Event<'_>, filter: &EventFilter) -> Seen {
-        if !filter.matches_place(event) {
-            return Seen::Nothing;
-        }
-        let visibility = visibility(&self.grant, event, Action::Subscribe);
-        judge(event, &visibility, filter.body.as_ref())
+        sees(&self.grant, event, filter)
     }
 
     /// Who looks.
@@ -59,6 +55,20 @@ impl Sight {
     pub(crate) fn grant(&self) -> &Grant {
         &self.grant
     }
+
+    /// The same, shared.
+    pub(crate) fn shared_grant(&self) -> &Arc<Grant> {
+        &self.grant
+    }
+}
+
+/// What a grant shows of an event to one who asks with a filter.
+pub(crate) fn sees(grant: &Grant, event: &Event<'_>, filter: &EventFilter) -> Seen {
+    if !filter.matches_place(event) {
+        return Seen::Nothing;
+    }
+    let visibility = visibility(grant, event, Action::Subscribe);
+    judge(event, &visibility, filter.body.as_ref())
 }
 
 /// What a grant shows, by an action that reads, of the collection of an event, or of events like it.

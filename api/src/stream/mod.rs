@@ -1,5 +1,7 @@
 //! Streams: pages of events, server-sent events, and the register of who follows.
 
+mod audience;
+mod frame;
 mod page;
 mod registry;
 mod sse;

@@ -2,22 +2,25 @@
 //!
 //! Guarantees: every event that was asked for and may be seen, once, in order; nothing after the credential ended or
 //! lost the right; never silent for longer than the heartbeat, whatever the log does; no more than one chunk and one batch in memory, however
-//! slow the reader is.
+//! slow the reader is. Those who are told the same share the work and the bytes (`audience`).
 //! Leaves to others: where it starts, and who may start it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_engine::restrict::Seen;
-use headwater_engine::subscribe::{Batch, EventFilter, Subscription};
+use headwater_engine::subscribe::fanout::{Member, Next};
+use headwater_engine::subscribe::{Batch, EventFilter, Start, Subscription};
 use headwater_engine::{Error, ErrorKind, Event, Result};
 use tokio::time::Instant;
 
+use super::audience::EventAudience;
+use super::frame;
 use super::registry::Registration;
 use crate::auth::Action;
 use crate::extract::Format;
-use crate::reply::write_number;
 use crate::session::Sight;
 use crate::state::App;
 
@@ -28,8 +31,8 @@ const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 
 /// What a stream is made of.
 pub(crate) struct StreamQuery {
-    /// The events.
-    pub(crate) subscription: Subscription,
+    /// The position to go on after.
+    pub(crate) from: u64,
     /// What was asked for.
     pub(crate) filter: EventFilter,
     /// What may be seen.
@@ -46,11 +49,20 @@ pub(crate) struct StreamQuery {
 pub(crate) struct EventStream {
     app: App,
     query: StreamQuery,
-    /// Events in hand, and the last position of them that was written.
-    batch: Option<(Batch, u64)>,
+    /// Its place among those who are told the same.
+    member: Member,
+    /// Where it reads for itself what its group does not hold any more.
+    catching_up: Option<CatchUp>,
     state: State,
     /// When the last byte was sent.
     sent: Instant,
+}
+
+/// A reader of the log.
+struct CatchUp {
+    subscription: Subscription,
+    /// Events in hand, and the last position of them that was written.
+    batch: Option<(Batch, u64)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +73,7 @@ enum State {
 }
 
 enum Step {
-    Events(Batch),
+    Chunk(Bytes),
     Silence,
     Look,
     Stop,
@@ -71,7 +83,9 @@ enum Step {
 impl EventStream {
     /// A stream that has not sent anything.
     pub(crate) fn new(app: App, query: StreamQuery) -> Self {
-        Self { app, query, batch: None, state: State::Opening, sent: Instant::now() }
+        let member = join(&app, &query, query.from);
+        let (state, sent) = (State::Opening, Instant::now());
+        Self { app, query, member, catching_up: None, state, sent }
     }
 
     /// The chunks, one after another.
@@ -96,21 +110,11 @@ impl EventStream {
             if let Err(reason) = self.look().await {
                 return Some(self.closed(reason));
             }
-            if self.batch.is_some() {
-                match self.write_chunk() {
-                    Ok(chunk) if chunk.is_empty() => {}
-                    Ok(chunk) => return Some(chunk.into()),
-                    Err(error) => return Some(self.failed(&error)),
-                }
-                tokio::task::consume_budget().await;
-                // A log that moves on without anything for this stream must not silence it.
-                if self.silence_left().is_zero() {
-                    return Some(HEARTBEAT);
-                }
-                continue;
-            }
             match self.step().await {
-                Step::Events(batch) => self.batch = Some((batch.clone(), batch.after())),
+                Step::Chunk(chunk) if !chunk.is_empty() => return Some(chunk),
+                // A log that moves on without anything for this stream must not silence it.
+                Step::Chunk(_) if self.silence_left().is_zero() => return Some(HEARTBEAT),
+                Step::Chunk(_) => tokio::task::consume_budget().await,
                 Step::Silence => return Some(HEARTBEAT),
                 Step::Look => {}
                 Step::Stop => {
@@ -123,29 +127,92 @@ impl EventStream {
         }
     }
 
-    /// Waits for something to happen.
+    /// Takes what there is, or waits for something to happen.
     async fn step(&mut self) -> Step {
-        let stopping = self.app.stopping.clone();
-        if stopping.is_cancelled() {
+        if self.app.stopping.is_cancelled() {
             return Step::Stop;
         }
-        match self.query.subscription.try_next().await {
-            Ok(Some(batch)) => return Step::Events(batch),
-            Ok(None) => {}
-            Err(error) => return Step::Failed(error),
+        // Events in hand are written to their end, so that the group takes over between two batches.
+        if self.catching_up.as_ref().is_some_and(|catching_up| catching_up.batch.is_some()) {
+            return self.catch_up().await;
         }
+        match self.member.try_next() {
+            Next::Frames { bytes, events } => {
+                self.catching_up = None;
+                self.told(events);
+                Step::Chunk(bytes)
+            }
+            Next::Behind => self.catch_up().await,
+            Next::Nothing => {
+                self.catching_up = None;
+                self.query.registration.reached(self.member.cursor());
+                self.wait().await
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Step {
+        let stopping = self.app.stopping.clone();
         let retired = self.query.sight.principal().retired.clone();
         let (wait, silence) = self.patience();
         tokio::select! {
             biased;
             () = stopping.cancelled() => Step::Stop,
             () = retired.cancelled() => Step::Look,
-            next = self.query.subscription.next() => match next {
-                Ok(batch) => Step::Events(batch),
-                Err(error) => Step::Failed(error),
-            },
+            () = self.member.changed() => Step::Look,
             () = tokio::time::sleep(wait) => silence,
         }
+    }
+
+    /// Writes a part of what the log holds after the cursor.
+    async fn catch_up(&mut self) -> Step {
+        match self.read_log().await {
+            Ok(chunk) => Step::Chunk(chunk),
+            Err(error) => Step::Failed(error),
+        }
+    }
+
+    async fn read_log(&mut self) -> Result<Bytes> {
+        let cursor = self.member.cursor();
+        let catching_up = match self.catching_up.take() {
+            Some(catching_up) => self.catching_up.insert(catching_up),
+            None => {
+                let subscription = self.app.engine.subscribe(Start::After(cursor))?;
+                self.catching_up.insert(CatchUp { subscription, batch: None })
+            }
+        };
+        if catching_up.batch.is_none() {
+            let batch = catching_up.subscription.try_next().await?;
+            catching_up.batch = batch.map(|batch| (batch.clone(), batch.after()));
+        }
+        let Some((batch, written)) = catching_up.batch.take() else { return Ok(Bytes::new()) };
+        let mut chunk = Vec::new();
+        let mut reached = written;
+        let mut events = 0;
+        for record in batch.records().filter(|record| record.position() > written) {
+            if chunk.len() >= CHUNK_BYTES {
+                break;
+            }
+            let event = Event::decode(&record)?;
+            let seen = self.query.sight.sees(&event, &self.query.filter);
+            if seen != Seen::Nothing {
+                frame::write(&event, &seen, (self.query.format, &self.query.id_suffix), &mut chunk);
+                events += 1;
+            }
+            reached = event.position;
+        }
+        if reached < batch.last_position() {
+            catching_up.batch = Some((batch, reached));
+        }
+        self.member.resume(reached);
+        self.told(events);
+        Ok(chunk.into())
+    }
+
+    /// Notes how far the stream has come.
+    fn told(&self, events: u32) {
+        self.app.figures.stream_events.fetch_add(events.into(), Ordering::Relaxed);
+        self.query.registration.reached(self.member.cursor());
     }
 
     /// How long to wait for events, and what to do then: break the silence, or look at the credential that ends.
@@ -185,44 +252,9 @@ impl EventStream {
         };
         self.query.filter.system = grant.is_full();
         self.query.sight = sight;
+        self.catching_up = None;
+        self.member = join(&self.app, &self.query, self.member.cursor());
         if allowed && channels { Ok(()) } else { Err("access_narrowed") }
-    }
-
-    /// Writes frames of the batch in hand until the chunk is full or the batch is through.
-    fn write_chunk(&mut self) -> Result<Vec<u8>> {
-        let Some((batch, written)) = self.batch.take() else { return Ok(Vec::new()) };
-        let mut chunk = Vec::new();
-        let mut reached = written;
-        let mut events = 0;
-        for record in batch.records().filter(|record| record.position() > written) {
-            if chunk.len() >= CHUNK_BYTES {
-                break;
-            }
-            let event = Event::decode(&record)?;
-            let seen = self.query.sight.sees(&event, &self.query.filter);
-            if seen != Seen::Nothing {
-                self.write_frame(&event, &seen, &mut chunk);
-                events += 1;
-            }
-            reached = event.position;
-        }
-        self.app.figures.stream_events.fetch_add(events, Ordering::Relaxed);
-        self.query.registration.reached(reached);
-        if reached < batch.last_position() {
-            self.batch = Some((batch, reached));
-        }
-        Ok(chunk)
-    }
-
-    fn write_frame(&self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"id: ");
-        write_number(event.position, out);
-        out.extend_from_slice(self.query.id_suffix.as_bytes());
-        out.extend_from_slice(b"\nevent: ");
-        out.extend_from_slice(seen.kind(event).as_bytes());
-        out.extend_from_slice(b"\ndata: ");
-        self.query.format.write_event(event, seen, out);
-        out.extend_from_slice(b"\n\n");
     }
 
     fn failed(&mut self, error: &Error) -> Bytes {
@@ -242,4 +274,11 @@ impl EventStream {
         self.state = State::Ended;
         format!("event: closed\ndata: {{\"reason\":\"{reason}\"}}\n\n").into()
     }
+}
+
+/// The stream's place among those who are told the same, after a position.
+fn join(app: &App, query: &StreamQuery, cursor: u64) -> Member {
+    let StreamQuery { filter, sight, format, id_suffix, .. } = query;
+    let audience = EventAudience::new(filter, sight, *format, id_suffix);
+    app.engine.fanout().join(audience.key(), cursor, || Arc::new(audience))
 }

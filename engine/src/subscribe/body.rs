@@ -55,6 +55,16 @@ impl BodyFilter {
         self.filter.matches_at(state, now_ms).unwrap_or(false)
     }
 
+    /// The compiled filter.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// The filter as it was given, encoded.
+    pub fn source(&self) -> &[u8] {
+        &self.source
+    }
+
     /// The filter as it was given.
     pub fn to_value(&self) -> Value {
         Raw::trusted(&self.source).to_value()

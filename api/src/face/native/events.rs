@@ -120,7 +120,6 @@ async fn stream(
     let epoch = engine.epoch();
     let start = start_of(&wanted, epoch, engine.log().first_position(), Start::Latest)?;
     let from = position_of(engine, start).await?;
-    let subscription = engine.subscribe(Start::After(from))?;
     let follower = Follower {
         actor: session.principal().id.clone(),
         from,
@@ -138,7 +137,7 @@ async fn stream(
     let epoch_text = epoch_text(epoch);
     let id_suffix = if epoch.start > 0 { format!("@{epoch_text}") } else { String::new() };
     let sight = session.sight();
-    let query = StreamQuery { subscription, filter, sight, format, id_suffix, registration };
+    let query = StreamQuery { from, filter, sight, format, id_suffix, registration };
     let body = Body::from_stream(EventStream::new(app.clone(), query).into_chunks());
     Ok(stream_response(body, &epoch_text, from))
 }
