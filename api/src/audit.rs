@@ -16,6 +16,8 @@ use headwater_engine::write::{Command, DocumentId, Operation};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use crate::auth::limit_key;
+
 /// The collection of the trail.
 pub(crate) const COLLECTION: &str = "_audit";
 /// Entries that may wait to be written.
@@ -125,12 +127,17 @@ impl Audit {
     pub(crate) fn refused(&self, mut entry: Entry, code: &'static str, now_ms: u64) {
         let who = match (&entry.actor, entry.address) {
             (Some(actor), _) => actor.to_string(),
-            (None, Some(address)) => address.to_string(),
+            // One who rotates through the addresses of a network is one.
+            (None, Some(address)) => limit_key(address).to_string(),
             (None, None) => String::new(),
         };
         let mut sampled = self.sampled.lock();
         if sampled.len() >= REASONS_MAX {
-            sampled.clear();
+            // Those of whom nothing is to be told any more go first, then those told of longest ago.
+            let mut ages: Vec<u64> = sampled.values().map(|sample| sample.since_ms).collect();
+            ages.sort_unstable();
+            let median = ages.get(ages.len() / 2).copied().unwrap_or_default();
+            sampled.retain(|_, sample| sample.since_ms > median);
         }
         let first = Sample { since_ms: 0, unnoted: 0 };
         let sample = sampled.entry((who, code)).or_insert(first);

@@ -1,6 +1,7 @@
 //! Fan-out against the log itself: whatever a member wants, stalls and does, it has been given every event of its group
 //! after its start, once, in order.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+#![allow(clippy::disallowed_methods, reason = "followers are plain tasks")]
 
 mod support;
 

@@ -50,7 +50,7 @@ use http::request::Parts;
 use crate::error::ApiError;
 
 pub(crate) use action::Action;
-pub(crate) use address::client_address;
+pub(crate) use address::{client_address, limit_key};
 pub(crate) use directory::logged_in;
 pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};

@@ -50,6 +50,7 @@ impl Session {
         let pipeline = blocking(&self.engine, parse).await?;
         for other in pipeline.collections() {
             self.check_query(&other, is_search)?;
+            self.check_path_of(&other)?;
         }
         let output = pipeline.output().cloned();
         if let Some(output) = &output {
@@ -136,12 +137,9 @@ impl Session {
             engine.data().to_owned(),
         );
         let now_ms = i64::try_from(engine.clock().now_ms()).unwrap_or(i64::MAX);
-        let mut own = own.now(now_ms);
-        if !self.grant.is_full() {
-            let grant = Arc::clone(&self.grant);
-            own = own.restricted(Arc::new(move |name: &str| grant.restriction(name, action)));
-        }
-        let own = Arc::new(own);
+        let session = self.clone();
+        let restrictions = Arc::new(move |name: &str| session.restriction(name, action));
+        let own = Arc::new(own.now(now_ms).restricted(restrictions));
         let max = engine.limits().batch_documents as usize;
         let is_written = pipeline.output().is_some();
         let mut values = Vec::new();

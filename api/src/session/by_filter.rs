@@ -13,7 +13,6 @@ use headwater_engine::write::{Committed, DocumentId, Effect, Touch};
 use headwater_engine::{Engine, Error, ErrorKind, Result};
 
 use super::{Session, asked};
-use crate::auth::Action;
 use crate::error::ApiError;
 
 /// How often a write of one document is tried that others change at the same time.
@@ -77,9 +76,7 @@ impl Session {
         if self.grant.is_full() || !self.grant.is_guarded(collection) {
             return Ok(None);
         }
-        let reads = self.grant.allows(collection, Action::Read);
-        let seen = self.grant.restriction(collection, Action::Read).filter(|_| reads);
-        let fields = seen.and_then(|seen| seen.fields.clone());
+        let fields = self.grant.shown_fields(collection);
         let filter = self.grant.choosable(collection, touch);
         Ok(Some(Arc::new(Restriction { filter, fields })))
     }

@@ -64,6 +64,10 @@ impl Session {
         key: Option<RequestKey>,
     ) -> Result<(Committed, Value), ApiError> {
         self.check(name, Action::Settings)?;
+        if self.grant.shown_fields(name).is_some() {
+            let message = "defining a collection needs the right to see every field of it";
+            return Err(ApiError::forbidden(message).with("collection", name));
+        }
         let definition = Bytes::from(definition);
         // Compiled here first, so that the writer's thread sees only schemas that compile.
         let held = definition.clone();

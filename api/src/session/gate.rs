@@ -29,6 +29,7 @@ impl FromRequestParts<App> for Session {
         let caller = caller_of(parts);
         let now_ms = app.engine.clock().now_ms();
         app.rates.request(caller.address(), now_ms)?;
+        app.rates.guesses(caller.address(), now_ms)?;
         let principal = app.access.authenticate(parts).await.map_err(|error| {
             if error.status() != StatusCode::UNAUTHORIZED {
                 return error;

@@ -52,17 +52,14 @@ impl Guard for GrantGuard {
         if reads && !is_seen {
             return Err(Error::not_found("document_not_found", "there is no such document"));
         }
-        let fields = restriction.and_then(|restriction| restriction.fields.clone());
-        Ok(fields.map(|fields| fields.cut(current)))
+        Ok(self.grant.shown_fields(collection).map(|fields| fields.cut(current)))
     }
 
     fn settle(&self, collection: &str, current: Option<Raw<'_>>, wanted: Bytes) -> Result<Bytes> {
         if names::is_system(collection) {
             return Ok(wanted);
         }
-        let restriction = self.restriction(collection);
-        let fields = restriction.and_then(|restriction| restriction.fields.clone());
-        let Some(fields) = fields else {
+        let Some(fields) = self.grant.shown_fields(collection) else {
             self.check(collection, current, &wanted)?;
             return Ok(wanted);
         };
@@ -94,9 +91,7 @@ impl GrantGuard {
 /// The field rules under which a refusal is told.
 pub(super) fn hidden_fields(grant: &Grant, operations: &[Operation]) -> Vec<Arc<FieldRule>> {
     let collections = operations.iter().filter_map(Operation::collection);
-    collections
-        .filter_map(|collection| grant.restriction(collection, Action::Read)?.fields.clone())
-        .collect()
+    collections.filter_map(|collection| grant.shown_fields(collection)).collect()
 }
 
 /// A refusal without what it says of hidden fields: a schema looks at all of them.

@@ -77,6 +77,7 @@ impl Session {
         self.check(collection, Action::Settings)?;
         check_name(name)?;
         let definition = Definition::read(Raw::trusted(definition), self.engine.limits())?;
+        self.check_sight_of(collection, &definition)?;
         let (of, named): (Arc<str>, Arc<str>) = (Arc::from(collection), Arc::from(name));
         let mut operations = Vec::with_capacity(2);
         // Defining it once more is how one that failed is tried again.
@@ -122,6 +123,29 @@ impl Session {
         let operation =
             Operation::DropIndex { collection: Arc::from(collection), name: Arc::from(name) };
         Ok(self.commit(vec![operation], key).await?)
+    }
+
+    /// Refuses an index by which one who does not see everything could find out about the rest: over hidden fields, over
+    /// documents that a condition chooses, or that fails where two documents are alike.
+    fn check_sight_of(&self, collection: &str, definition: &Definition) -> Result<(), ApiError> {
+        let Some(restriction) = self.restriction(collection, Action::Read) else { return Ok(()) };
+        let members = definition.members.to_bytes();
+        let members = Raw::trusted(&members);
+        let keys = members.get("keys").into_iter().flat_map(Raw::object_iter);
+        let fields = restriction.fields.as_ref();
+        let shown = |path: &str| fields.is_none_or(|fields| fields.shows_all_of(path));
+        if let Some((path, _)) = keys.into_iter().find(|(path, _)| !shown(path)) {
+            let message = format!("an index over `{path}` needs the right to see it");
+            return Err(ApiError::forbidden(message).with("field", path));
+        }
+        let is_partial = members.get("partial_filter").is_some_and(|filter| !filter.is_null());
+        for (member, is_given) in [("partial_filter", is_partial), ("unique", definition.unique)] {
+            if is_given {
+                let message = format!("`{member}` needs the right to see every document whole");
+                return Err(ApiError::forbidden(message).with("member", member));
+            }
+        }
+        Ok(())
     }
 
     /// Whether an index names no field that is hidden from the caller.

@@ -127,6 +127,15 @@ impl Session {
         Err(ApiError::new(status, "system_collection", message).with("collection", collection))
     }
 
+    /// Where a grant says by paths alone which collections it means: checks that another one is among them.
+    fn check_path_of(&self, collection: &str) -> Result<(), ApiError> {
+        if !self.grant.is_by_path() {
+            return Ok(());
+        }
+        let path = format!("/v1/collections/{collection}/aggregate");
+        self.visitor.check_path(&self.principal, &self.grant, &path)
+    }
+
     /// Checks an action on custom events of a channel, or of none.
     pub(crate) fn check_channel(
         &self,

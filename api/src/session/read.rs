@@ -130,8 +130,11 @@ impl Past<'_> {
                 continue;
             }
             let found = self.of(number, id, before.unwrap_or(u64::MAX), limit)?;
-            let is_hidden = found.0.is_empty() && found.1.is_none() && !self.grant.is_full();
-            return Ok((!is_hidden || before.is_some()).then_some(found));
+            let is_empty = |found: &History| found.0.is_empty() && found.1.is_none();
+            let is_hidden = is_empty(&found)
+                && !self.grant.is_full()
+                && (before.is_none() || is_empty(&self.of(number, id, u64::MAX, 1)?));
+            return Ok((!is_hidden).then_some(found));
         }
         Ok(None)
     }

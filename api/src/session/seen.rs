@@ -28,8 +28,13 @@ impl Session {
             }
         }
         // What it has made itself it knows; of what was there before, only the id.
-        let is_own = outcome.effect == Effect::Created;
-        Some(if is_own { body.clone() } else { id_alone(raw).into() })
+        if outcome.effect != Effect::Created {
+            return Some(id_alone(raw).into());
+        }
+        Some(match self.grant.shown_fields(collection) {
+            Some(fields) => fields.cut(raw).into(),
+            None => body.clone(),
+        })
     }
 }
 

@@ -39,18 +39,29 @@ impl Visitor {
         principal: &Principal,
         limits: &Limits,
     ) -> Result<Arc<Grant>, ApiError> {
-        let visit = Visit {
+        self.check_path(principal, &principal.grant, &self.path)?;
+        let facts = || RequestFacts { address: self.address, method: self.method.clone() };
+        Ok(principal.grant_for(limits, facts)?)
+    }
+}
+
+impl Visitor {
+    /// Whether the grant would cover the same request to another path.
+    pub(super) fn check_path(
+        &self,
+        principal: &Principal,
+        grant: &Grant,
+        path: &str,
+    ) -> Result<(), ApiError> {
+        grant.surface().check(&Visit {
             method: &self.method,
-            path: &self.path,
+            path,
             origin: self.origin.as_deref(),
             referer: self.referer.as_deref(),
             address: self.address,
             face_prefix: None,
             is_web: principal.kind == Kind::Web,
-        };
-        principal.grant.surface().check(&visit)?;
-        let facts = || RequestFacts { address: self.address, method: self.method.clone() };
-        Ok(principal.grant_for(limits, facts)?)
+        })
     }
 }
 

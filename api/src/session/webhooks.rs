@@ -6,12 +6,12 @@ use std::sync::Arc;
 use headwater_engine::value::{Raw, Value};
 use headwater_engine::webhook::registration::{COLLECTION, Scope};
 use headwater_engine::webhook::{Registration, WebhookService};
-use headwater_engine::write::{Absent, Committed, DocumentId, Operation};
+use headwater_engine::write::{Absent, Committed, Operation};
 use headwater_engine::{Error, ErrorKind, EventKind};
 use serde_json::{Value as Json, json};
 
 use super::collections::to_json;
-use super::{RequestKey, Session, target};
+use super::{RequestKey, Session};
 use crate::auth::Action;
 use crate::error::ApiError;
 
@@ -75,6 +75,7 @@ impl Session {
             .values()
             .map(|registered| &registered.registration)
             .filter(|registration| after.is_none_or(|after| &*registration.id > after))
+            .filter(|registration| self.is_own(registration))
             .filter(|registration| self.check_scope(registration, Action::Settings).is_ok())
             .map(Arc::clone)
             .collect();
@@ -94,6 +95,9 @@ impl Session {
         self.check_somewhere(Action::Settings)?;
         let registration = service.get(id)?;
         self.check_scope(&registration, Action::Settings)?;
+        if !self.is_own(&registration) {
+            return Err(ApiError::forbidden("the webhook was registered by another credential"));
+        }
         Ok(registration)
     }
 
@@ -108,11 +112,7 @@ impl Session {
         self.webhook(service, id)?;
         for _ in 0..CHANGE_TRIES {
             let (present, version) = self.stored_webhook(service, id)?;
-            let mut changed = present.patched(&self.engine, Raw::trusted(given))?;
-            // Whoever says where deliveries go must not get more than it may see itself.
-            if !self.grant.is_full() {
-                changed.owner = Arc::clone(&self.principal.id).as_ref().into();
-            }
+            let changed = present.patched(&self.engine, Raw::trusted(given))?;
             self.check_scope(&changed, Action::Settings)?;
             self.check_sight(&changed)?;
             let operation = Operation::Replace {
@@ -157,9 +157,11 @@ impl Session {
     ) -> Result<Committed, ApiError> {
         let document = match self.webhook(service, id) {
             Ok(registration) => registration.document_id(),
-            // A repeated request finds it gone; its key tells what the answer was.
-            Err(_) if request.is_some() && service.get(id).is_err() => self.gone_webhook(id)?,
-            Err(error) => return Err(error),
+            // A repeated request finds it gone; its key tells what the answer was, and nothing else is done.
+            Err(error) => {
+                let before = self.answered_before(request.as_ref()).await?;
+                return before.ok_or(error);
+            }
         };
         let operation = Operation::Delete {
             collection: Arc::from(COLLECTION),
@@ -182,9 +184,9 @@ impl Session {
         Ok(())
     }
 
-    fn gone_webhook(&self, id: &str) -> Result<DocumentId, ApiError> {
-        let candidates = target::candidates(id, self.engine.limits())?;
-        Ok(target::choose(&self.engine.snapshot(), COLLECTION, candidates)?)
+    /// Whether a webhook is the caller's: deliveries obey the one who registered it, and headers and secrets are its own.
+    fn is_own(&self, registration: &Registration) -> bool {
+        self.grant.is_full() || *registration.owner == *self.principal.id
     }
 
     fn check_scope(&self, registration: &Registration, action: Action) -> Result<(), ApiError> {

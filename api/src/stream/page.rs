@@ -1,5 +1,7 @@
 //! A page of events as JSON.
 
+use std::time::Duration;
+
 use headwater_engine::restrict::Seen;
 use headwater_engine::subscribe::{EventFilter, Start};
 use headwater_engine::{Engine, Event, Result};
@@ -43,7 +45,11 @@ pub(crate) async fn page(engine: &Engine, query: PageQuery) -> Result<EventPage>
     let mut count = 0;
     let mut next = query.from;
     let end = query.to.min(query.from.saturating_add(SCAN_EVENTS_MAX));
-    while next < end {
+    // A filter may take long on each event: what is found until then is a page, too.
+    let clock = engine.clock();
+    let deadline_ms = engine.limits().query_deadline_ms;
+    let late = clock.monotonic() + Duration::from_millis(deadline_ms);
+    while next < end && clock.monotonic() < late {
         let Some(batch) = subscription.try_next().await? else { break };
         for record in batch.records() {
             if record.position() > end || count == query.limit || events.len() > PAGE_BYTES_MAX {

@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use headwater_engine::limits::Limits;
 use headwater_engine::query::Filter;
-use headwater_engine::restrict::Restriction;
+use headwater_engine::restrict::{FieldRule, Restriction};
 use headwater_engine::value::Raw;
 use headwater_engine::write::Touch;
 use headwater_engine::{Error, ErrorKind, Result};
@@ -69,6 +69,10 @@ pub(crate) struct Grant {
     acls: Option<Acls>,
     channels: Channels,
     needs_request: bool,
+    /// Whether channels may go no further than the roles.
+    is_users: bool,
+    /// Whether paths alone say which collections are meant.
+    is_by_path: bool,
     /// What is seen where nothing is allowed; `None` with full access.
     nothing: Option<Arc<Restriction>>,
 }
@@ -92,12 +96,15 @@ impl Grant {
             surface: Arc::clone(&source.surface),
             acls: source.acls,
             channels: source.channels.clone(),
+            is_users: source.is_users,
+            is_by_path: source.is_by_path(),
             needs_request: source.needs_request() || roles.iter().any(|role| role.needs_request()),
             ..Self::default()
         };
         let applying = roles.iter().map(|role| &**role);
         let applying: Vec<&Role> = applying.filter(|role| role.applies(facts, limits)).collect();
-        let by_role = applying.first().is_some_and(|role| role.is_full());
+        let by_role =
+            applying.first().is_some_and(|role| role.is_full() && source.admits_role(&role.name));
         if source.admin || by_role && source.leaves_all_to_roles() {
             grant.admin = true;
             grant.needs_request &= !source.admin;
@@ -162,7 +169,8 @@ impl Grant {
     /// its patterns matches, and as the `*` entry of `collections` says otherwise.
     pub(crate) fn allows_channel(&self, channel: Option<&str>, action: Action) -> bool {
         let named = channel.and_then(|channel| self.channels.allows(channel, action));
-        self.admin || named.unwrap_or_else(|| self.allows_outside(action))
+        let outside = self.allows_outside(action);
+        self.admin || named.map_or(outside, |named| named && (outside || !self.is_users))
     }
 
     /// What of a collection may be seen through an action that reads (`read`, `search`, `subscribe`); `None`: all of it.
@@ -173,6 +181,16 @@ impl Grant {
         }
         let rules = self.rules(collection);
         if rules.actions.contains(action) { rules.sight(action) } else { self.nothing.clone() }
+    }
+
+    /// Which fields of a collection are shown, whether its documents may be read or not; `None`: all.
+    pub(crate) fn shown_fields(&self, collection: &str) -> Option<Arc<FieldRule>> {
+        if self.admin { None } else { self.rules(collection).shown_fields() }
+    }
+
+    /// Whether paths alone say which collections are meant: then each has to be within them.
+    pub(crate) fn is_by_path(&self) -> bool {
+        self.is_by_path
     }
 
     /// Which documents a write by filter may choose: those that the caller may touch, and may read where it may read some;

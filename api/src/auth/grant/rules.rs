@@ -55,8 +55,11 @@ pub(super) struct Compiler<'a> {
 impl Compiler<'_> {
     /// The rules of a collection, or of everything else (`*`).
     pub(super) fn rules(&self, collection: Option<&str>) -> Result<Rules> {
-        let said = self.roles.iter().find_map(|role| role.says(collection));
-        let entry = match said {
+        let deciding = self.roles.iter().find(|role| role.says(collection).is_some());
+        if deciding.is_some_and(|role| !self.source.admits_role(&role.name)) {
+            return Ok(Rules::default());
+        }
+        let entry = match deciding.and_then(|role| role.says(collection)) {
             Some(Said::Entry(entry)) => Some(entry),
             Some(Said::All) => None,
             None if self.source.roles.is_empty() => None,
@@ -171,6 +174,11 @@ impl Rules {
     pub(super) fn sight(&self, action: Action) -> Option<Arc<Restriction>> {
         let index = SIGHTS.iter().position(|sight| *sight == action).unwrap_or_default();
         self.sights[index].clone()
+    }
+
+    /// Which fields are shown, whether documents may be read or not; `None`: all.
+    pub(super) fn shown_fields(&self) -> Option<Arc<FieldRule>> {
+        self.sights[0].as_ref().and_then(|seen| seen.fields.clone())
     }
 
     /// What may be chosen for a write; `None`: everything.

@@ -29,6 +29,10 @@ pub(crate) struct GrantSource {
     pub(crate) admin: bool,
     /// Roles, the first that matches wins.
     pub(crate) roles: Vec<String>,
+    /// Of the roles, those that may be used; `None`: all.
+    only: Option<Vec<String>>,
+    /// Whether it belongs to a user, so that nothing in it may go beyond the roles.
+    pub(super) is_users: bool,
     /// What is demanded of every request.
     pub(crate) surface: Arc<Surface>,
     /// `collections`.
@@ -103,9 +107,16 @@ impl GrantSource {
         Self { roles, ..Self::default() }
     }
 
-    /// The same for other roles, without full access of its own.
-    pub(crate) fn with_roles(&self, roles: Vec<String>) -> Self {
-        Self { admin: false, roles, ..self.clone() }
+    /// The same as a key of a user with these roles: within what they say. Roles that the grant names have to be in force
+    /// for the user, too: leaving one out that comes first does not put another into its place.
+    pub(crate) fn of_user(&self, roles: Vec<String>) -> Self {
+        let only = (!self.roles.is_empty()).then(|| self.roles.clone());
+        Self { admin: false, roles, only, is_users: true, ..self.clone() }
+    }
+
+    /// Whether a role that is in force may be used.
+    pub(super) fn admits_role(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.iter().any(|role| role == name))
     }
 
     /// The actions on a collection, or on everything else (`*`), before roles.
@@ -125,6 +136,11 @@ impl GrantSource {
             && self.read_filter.is_none()
             && self.write_filter.is_none()
             && self.fields.is_empty()
+    }
+
+    /// Whether its paths alone say which collections are meant.
+    pub(super) fn is_by_path(&self) -> bool {
+        self.collections.is_none() && self.surface.has_paths()
     }
 
     /// Whether it looks at the request.

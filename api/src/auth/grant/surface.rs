@@ -83,6 +83,11 @@ impl Surface {
         Ok(true)
     }
 
+    /// Whether paths are demanded.
+    pub(super) fn has_paths(&self) -> bool {
+        self.paths.is_some()
+    }
+
     /// Refuses a request that the grant does not cover (403, naming the right that is missing).
     pub(crate) fn check(&self, visit: &Visit<'_>) -> Result<(), ApiError> {
         if let Some(networks) = &self.networks

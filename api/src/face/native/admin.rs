@@ -11,7 +11,7 @@ use headwater_engine::value::{Raw, date};
 use headwater_engine::view::Progress;
 use headwater_engine::{Engine, Error, Result};
 use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
@@ -100,8 +100,18 @@ async fn job(State(app): State<App>, session: Session, Path(id): Path<String>) -
     Ok(reply::value(StatusCode::OK, app.engine.position(), &job.describe()))
 }
 
-async fn download(State(app): State<App>, session: Session, Path(id): Path<String>) -> ApiResult {
+async fn download(
+    State(app): State<App>,
+    session: Session,
+    method: Method,
+    Path(id): Path<String>,
+) -> ApiResult {
     session.full_access()?;
+    if method == Method::HEAD {
+        // Asking about the file must not take it away.
+        app.jobs.get(&id).ok_or_else(|| no_job(&id))?;
+        return Ok(Response::new(Body::empty()));
+    }
     let job = app.jobs.get(&id).ok_or_else(|| no_job(&id))?;
     let path = job.take_file().ok_or_else(|| {
         ApiError::not_found("no_file", format!("job {id} has no file, or it was fetched already"))

@@ -18,7 +18,12 @@ use crate::session::Session;
 pub(super) fn routes() -> Routes {
     const ONE: &str = "/v1/collections/{collection}";
     Routes::new()
-        .add("get", "/v1/collections", Needs::Credential, all)
+        .add(
+            "get",
+            "/v1/collections",
+            Needs::Somewhere(Action::Read, &[Acl::Get, Acl::Search, Acl::Settings, Acl::Analytics]),
+            all,
+        )
         .add("get", ONE, Needs::Collection(Action::Read, &[Acl::Get, Acl::Settings]), get)
         .add("put", ONE, Needs::Collection(Action::Settings, &[Acl::Settings]), define)
         .add("delete", ONE, Needs::Collection(Action::Settings, &[Acl::Settings]), drop_collection)

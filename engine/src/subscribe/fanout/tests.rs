@@ -10,7 +10,7 @@ fn equality(text: &str) -> Option<(String, usize)> {
     let bytes = json::parse_value(text.as_bytes(), &limits).unwrap();
     let context = Context { limits: &limits, now_ms: 0, trust: Trust::Ordinary };
     let filter = Filter::parse(Raw::trusted(&bytes), &context).unwrap();
-    Equality::of(&filter).map(|found| (found.path.text().to_owned(), found.keys.len()))
+    Equality::of(&filter).map(|found| (found.path.as_str().to_owned(), found.keys.len()))
 }
 
 #[test]
