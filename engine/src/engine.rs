@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
 
 use crate::clock::{ObjectIds, SharedClock};
@@ -22,8 +21,8 @@ use crate::subscribe::{self, Start, Subscription};
 use crate::tasks::Tasks;
 use crate::view::{Maintenance, MaintenanceOptions, Snapshot, StoreOptions, SystemFollower, Views};
 use crate::write::{
-    self, Answered, Command, Committed, Control, Health, Parts, Request, Sequencer, Strictness,
-    WriteFigures,
+    self, Answered, Command, Committed, Control, Health, NotQueued, Parts, Queue, Request,
+    Sequencer, Strictness, WriteFigures,
 };
 
 /// A start that applied more than this writes a checkpoint.
@@ -68,7 +67,7 @@ pub struct Engine {
 }
 
 pub(crate) struct Shared {
-    queue: Sender<Request>,
+    queue: Queue,
     pub(crate) views: Arc<Views>,
     pub(crate) reader: LogReader,
     pub(crate) tail: Arc<Tail>,
@@ -120,8 +119,8 @@ impl Engine {
             strictness: settings.strictness,
             health: Arc::clone(&health),
         });
-        let (queue, requests) = bounded(settings.limits.write_queue as usize);
-        thread(&tasks, "sequencer", move || sequencer.run(&requests))?;
+        let (queue, requests) = write::queue(settings.limits.write_queue as usize);
+        thread(&tasks, "sequencer", move || sequencer.run(&requests.receiver))?;
         let token = tasks.token();
         thread(&tasks, "head", {
             let token = token.clone();
@@ -175,8 +174,8 @@ impl Engine {
     }
 
     fn enqueue(&self, request: Request) -> Result<()> {
-        self.shared.queue.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) => Error::unavailable(
+        self.shared.queue.put(request).map_err(|why| match why {
+            NotQueued::Full => Error::unavailable(
                 "queue_full",
                 format!(
                     "{} writes are waiting (limits.write_queue); try again",
@@ -184,7 +183,7 @@ impl Engine {
                 ),
             )
             .with("retry_after_seconds", 1),
-            TrySendError::Disconnected(_) => stopping(),
+            NotQueued::Closed => stopping(),
         })
     }
 
@@ -195,7 +194,7 @@ impl Engine {
     ) -> Result<T> {
         let (done, result) = std::sync::mpsc::sync_channel(1);
         let control: Control = Box::new(move |sequencer| drop(done.send(work(sequencer))));
-        self.shared.queue.send(Request::Control(control)).map_err(|_| stopping())?;
+        self.shared.queue.put_waiting(Request::Control(control)).map_err(|_| stopping())?;
         result.recv().map_err(|_| stopping())
     }
 

@@ -13,7 +13,7 @@ use crate::{config, job, output};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum KeyCommand {
     /// Make a key and print it alone
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// List the credentials
     List(ListArgs),
     /// Give a credential a new key and print it alone

@@ -89,7 +89,7 @@ async fn malformed_users_are_refused_by_member() {
         assert_eq!((refused.status.as_u16(), refused.code()), (400, code), "{body}");
     }
     let closed = open(&face, "POST", "/v1/users", json!({"email": "a@b"})).await;
-    assert_eq!(closed.status, 403);
+    assert_eq!(closed.status, 401);
     let closed = open(&face, "POST", "/v1/sessions/anonymous", json!({})).await;
     assert_eq!(closed.code(), "anonymous_closed");
     face.stop().await;

@@ -11,6 +11,7 @@ mod draft;
 mod health;
 mod indexes;
 mod overlay;
+mod queue;
 mod repeat;
 mod resolve;
 mod seal;
@@ -24,6 +25,7 @@ pub use health::{Health, WriteFigures};
 pub use resolve::Strictness;
 
 pub(crate) use answer::Answered;
+pub(crate) use queue::{NotQueued, Queue, queue};
 pub(crate) use repeat::repeat;
 pub(crate) use seal::seal;
 pub(crate) use sequencer::{Control, Parts, Request, Sequencer};
