@@ -15,6 +15,7 @@ mod collections;
 mod credentials;
 mod cursor;
 mod delete_by_filter;
+mod endings;
 mod gate;
 mod guard;
 mod indexes;

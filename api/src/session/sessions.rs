@@ -59,6 +59,7 @@ impl Session {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page, ApiError> {
+        self.check_login()?;
         let user = match (user, self.principal.user.as_deref()) {
             (Some("me") | None, Some(own)) if !self.grant.is_full() => Some(own),
             (Some("me"), Some(own)) => Some(own),
@@ -103,6 +104,7 @@ impl Session {
         id: &str,
         key: Option<RequestKey>,
     ) -> Result<Committed, ApiError> {
+        self.check_login()?;
         let gone = || {
             let shown: String = id.chars().take(100).collect();
             ApiError::not_found("session_not_found", format!("there is no session {shown}"))
@@ -224,13 +226,16 @@ pub(crate) async fn refresh(
     let user = {
         let snapshot = engine.snapshot();
         let row = store::by_id(&snapshot, SESSIONS, shown)?.ok_or_else(over)?;
-        let holder = object_id::format(&StoredSession::read(row.body())?.user);
+        let stored = StoredSession::read(row.body())?;
+        let holder = object_id::format(&stored.user);
         let row = store::by_id(&snapshot, USERS, &holder)?.ok_or_else(over)?;
-        User::read(row.body())?
+        // A session that is refreshed while the user gets another era stays in its own, and is over.
+        let user = User::read(row.body())?;
+        if user.disabled || user.era != stored.era {
+            return Err(over());
+        }
+        user
     };
-    if user.disabled {
-        return Err(over());
-    }
     let now_ms = engine.clock().now_ms();
     let session_expires_ms = now_ms + people.options.session_seconds * 1000;
     let (given, new) = (token.to_owned(), next.clone());
@@ -278,6 +283,7 @@ async fn begin(
         id,
         user: user.id,
         anonymous: user.anonymous,
+        era: user.era,
         address: client.address.map(|address| address.to_string()),
         agent: client.agent,
     };

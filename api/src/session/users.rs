@@ -17,16 +17,15 @@ use serde_json::json;
 
 use super::collections::to_json;
 use super::cursor::{self, Cursor};
+use super::endings::{end_sessions, endings};
 use super::{RequestKey, Session, blocking};
+use crate::auth::Kind;
 use crate::auth::password::{Verdict, check_length};
 use crate::auth::people::store::{self, SESSIONS, USERS, changing, with_members};
 use crate::auth::people::user::{self, User};
 use crate::auth::people::{People, prepare};
 use crate::auth::token::Use;
 use crate::error::ApiError;
-
-/// Sessions ended by one command.
-const BATCH: usize = 1000;
 
 /// What is asked for a user; absent members stay as they are.
 #[derive(Debug, Default)]
@@ -108,7 +107,10 @@ impl Session {
         prepare(&self.engine).await?;
         let user = object_id::parse(&id).ok_or_else(|| no_user(&id))?;
         let ends_sessions = asked.password.is_some() || asked.disabled == Some(true);
-        let members = asked.members(&self.engine, people).await?;
+        let mut members = asked.members(&self.engine, people).await?;
+        if ends_sessions {
+            members.push(("era", Some(Value::ObjectId(self.engine.new_id()))));
+        }
         let mut operations =
             vec![changing(USERS, user, move |body| Ok(with_members(body, members.clone())))];
         if ends_sessions {
@@ -116,7 +118,7 @@ impl Session {
         }
         let committed = self.commit(operations, key).await.map_err(taken)?;
         if ends_sessions && !committed.repeated {
-            end_sessions(&self.engine, &self.principal.id, user, None, committed.position).await?;
+            end_sessions(&self.engine, &self.principal.id, user).await?;
         }
         Ok((of_outcome(&committed)?, committed))
     }
@@ -139,8 +141,7 @@ impl Session {
         operations.extend(endings(&self.engine, user, None).await?);
         let committed = self.commit(operations, key).await.map_err(|error| missing(error, id))?;
         if !committed.repeated {
-            let (engine, actor) = (&self.engine, &self.principal.id);
-            end_sessions(engine, actor, user, None, committed.position).await?;
+            end_sessions(&self.engine, &self.principal.id, user).await?;
         }
         Ok(committed)
     }
@@ -173,11 +174,24 @@ impl Session {
         replace_password(&self.engine, actor, &stored, hash, mine).await
     }
 
-    /// The caller's own user.
+    /// The caller's own user, for whoever logged in as it, here or with another issuer. A key of the user does its work, and
+    /// has no say in its account.
     fn own_user(&self) -> Result<&str, ApiError> {
-        self.principal.user.as_deref().ok_or_else(|| {
+        let own = self.principal.user.as_deref().ok_or_else(|| {
             ApiError::new(StatusCode::NOT_FOUND, "user_not_found", "the caller is no user")
-        })
+        })?;
+        self.check_login()?;
+        Ok(own)
+    }
+
+    /// Refuses keys of users where it is about the account; full access does.
+    pub(super) fn check_login(&self) -> Result<(), ApiError> {
+        let by_login = matches!(self.principal.kind, Kind::Session | Kind::Cookie | Kind::External);
+        if by_login || self.grant.is_full() || self.principal.user.is_none() {
+            return Ok(());
+        }
+        let message = "this needs a session of the user, not a key";
+        Err(ApiError::new(StatusCode::FORBIDDEN, "login_needed", message))
     }
 
     /// The id of a user that the caller may look at: `me`, or any by full access.
@@ -185,8 +199,11 @@ impl Session {
         if id == "me" {
             return self.own_user().map(str::to_owned);
         }
-        if self.grant.is_full() || self.principal.user.as_deref() == Some(id) {
+        if self.grant.is_full() {
             return Ok(id.to_owned());
+        }
+        if self.principal.user.as_deref() == Some(id) {
+            return self.own_user().map(str::to_owned);
         }
         Err(ApiError::forbidden("users reach themselves alone; this needs full access"))
     }
@@ -249,7 +266,7 @@ pub(crate) async fn confirm_reset(
     replace_password(engine, &actor, &stored, hash, None).await
 }
 
-/// Puts a new hash in the place of the one that `stored` has, and ends all sessions but one.
+/// Puts a new hash in the place of the one that `stored` has, and ends all sessions but one, which goes on in the new era.
 async fn replace_password(
     engine: &Engine,
     actor: &Arc<str>,
@@ -257,70 +274,26 @@ async fn replace_password(
     hash: String,
     except: Option<[u8; 12]>,
 ) -> Result<Committed, ApiError> {
-    let mark = stored.mark();
+    let (mark, era) = (stored.mark(), engine.new_id());
     let change = changing(USERS, stored.id, move |body| {
         if User::read(body)?.mark() != mark {
-            let message = "the password was changed meanwhile";
+            let message = "the password or the address was changed meanwhile";
             return Err(Error::new(ErrorKind::Conflict, "password_changed", message));
         }
-        Ok(with_members(body, vec![("password", Some(Value::String(hash.clone())))]))
+        let password = ("password", Some(Value::String(hash.clone())));
+        Ok(with_members(body, vec![password, ("era", Some(Value::ObjectId(era)))]))
     });
     let mut operations = vec![change];
+    operations.extend(except.map(|session| {
+        // Where it has ended meanwhile, there is nothing to go on with.
+        let go_on =
+            move |body: Raw<'_>| Ok(with_members(body, vec![("era", Some(Value::ObjectId(era)))]));
+        store::changing_if_there(SESSIONS, session, go_on)
+    }));
     operations.extend(endings(engine, stored.id, except).await?);
     let committed = write(engine, actor, operations).await?;
-    end_sessions(engine, actor, stored.id, except, committed.position).await?;
+    end_sessions(engine, actor, stored.id).await?;
     Ok(committed)
-}
-
-/// Ends what sessions of a user are left that began up to a position.
-async fn end_sessions(
-    engine: &Engine,
-    actor: &Arc<str>,
-    user: [u8; 12],
-    except: Option<[u8; 12]>,
-    until: u64,
-) -> Result<()> {
-    loop {
-        let operations = endings_until(engine, user, except, until).await?;
-        if operations.is_empty() {
-            return Ok(());
-        }
-        write(engine, actor, operations).await?;
-    }
-}
-
-async fn endings(
-    engine: &Engine,
-    user: [u8; 12],
-    except: Option<[u8; 12]>,
-) -> Result<Vec<Operation>> {
-    endings_until(engine, user, except, u64::MAX).await
-}
-
-async fn endings_until(
-    engine: &Engine,
-    user: [u8; 12],
-    except: Option<[u8; 12]>,
-    until: u64,
-) -> Result<Vec<Operation>> {
-    let snapshot = engine.snapshot();
-    let except = except.map(|id| store::document_id(id).key);
-    blocking(engine, move || {
-        let of_user = Some(("user", Value::ObjectId(user)));
-        let found = store::list(&snapshot, SESSIONS, of_user, None, BATCH + 1)?;
-        let mut operations = Vec::new();
-        for found in found.rows.iter().filter(|found| found.row.position() <= until) {
-            let id = found.row.body().get("_id").and_then(Raw::as_object_id);
-            let id = id.map(store::document_id).filter(|id| Some(&id.key) != except.as_ref());
-            if let Some(id) = id
-                && operations.len() < BATCH
-            {
-                operations.push(store::deleting(SESSIONS, id)?);
-            }
-        }
-        Ok(operations)
-    })
-    .await
 }
 
 async fn creation(
