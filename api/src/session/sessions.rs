@@ -16,7 +16,7 @@ use serde_json::json;
 use super::collections::to_json;
 use super::users::{self, Page};
 use super::{RequestKey, Session};
-use crate::auth::password::Verdict;
+use crate::auth::password::{Turn, Verdict};
 use crate::auth::people::session::{self, Draft, REUSED, StoredSession};
 use crate::auth::people::store::{self, SESSIONS, USERS, changing, with_members};
 use crate::auth::people::user::{self, User};
@@ -150,15 +150,12 @@ pub(crate) async fn log_in(
     };
     let now = engine.clock().monotonic();
     let account = user::email_key(email);
-    let from = client.address.filter(|address| !address.is_loopback()).map(network);
-    if let Some(from) = &from {
-        people.addresses.begin(from, now).map_err(too_many)?;
-    }
+    let from = count_address(engine, people, client.address)?;
     people.accounts.begin(&account, now).map_err(too_many)?;
     let row = store::find_by(&engine.snapshot(), USERS, "email_key", &account)?;
     let found = row.map(|row| User::read(row.body())).transpose()?;
     let stored = found.as_ref().and_then(|user| user.password.clone());
-    let verdict = people.passwords.verify(engine, password.clone(), stored).await;
+    let verdict = people.passwords.verify(engine, password.clone(), stored, Turn::Login).await;
     let no_guess = || {
         people.accounts.take_back(&account);
         from.iter().for_each(|from| people.addresses.take_back(from));
@@ -169,7 +166,8 @@ pub(crate) async fn log_in(
     people.accounts.forget(&account);
     from.iter().for_each(|from| people.addresses.take_back(from));
     let anew = match verdict {
-        Verdict::Outdated => Some(people.passwords.hash(engine, password).await?),
+        // Where too many wait, it stays as it is until the next login.
+        Verdict::Outdated => people.passwords.hash(engine, password).await.ok(),
         _ => None,
     };
     let mark = user.mark();
@@ -201,10 +199,7 @@ pub(crate) async fn begin_anonymous(
         let message = "sessions without a name are not open (auth.anonymous)";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "anonymous_closed", message));
     }
-    let from = client.address.filter(|address| !address.is_loopback()).map(network);
-    if let Some(from) = &from {
-        people.addresses.begin(from, engine.clock().monotonic()).map_err(too_many)?;
-    }
+    count_address(engine, people, client.address)?;
     let user = User { id: engine.new_id(), anonymous: true, ..User::default() };
     let creation = store::creating(USERS, user.id, user.document());
     Ok(begin(engine, people, &user, vec![creation], client).await?)
@@ -331,6 +326,19 @@ impl Begun {
             "user": self.user,
         })
     }
+}
+
+/// Counts what an address asks for without a credential; its name in the throttle. Loopback is not counted.
+pub(super) fn count_address(
+    engine: &Engine,
+    people: &People,
+    address: Option<IpAddr>,
+) -> Result<Option<String>, ApiError> {
+    let from = address.filter(|address| !address.to_canonical().is_loopback()).map(network);
+    if let Some(from) = &from {
+        people.addresses.begin(from, engine.clock().monotonic()).map_err(too_many)?;
+    }
+    Ok(from)
 }
 
 /// The name of an address in the throttle: an IPv6 network counts as one.

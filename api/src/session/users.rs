@@ -5,6 +5,7 @@
 //! Leaves to others: sessions themselves.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use headwater_engine::query::find::Found;
@@ -18,9 +19,10 @@ use serde_json::json;
 use super::collections::to_json;
 use super::cursor::{self, Cursor};
 use super::endings::{end_sessions, endings};
+use super::sessions::count_address;
 use super::{RequestKey, Session, blocking};
 use crate::auth::Kind;
-use crate::auth::password::{Verdict, check_length};
+use crate::auth::password::{Turn, Verdict, check_length};
 use crate::auth::people::store::{self, SESSIONS, USERS, changing, with_members};
 use crate::auth::people::user::{self, User};
 use crate::auth::people::{People, prepare};
@@ -53,6 +55,15 @@ pub(crate) struct ResetToken {
     pub(crate) token: String,
     /// Its end, UTC ms.
     pub(crate) expires_ms: u64,
+}
+
+/// Who asks for a one-time token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asker {
+    /// Somebody with full access, who is given it.
+    FullAccess,
+    /// Anybody, at an address.
+    Anybody(IpAddr),
 }
 
 impl Session {
@@ -158,7 +169,9 @@ impl Session {
         let stored = read(&self.engine.snapshot(), &id)?;
         let now = self.engine.clock().monotonic();
         people.accounts.begin(&id, now).map_err(super::sessions::too_many)?;
-        let verdict = people.passwords.verify(&self.engine, old, stored.password.clone()).await;
+        let verdict =
+            people.passwords.verify(&self.engine, old, stored.password.clone(), Turn::Other);
+        let verdict = verdict.await;
         if verdict.inspect_err(|_| people.accounts.take_back(&id))? == Verdict::Wrong {
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
@@ -214,7 +227,10 @@ pub(crate) async fn sign_up(
     engine: &Engine,
     people: &People,
     asked: UserChanges,
+    from: IpAddr,
 ) -> Result<(serde_json::Value, Committed), ApiError> {
+    // Before anything is hashed.
+    count_address(engine, people, Some(from))?;
     let operation = creation(engine, people, asked).await?;
     let actor = match &operation {
         Operation::Create { body, .. } => User::read(Raw::trusted(body))?.shown_id(),
@@ -230,9 +246,20 @@ pub(crate) fn begin_reset(
     engine: &Engine,
     people: &People,
     email: &str,
+    asker: Asker,
 ) -> Result<(Option<ResetToken>, u64), ApiError> {
+    let account = user::email_key(email);
+    // Counted apart: what anybody asks for does not use up what full access may ask for an account.
+    let counted = match asker {
+        Asker::FullAccess => format!("full\n{account}"),
+        Asker::Anybody(from) => {
+            count_address(engine, people, Some(from))?;
+            format!("any\n{account}")
+        }
+    };
+    people.resets.begin(&counted, engine.clock().monotonic()).map_err(super::sessions::too_many)?;
     let snapshot = engine.snapshot();
-    let row = store::find_by(&snapshot, USERS, "email_key", &user::email_key(email))?;
+    let row = store::find_by(&snapshot, USERS, "email_key", &account)?;
     let found = row.map(|row| User::read(row.body())).transpose()?;
     let is_known = found.is_some();
     let holder = found.unwrap_or_default();
@@ -249,7 +276,9 @@ pub(crate) async fn confirm_reset(
     people: &People,
     token: &str,
     password: String,
+    from: IpAddr,
 ) -> Result<Committed, ApiError> {
+    count_address(engine, people, Some(from))?;
     let invalid = || {
         let message = "the token is none for a new password, was used, or has expired";
         ApiError::bad_request("invalid_reset_token", message).with("member", "token")

@@ -44,6 +44,8 @@ pub(crate) struct People {
     pub(crate) accounts: Throttle,
     /// Tries from an address.
     pub(crate) addresses: Throttle,
+    /// Requests for a new password of an account.
+    pub(crate) resets: Throttle,
     /// Signs access tokens and one-time tokens.
     pub(crate) signer: TokenSigner,
     /// Settings.
@@ -57,6 +59,7 @@ impl People {
             passwords: Passwords::new(options.password_hashes, options.password_queue),
             accounts: Throttle::new(options.failures_per_account, ACCOUNT_WINDOW),
             addresses: Throttle::new(options.failures_per_address_per_minute, ADDRESS_WINDOW),
+            resets: Throttle::new(options.failures_per_account, ACCOUNT_WINDOW),
             signer: TokenSigner::new(vault),
             options,
         }

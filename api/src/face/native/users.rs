@@ -20,7 +20,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Parameters, Payload, Submission, invalid};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::session::{Session, UserChanges, begin_reset, confirm_reset, sign_up};
+use crate::session::{Asker, Session, UserChanges, begin_reset, confirm_reset, sign_up};
 use crate::state::App;
 
 /// The routes of users.
@@ -90,7 +90,7 @@ async fn create(
             if asked.password.as_ref().is_none_or(Option::is_none) {
                 return Err(invalid("password", "given"));
             }
-            let signed_up = sign_up(&app.engine, people, asked).await?;
+            let signed_up = sign_up(&app.engine, people, asked, asking.address()).await?;
             note(&app, &asking, "user.signed_up", signed_up.0["id"].as_str());
             signed_up
         }
@@ -148,9 +148,14 @@ async fn reset(
     let body = payload.document(&app.engine).await?;
     let members = Members::of(Raw::trusted(&body), "a reset", &["email"])?;
     let email = required_text(&members, "email")?;
-    let (token, position) = begin_reset(&app.engine, app.access.people(), email)?;
+    let full = caller.filter(|session| session.full_access().is_ok());
+    let asker = match &full {
+        Some(_) => Asker::FullAccess,
+        None => Asker::Anybody(asking.address()),
+    };
+    let (token, position) = begin_reset(&app.engine, app.access.people(), email, asker)?;
     note(&app, &asking, "password.reset_asked", None);
-    let body = match caller.filter(|session| session.full_access().is_ok()) {
+    let body = match full {
         Some(_) => json!({
             "token": token.as_ref().map(|reset| &reset.token),
             "expires_at": token.as_ref().map(|reset| {
@@ -172,7 +177,9 @@ async fn confirm(
     let members = Members::of(Raw::trusted(&body), "a new password", &["token", "password"])?;
     let token = required_text(&members, "token")?;
     let password = required_text(&members, "password")?.to_owned();
-    let committed = confirm_reset(&app.engine, app.access.people(), token, password).await?;
+    let committed =
+        confirm_reset(&app.engine, app.access.people(), token, password, asking.address());
+    let committed = committed.await?;
     note(&app, &asking, "password.reset", None);
     let body = json!({"position": committed.position});
     Ok(reply::value(StatusCode::OK, committed.position, &body))
