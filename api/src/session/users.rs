@@ -44,6 +44,8 @@ pub(crate) struct UserChanges {
     pub(crate) roles: Option<Vec<String>>,
     /// Whether it may not come in.
     pub(crate) disabled: Option<bool>,
+    /// Whether somebody vouches for the address.
+    pub(crate) email_verified: Option<bool>,
 }
 
 /// A page of entries, the next cursor, the position that was seen.
@@ -343,6 +345,7 @@ async fn creation(
         profile: asked.profile.unwrap_or_default(),
         roles: asked.roles.unwrap_or_default(),
         disabled: asked.disabled.unwrap_or(false),
+        email_verified: asked.email_verified.unwrap_or(false),
         ..User::default()
     };
     Ok(store::creating(USERS, user.id, user.document()))
@@ -357,6 +360,7 @@ impl UserChanges {
             ("data", self.data.is_some()),
             ("roles", self.roles.is_some()),
             ("disabled", self.disabled.is_some()),
+            ("email_verified", self.email_verified.is_some()),
         ];
         match members.iter().find(|(_, given)| *given) {
             None => Ok(()),
@@ -378,6 +382,8 @@ impl UserChanges {
             let key = email.as_deref().map(user::email_key);
             members.push(("email_key", key.map(Value::String)));
             members.push(("email", email.map(Value::String)));
+            // Nobody has vouched for another address yet.
+            members.push(("email_verified", None));
         }
         match self.password {
             Some(Some(password)) => {
@@ -390,7 +396,10 @@ impl UserChanges {
         members.extend(self.data.map(|data| ("data", Some(Value::Object(data)))));
         members.extend(self.profile.map(|profile| ("profile", Some(Value::Object(profile)))));
         members.extend(self.roles.map(|roles| ("roles", Some(user::roles(&roles)))));
-        members.extend(self.disabled.map(|flag| ("disabled", flag.then_some(Value::Bool(true)))));
+        let flags = [("disabled", self.disabled), ("email_verified", self.email_verified)];
+        for (name, flag) in flags {
+            members.extend(flag.map(|flag| (name, flag.then_some(Value::Bool(true)))));
+        }
         Ok(members)
     }
 }
@@ -466,6 +475,7 @@ pub(super) fn described(user: &User) -> serde_json::Value {
     json!({
         "id": user.shown_id(),
         "email": user.email,
+        "email_verified": user.email_verified,
         "data": object(&user.data),
         "profile": object(&user.profile),
         "roles": user.roles,

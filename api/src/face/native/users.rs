@@ -23,6 +23,10 @@ use crate::router::{Needs, Routes};
 use crate::session::{Asker, Session, UserChanges, begin_reset, confirm_reset, sign_up};
 use crate::state::App;
 
+/// What full access sets of a user.
+const MEMBERS: [&str; 7] =
+    ["email", "email_verified", "password", "data", "profile", "roles", "disabled"];
+
 /// The routes of users.
 pub(super) fn routes() -> Routes {
     const ALL: &str = "/v1/users";
@@ -78,8 +82,7 @@ async fn create(
     let body = payload.document(&app.engine).await?;
     let (shown, committed) = match full {
         Some(session) => {
-            let known = ["email", "password", "data", "profile", "roles", "disabled"];
-            let asked = read(Raw::trusted(&body), &known)?;
+            let asked = read(Raw::trusted(&body), &MEMBERS)?;
             session.create_user(people, asked, key).await?
         }
         None => {
@@ -111,8 +114,7 @@ async fn change(
     Submission { payload, key }: Submission,
 ) -> ApiResult {
     let body = payload.document(&app.engine).await?;
-    let known = ["email", "password", "data", "profile", "roles", "disabled"];
-    let asked = read(Raw::trusted(&body), &known)?;
+    let asked = read(Raw::trusted(&body), &MEMBERS)?;
     let (user, committed) = session.change_user(app.access.people(), &id, asked, key).await?;
     let response = reply::value(StatusCode::OK, committed.position, &user);
     Ok(mark_repeated(response, &committed))
@@ -223,13 +225,15 @@ fn read(body: Raw<'_>, known: &[&str]) -> ApiResult<UserChanges> {
                 let names = names.map(|name| name.as_str().map(str::to_owned));
                 asked.roles = Some(names.collect::<Option<_>>().ok_or_else(wanted)?);
             }
-            _ => {
-                let flag = value.as_bool().ok_or_else(|| invalid("disabled", "true or false"))?;
-                asked.disabled = Some(flag);
-            }
+            "email_verified" => asked.email_verified = Some(flag("email_verified", value)?),
+            _ => asked.disabled = Some(flag("disabled", value)?),
         }
     }
     Ok(asked)
+}
+
+fn flag(name: &'static str, value: Raw<'_>) -> ApiResult<bool> {
+    value.as_bool().ok_or_else(|| invalid(name, "true or false"))
 }
 
 fn object(name: &'static str, value: Raw<'_>) -> ApiResult<headwater_engine::value::Object> {
