@@ -81,17 +81,20 @@ impl External {
             return Ok(None);
         }
         let mut flaw = "the token was signed by nobody known";
+        // One whose keys cannot be had does not keep the others from being asked.
+        let mut unreachable = None;
         for provider in candidates {
             let fetcher = self.fetcher(options)?;
-            match verify(&provider, &jws, fetcher, engine.clock()).await? {
-                Ok(expires_ms) => {
+            match verify(&provider, &jws, fetcher, engine.clock()).await {
+                Err(error) => unreachable = Some(error),
+                Ok(Ok(expires_ms)) => {
                     let known = (position, expires_ms);
                     return holder(engine, &provider, jws.claims(), known, options).await.map(Some);
                 }
-                Err(found) => flaw = found,
+                Ok(Err(found)) => flaw = found,
             }
         }
-        Err(ApiError::unauthorized(flaw))
+        Err(unreachable.unwrap_or_else(|| ApiError::unauthorized(flaw)))
     }
 
     /// The providers of an issuer, then those of any.
@@ -157,11 +160,17 @@ async fn holder(
     if user.as_ref().is_some_and(|user| user.disabled) {
         return Err(ApiError::unauthorized("the token's user is disabled"));
     }
+    let subject = holder::subject(claims);
+    if user.is_none() && subject.is_none() {
+        // Without a name, all of them would be one actor.
+        let message = "the token's `sub` is not a text of 1 to 1,024 bytes, and it is no user's";
+        return Err(ApiError::unauthorized(message));
+    }
     let mut rests_on = vec![Dependency::Providers];
     let shown: Option<Arc<str>> = user.as_ref().map(|user| Arc::from(user.shown_id()));
     rests_on.extend(shown.clone().map(Dependency::User));
-    let subject = claims.get("sub").and_then(Raw::as_str).unwrap_or("?");
-    let actor = shown.clone().unwrap_or_else(|| Arc::from(format!("{}:{subject}", provider.name)));
+    let named = || Arc::from(format!("{}:{}", provider.name, subject.unwrap_or_default()));
+    let actor = shown.clone().unwrap_or_else(named);
     let mut roles = claims::roles(provider, claims);
     if roles.is_empty() {
         roles = user.as_ref().map(|user| user.roles.clone()).unwrap_or_default();
