@@ -89,6 +89,8 @@ impl Access {
         let people = Arc::new(People::new(&vault, options.clone()));
         let request_key = vault.derive(REQUESTS);
         let directory = Arc::new(Directory::new(root_key, clock, vault, options));
+        let watch = Arc::clone(&directory.watch);
+        directory.external.tell_of_lost_keys(Arc::new(move || watch.keys_lost()));
         Self { directory, people, request_key }
     }
 
@@ -133,7 +135,13 @@ impl Access {
         let Some(presented) = presented::presented(parts, Conflict::Refuse)? else {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
-        self.directory.find(&presented).await
+        let principal = self.directory.find(&presented).await?;
+        if principal.kind == Kind::External {
+            // It may be known since before the key was taken back that it rests on.
+            let directory = &self.directory;
+            directory.external.renew_keys(directory.engine()?, &directory.options);
+        }
+        Ok(principal)
     }
 
     /// Whether a request presents a credential, valid or not.

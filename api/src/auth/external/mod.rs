@@ -29,7 +29,7 @@ use crate::error::ApiError;
 
 pub(crate) use provider::checked;
 
-use jwks::Fetcher;
+use jwks::{Fetcher, Jwks, Lost};
 use provider::{Keys, Provider};
 
 /// The system collection of providers.
@@ -40,6 +40,7 @@ pub(crate) struct External {
     vault: Arc<Vault>,
     known: RwLock<Known>,
     fetcher: OnceLock<Fetcher>,
+    lost: OnceLock<Lost>,
 }
 
 #[derive(Default)]
@@ -54,7 +55,38 @@ struct Known {
 impl External {
     /// No provider yet.
     pub(crate) fn new(vault: Arc<Vault>) -> Arc<Self> {
-        Arc::new(Self { vault, known: RwLock::default(), fetcher: OnceLock::new() })
+        let (fetcher, lost) = (OnceLock::new(), OnceLock::new());
+        Arc::new(Self { vault, known: RwLock::default(), fetcher, lost })
+    }
+
+    /// Whom to tell when a provider no longer publishes a key: what was made of its tokens is void.
+    pub(crate) fn tell_of_lost_keys(&self, lost: Lost) {
+        // Told once; nobody else does.
+        drop(self.lost.set(lost));
+    }
+
+    /// Asks again for the key sets that are in use and were not asked for lately, in the background. Cheap where none is.
+    pub(crate) fn renew_keys(self: &Arc<Self>, engine: &Engine, options: &AccessOptions) {
+        let clock = engine.clock();
+        let due: Vec<Arc<Jwks>> = {
+            let known = self.known.read();
+            let sets = known.providers.values().filter_map(|provider| match &provider.keys {
+                Keys::Fetched(set) => Some(set),
+                Keys::Fixed(_) => None,
+            });
+            sets.filter(|set| set.is_due(clock)).map(Arc::clone).collect()
+        };
+        for set in due {
+            let (external, clock, options) = (Arc::clone(self), Arc::clone(clock), options.clone());
+            let stop = engine.tasks().token();
+            engine.tasks().spawn("key set", async move {
+                let Ok(fetcher) = external.fetcher(&options) else { return };
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = set.renew(fetcher, &clock) => {}
+                }
+            });
+        }
     }
 
     /// Hears of providers.
@@ -114,7 +146,8 @@ impl External {
         if let Some(fetcher) = self.fetcher.get() {
             return Ok(fetcher);
         }
-        let fetcher = Fetcher::new(options.allow_networks.clone())?;
+        let lost = self.lost.get().map_or_else(|| Arc::new(|| {}) as Lost, Arc::clone);
+        let fetcher = Fetcher::new(options.allow_networks.clone(), lost)?;
         Ok(self.fetcher.get_or_init(|| fetcher))
     }
 }

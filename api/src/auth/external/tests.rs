@@ -594,6 +594,33 @@ async fn an_unreachable_provider_does_not_block_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_no_longer_published_is_told_of() {
+    let server = Server::new().await;
+    server.publish(&["a"]);
+    let world = World::new(json!({"algorithms": ["RS256"], "jwks_url": server.url})).await;
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    world.external.tell_of_lost_keys(Arc::new(move || told.send(()).unwrap()));
+    let (engine, clock) = (&world.scratch.engine, Arc::clone(&world.scratch.clock));
+    world.external.renew_keys(engine, &world.options);
+    world.good(&by_kid("a")).await;
+    world.external.renew_keys(engine, &world.options);
+    assert_eq!(server.asked(), 1, "neither before it is in use nor while it is fresh");
+    // One more key voids nothing.
+    server.publish(&["a", "b"]);
+    clock.advance_ms(10 * 60_000);
+    world.good(&by_kid("b")).await;
+    assert!(heard.try_recv().is_err());
+    server.publish(&["b"]);
+    clock.advance_ms(10 * 60_000);
+    world.external.renew_keys(engine, &world.options);
+    let told = tokio::time::timeout(std::time::Duration::from_secs(20), heard.recv());
+    told.await.expect("nobody was told").unwrap();
+    assert_eq!(server.asked(), 3);
+    world.refused(&by_kid("a"), "names no key").await;
+    world.scratch.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_that_do_not_fit_are_not_used() {
     let server = Server::new().await;
     let jwk = Jwk::from_encoding_key(&rsa(), Algorithm::RS256).unwrap();
