@@ -191,9 +191,10 @@ impl Directory {
     }
 }
 
-/// Whether a principal may make keys for its user: it logged in, and is no key itself.
+/// The user for whom a principal may make keys: it logged in here, and is no key itself. The token of another issuer does
+/// not do: the key would outlive it, and have the roles stored here instead of the token's.
 pub(crate) fn logged_in(principal: &Principal) -> Option<&Arc<str>> {
-    let by_session = matches!(principal.kind, Kind::Session | Kind::Cookie | Kind::External);
+    let by_session = matches!(principal.kind, Kind::Session | Kind::Cookie);
     principal.user.as_ref().filter(|_| by_session)
 }
 
@@ -350,7 +351,7 @@ mod tests {
         for (kind, may) in [
             (Kind::Session, true),
             (Kind::Cookie, true),
-            (Kind::External, true),
+            (Kind::External, false),
             (Kind::Key, false),
             (Kind::Root, false),
         ] {

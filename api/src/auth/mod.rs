@@ -66,11 +66,15 @@ use people::People;
 use people::StoredUser;
 pub(crate) use people::check_cookie_origin;
 
+/// What the key of digests of requests is derived for.
+const REQUESTS: &str = "headwater 2026-11 request digests";
+
 /// Who may do what; made before the engine is opened, so that it can follow it.
 #[derive(Clone)]
 pub struct Access {
     directory: Arc<Directory>,
     people: Arc<People>,
+    request_key: [u8; 32],
 }
 
 impl Access {
@@ -83,12 +87,21 @@ impl Access {
         options: AccessOptions,
     ) -> Self {
         let people = Arc::new(People::new(&vault, options.clone()));
-        Self { directory: Arc::new(Directory::new(root_key, clock, vault, options)), people }
+        let request_key = vault.derive(REQUESTS);
+        let directory = Arc::new(Directory::new(root_key, clock, vault, options));
+        let watch = Arc::clone(&directory.watch);
+        directory.external.tell_of_lost_keys(Arc::new(move || watch.keys_lost()));
+        Self { directory, people, request_key }
     }
 
     /// What logging in takes.
     pub(crate) fn people(&self) -> &Arc<People> {
         &self.people
+    }
+
+    /// What digests of requests are made under.
+    pub(crate) fn request_key(&self) -> &[u8; 32] {
+        &self.request_key
     }
 
     /// What has to follow the engine: goes into `Components::followers`.
@@ -122,7 +135,13 @@ impl Access {
         let Some(presented) = presented::presented(parts, Conflict::Refuse)? else {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
-        self.directory.find(&presented).await
+        let principal = self.directory.find(&presented).await?;
+        if principal.kind == Kind::External {
+            // It may be known since before the key was taken back that it rests on.
+            let directory = &self.directory;
+            directory.external.renew_keys(directory.engine()?, &directory.options);
+        }
+        Ok(principal)
     }
 
     /// Whether a request presents a credential, valid or not.

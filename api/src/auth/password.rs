@@ -1,7 +1,8 @@
 //! Passwords: argon2id in PHC strings, and a pool that bounds how many are hashed at a time (promise S5).
 //!
 //! Guarantees: at most so many hashes run at once, whatever becomes of their callers, and at most so many wait; whoever is
-//! over that is refused at once. A name that nobody has takes as long as a wrong password.
+//! over that is refused at once; everything but logins takes at most half of those places, so that a flood of it keeps
+//! nobody from logging in. A name that nobody has takes as long as a wrong password.
 //! Leaves to others: how often somebody may try (`throttle`).
 
 use std::sync::Arc;
@@ -44,7 +45,18 @@ pub(crate) enum Verdict {
 pub(crate) struct Passwords {
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// Those among them that are no logins.
+    others: AtomicUsize,
     queue: usize,
+}
+
+/// For what a password is hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Somebody logs in.
+    Login,
+    /// Anything else.
+    Other,
 }
 
 /// One that waits.
@@ -60,14 +72,14 @@ impl Passwords {
     /// A pool that hashes so many at a time, while so many wait.
     pub(crate) fn new(hashes: usize, queue: usize) -> Self {
         let running = Arc::new(Semaphore::new(hashes.max(1)));
-        Self { running, waiting: AtomicUsize::new(0), queue }
+        Self { running, waiting: AtomicUsize::new(0), others: AtomicUsize::new(0), queue }
     }
 
     /// The hash of a new password.
     pub(crate) async fn hash(&self, engine: &Engine, password: String) -> Result<String, ApiError> {
         let mut salt = [0; SALT_BYTES];
         engine.clock().fill_random(&mut salt);
-        let hashed = self.run(engine, move || hash(&password, &salt)).await?;
+        let hashed = self.run(engine, Turn::Other, move || hash(&password, &salt)).await?;
         Ok(hashed?)
     }
 
@@ -77,8 +89,9 @@ impl Passwords {
         engine: &Engine,
         password: String,
         stored: Option<String>,
+        turn: Turn,
     ) -> Result<Verdict, ApiError> {
-        self.run(engine, move || match &stored {
+        self.run(engine, turn, move || match &stored {
             Some(stored) => verify(&password, stored),
             None => {
                 verify(&password, NOBODY);
@@ -92,13 +105,14 @@ impl Passwords {
     async fn run<T: Send + 'static>(
         &self,
         engine: &Engine,
+        turn: Turn,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         let running = Arc::clone(&self.running);
         let permit = match Arc::clone(&running).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
-                let _waiting = self.wait()?;
+                let _waiting = self.wait(turn)?;
                 let closed = |_| Error::internal("the pool of passwords is closed");
                 running.acquire_owned().await.map_err(closed)?
             }
@@ -111,15 +125,24 @@ impl Passwords {
         Ok(done.await.ok_or_else(|| Error::internal("hashing a password panicked"))?)
     }
 
-    fn wait(&self) -> Result<Waiting<'_>, ApiError> {
-        let before = self.waiting.fetch_add(1, Ordering::SeqCst);
-        let waiting = Waiting(&self.waiting);
-        if before >= self.queue {
-            let message = "too many passwords are being checked (auth.password_queue); try again";
-            return Err(Error::unavailable("passwords_busy", message).into());
-        }
-        Ok(waiting)
+    fn wait(&self, turn: Turn) -> Result<(Waiting<'_>, Option<Waiting<'_>>), ApiError> {
+        let other = match turn {
+            Turn::Login => None,
+            Turn::Other => Some(take(&self.others, self.queue / 2)?),
+        };
+        Ok((take(&self.waiting, self.queue)?, other))
     }
+}
+
+/// Takes one of so many places.
+fn take(taken: &AtomicUsize, places: usize) -> Result<Waiting<'_>, ApiError> {
+    let before = taken.fetch_add(1, Ordering::SeqCst);
+    let waiting = Waiting(taken);
+    if before >= places {
+        let message = "too many passwords are being checked (auth.password_queue); try again";
+        return Err(Error::unavailable("passwords_busy", message).into());
+    }
+    Ok(waiting)
 }
 
 /// Checks the length of a new password; `member` is where it stands in the request.
@@ -185,6 +208,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn others_leave_places_to_logins() {
+        let pool = Passwords::new(1, 4);
+        let held = [pool.wait(Turn::Other).unwrap(), pool.wait(Turn::Other).unwrap()];
+        assert_eq!(pool.wait(Turn::Other).err().unwrap().status(), 503);
+        let logins = [pool.wait(Turn::Login).unwrap(), pool.wait(Turn::Login).unwrap()];
+        assert!(pool.wait(Turn::Login).is_err() && pool.wait(Turn::Other).is_err());
+        drop(held);
+        assert!(pool.wait(Turn::Other).is_ok(), "a place is given back");
+        drop(logins);
+        let taken = [&pool.waiting, &pool.others].map(|taken| taken.load(Ordering::SeqCst));
+        assert_eq!(taken, [0, 0], "refusals take none");
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn few_run_and_few_wait() {
         let scratch = testing::engine().await;
@@ -196,7 +233,7 @@ mod tests {
             let (pool, engine) = (Arc::clone(&pool), scratch.engine.clone());
             let (running, most, gate) = (Arc::clone(&running), Arc::clone(&most), gate.clone());
             asked.push(tokio::spawn(async move {
-                pool.run(&engine, move || {
+                pool.run(&engine, Turn::Login, move || {
                     most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     while !*gate.borrow() {
                         std::thread::sleep(Duration::from_millis(1));

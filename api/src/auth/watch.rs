@@ -75,6 +75,11 @@ impl Watch {
         self.newest.load(Ordering::SeqCst)
     }
 
+    /// Voids what rests on tokens of other issuers: a key that one was signed with may be gone.
+    pub(super) fn keys_lost(&self) {
+        self.touch(Change::Of(Dependency::Providers));
+    }
+
     fn touch(&self, change: Change) {
         self.owners.touch(change.clone());
         self.principals.touch(change);

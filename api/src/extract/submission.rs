@@ -1,4 +1,7 @@
 //! A write as it is submitted: its body, and the idempotency key that makes a retry safe.
+//!
+//! Guarantees: what the log keeps of a request is a digest under the operator's key, so that nobody who has the log alone
+//! can try passwords against it.
 
 use axum::body::Body;
 use axum::extract::FromRequest;
@@ -27,7 +30,7 @@ impl FromRequest<App> for Submission {
             let payload = Payload::from_request(request, app).await?;
             return Ok(Self { payload, key: None });
         };
-        let mut digest = blake3::Hasher::new();
+        let mut digest = blake3::Hasher::new_keyed(app.access.request_key());
         part(&mut digest, request.method().as_str().as_bytes());
         part(&mut digest, request.uri().path().as_bytes());
         part(&mut digest, meaning(request.uri().query()).as_bytes());

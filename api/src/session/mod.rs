@@ -6,6 +6,8 @@
 //! Acts on system collections leave an entry in the audit trail, in the same batch.
 //! Leaves to others: wire formats (faces), what a write means (the engine).
 
+#[cfg(test)]
+mod account_tests;
 mod aggregate;
 mod asked;
 mod at;
@@ -15,6 +17,7 @@ mod collections;
 mod credentials;
 mod cursor;
 mod delete_by_filter;
+mod endings;
 mod gate;
 mod guard;
 mod indexes;
@@ -62,7 +65,7 @@ pub(crate) use sessions::{Begun, Client, begin_anonymous, cookie_seconds, log_in
 pub(crate) use sight::{Sight, sees, visibility};
 pub(crate) use target::from_raw as id_from_raw;
 pub(crate) use update_by_filter::UpdateRequest;
-pub(crate) use users::{UserChanges, begin_reset, confirm_reset, sign_up};
+pub(crate) use users::{Asker, UserChanges, begin_reset, confirm_reset, sign_up};
 pub(crate) use webhooks::describe as describe_webhook;
 pub(crate) use write::{RequestKey, Upsert, prepare_all};
 

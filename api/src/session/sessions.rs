@@ -16,7 +16,7 @@ use serde_json::json;
 use super::collections::to_json;
 use super::users::{self, Page};
 use super::{RequestKey, Session};
-use crate::auth::password::Verdict;
+use crate::auth::password::{Turn, Verdict};
 use crate::auth::people::session::{self, Draft, REUSED, StoredSession};
 use crate::auth::people::store::{self, SESSIONS, USERS, changing, with_members};
 use crate::auth::people::user::{self, User};
@@ -59,6 +59,7 @@ impl Session {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page, ApiError> {
+        self.check_login()?;
         let user = match (user, self.principal.user.as_deref()) {
             (Some("me") | None, Some(own)) if !self.grant.is_full() => Some(own),
             (Some("me"), Some(own)) => Some(own),
@@ -103,6 +104,7 @@ impl Session {
         id: &str,
         key: Option<RequestKey>,
     ) -> Result<Committed, ApiError> {
+        self.check_login()?;
         let gone = || {
             let shown: String = id.chars().take(100).collect();
             ApiError::not_found("session_not_found", format!("there is no session {shown}"))
@@ -148,15 +150,12 @@ pub(crate) async fn log_in(
     };
     let now = engine.clock().monotonic();
     let account = user::email_key(email);
-    let from = client.address.filter(|address| !address.is_loopback()).map(network);
-    if let Some(from) = &from {
-        people.addresses.begin(from, now).map_err(too_many)?;
-    }
+    let from = count_address(engine, people, client.address)?;
     people.accounts.begin(&account, now).map_err(too_many)?;
     let row = store::find_by(&engine.snapshot(), USERS, "email_key", &account)?;
     let found = row.map(|row| User::read(row.body())).transpose()?;
     let stored = found.as_ref().and_then(|user| user.password.clone());
-    let verdict = people.passwords.verify(engine, password.clone(), stored).await;
+    let verdict = people.passwords.verify(engine, password.clone(), stored, Turn::Login).await;
     let no_guess = || {
         people.accounts.take_back(&account);
         from.iter().for_each(|from| people.addresses.take_back(from));
@@ -167,7 +166,8 @@ pub(crate) async fn log_in(
     people.accounts.forget(&account);
     from.iter().for_each(|from| people.addresses.take_back(from));
     let anew = match verdict {
-        Verdict::Outdated => Some(people.passwords.hash(engine, password).await?),
+        // Where too many wait, it stays as it is until the next login.
+        Verdict::Outdated => people.passwords.hash(engine, password).await.ok(),
         _ => None,
     };
     let mark = user.mark();
@@ -199,10 +199,7 @@ pub(crate) async fn begin_anonymous(
         let message = "sessions without a name are not open (auth.anonymous)";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "anonymous_closed", message));
     }
-    let from = client.address.filter(|address| !address.is_loopback()).map(network);
-    if let Some(from) = &from {
-        people.addresses.begin(from, engine.clock().monotonic()).map_err(too_many)?;
-    }
+    count_address(engine, people, client.address)?;
     let user = User { id: engine.new_id(), anonymous: true, ..User::default() };
     let creation = store::creating(USERS, user.id, user.document());
     Ok(begin(engine, people, &user, vec![creation], client).await?)
@@ -224,13 +221,16 @@ pub(crate) async fn refresh(
     let user = {
         let snapshot = engine.snapshot();
         let row = store::by_id(&snapshot, SESSIONS, shown)?.ok_or_else(over)?;
-        let holder = object_id::format(&StoredSession::read(row.body())?.user);
+        let stored = StoredSession::read(row.body())?;
+        let holder = object_id::format(&stored.user);
         let row = store::by_id(&snapshot, USERS, &holder)?.ok_or_else(over)?;
-        User::read(row.body())?
+        // A session that is refreshed while the user gets another era stays in its own, and is over.
+        let user = User::read(row.body())?;
+        if user.disabled || user.era != stored.era {
+            return Err(over());
+        }
+        user
     };
-    if user.disabled {
-        return Err(over());
-    }
     let now_ms = engine.clock().now_ms();
     let session_expires_ms = now_ms + people.options.session_seconds * 1000;
     let (given, new) = (token.to_owned(), next.clone());
@@ -278,6 +278,7 @@ async fn begin(
         id,
         user: user.id,
         anonymous: user.anonymous,
+        era: user.era,
         address: client.address.map(|address| address.to_string()),
         agent: client.agent,
     };
@@ -325,6 +326,19 @@ impl Begun {
             "user": self.user,
         })
     }
+}
+
+/// Counts what an address asks for without a credential; its name in the throttle. Loopback is not counted.
+pub(super) fn count_address(
+    engine: &Engine,
+    people: &People,
+    address: Option<IpAddr>,
+) -> Result<Option<String>, ApiError> {
+    let from = address.filter(|address| !address.to_canonical().is_loopback()).map(network);
+    if let Some(from) = &from {
+        people.addresses.begin(from, engine.clock().monotonic()).map_err(too_many)?;
+    }
+    Ok(from)
 }
 
 /// The name of an address in the throttle: an IPv6 network counts as one.

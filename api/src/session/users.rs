@@ -5,6 +5,7 @@
 //! Leaves to others: sessions themselves.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use headwater_engine::query::find::Found;
@@ -17,16 +18,16 @@ use serde_json::json;
 
 use super::collections::to_json;
 use super::cursor::{self, Cursor};
+use super::endings::{end_sessions, endings};
+use super::sessions::count_address;
 use super::{RequestKey, Session, blocking};
-use crate::auth::password::{Verdict, check_length};
+use crate::auth::Kind;
+use crate::auth::password::{Turn, Verdict, check_length};
 use crate::auth::people::store::{self, SESSIONS, USERS, changing, with_members};
 use crate::auth::people::user::{self, User};
 use crate::auth::people::{People, prepare};
 use crate::auth::token::Use;
 use crate::error::ApiError;
-
-/// Sessions ended by one command.
-const BATCH: usize = 1000;
 
 /// What is asked for a user; absent members stay as they are.
 #[derive(Debug, Default)]
@@ -43,6 +44,8 @@ pub(crate) struct UserChanges {
     pub(crate) roles: Option<Vec<String>>,
     /// Whether it may not come in.
     pub(crate) disabled: Option<bool>,
+    /// Whether somebody vouches for the address.
+    pub(crate) email_verified: Option<bool>,
 }
 
 /// A page of entries, the next cursor, the position that was seen.
@@ -54,6 +57,15 @@ pub(crate) struct ResetToken {
     pub(crate) token: String,
     /// Its end, UTC ms.
     pub(crate) expires_ms: u64,
+}
+
+/// Who asks for a one-time token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asker {
+    /// Somebody with full access, who is given it.
+    FullAccess,
+    /// Anybody, at an address.
+    Anybody(IpAddr),
 }
 
 impl Session {
@@ -108,7 +120,10 @@ impl Session {
         prepare(&self.engine).await?;
         let user = object_id::parse(&id).ok_or_else(|| no_user(&id))?;
         let ends_sessions = asked.password.is_some() || asked.disabled == Some(true);
-        let members = asked.members(&self.engine, people).await?;
+        let mut members = asked.members(&self.engine, people).await?;
+        if ends_sessions {
+            members.push(("era", Some(Value::ObjectId(self.engine.new_id()))));
+        }
         let mut operations =
             vec![changing(USERS, user, move |body| Ok(with_members(body, members.clone())))];
         if ends_sessions {
@@ -116,7 +131,7 @@ impl Session {
         }
         let committed = self.commit(operations, key).await.map_err(taken)?;
         if ends_sessions && !committed.repeated {
-            end_sessions(&self.engine, &self.principal.id, user, None, committed.position).await?;
+            end_sessions(&self.engine, &self.principal.id, user).await?;
         }
         Ok((of_outcome(&committed)?, committed))
     }
@@ -139,8 +154,7 @@ impl Session {
         operations.extend(endings(&self.engine, user, None).await?);
         let committed = self.commit(operations, key).await.map_err(|error| missing(error, id))?;
         if !committed.repeated {
-            let (engine, actor) = (&self.engine, &self.principal.id);
-            end_sessions(engine, actor, user, None, committed.position).await?;
+            end_sessions(&self.engine, &self.principal.id, user).await?;
         }
         Ok(committed)
     }
@@ -157,7 +171,9 @@ impl Session {
         let stored = read(&self.engine.snapshot(), &id)?;
         let now = self.engine.clock().monotonic();
         people.accounts.begin(&id, now).map_err(super::sessions::too_many)?;
-        let verdict = people.passwords.verify(&self.engine, old, stored.password.clone()).await;
+        let verdict =
+            people.passwords.verify(&self.engine, old, stored.password.clone(), Turn::Other);
+        let verdict = verdict.await;
         if verdict.inspect_err(|_| people.accounts.take_back(&id))? == Verdict::Wrong {
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
@@ -173,11 +189,24 @@ impl Session {
         replace_password(&self.engine, actor, &stored, hash, mine).await
     }
 
-    /// The caller's own user.
+    /// The caller's own user, for whoever logged in as it, here or with another issuer. A key of the user does its work, and
+    /// has no say in its account.
     fn own_user(&self) -> Result<&str, ApiError> {
-        self.principal.user.as_deref().ok_or_else(|| {
+        let own = self.principal.user.as_deref().ok_or_else(|| {
             ApiError::new(StatusCode::NOT_FOUND, "user_not_found", "the caller is no user")
-        })
+        })?;
+        self.check_login()?;
+        Ok(own)
+    }
+
+    /// Refuses keys of users where it is about the account; full access does.
+    pub(super) fn check_login(&self) -> Result<(), ApiError> {
+        let by_login = matches!(self.principal.kind, Kind::Session | Kind::Cookie | Kind::External);
+        if by_login || self.grant.is_full() || self.principal.user.is_none() {
+            return Ok(());
+        }
+        let message = "this needs a session of the user, not a key";
+        Err(ApiError::new(StatusCode::FORBIDDEN, "login_needed", message))
     }
 
     /// The id of a user that the caller may look at: `me`, or any by full access.
@@ -185,8 +214,11 @@ impl Session {
         if id == "me" {
             return self.own_user().map(str::to_owned);
         }
-        if self.grant.is_full() || self.principal.user.as_deref() == Some(id) {
+        if self.grant.is_full() {
             return Ok(id.to_owned());
+        }
+        if self.principal.user.as_deref() == Some(id) {
+            return self.own_user().map(str::to_owned);
         }
         Err(ApiError::forbidden("users reach themselves alone; this needs full access"))
     }
@@ -197,7 +229,10 @@ pub(crate) async fn sign_up(
     engine: &Engine,
     people: &People,
     asked: UserChanges,
+    from: IpAddr,
 ) -> Result<(serde_json::Value, Committed), ApiError> {
+    // Before anything is hashed.
+    count_address(engine, people, Some(from))?;
     let operation = creation(engine, people, asked).await?;
     let actor = match &operation {
         Operation::Create { body, .. } => User::read(Raw::trusted(body))?.shown_id(),
@@ -213,9 +248,20 @@ pub(crate) fn begin_reset(
     engine: &Engine,
     people: &People,
     email: &str,
+    asker: Asker,
 ) -> Result<(Option<ResetToken>, u64), ApiError> {
+    let account = user::email_key(email);
+    // Counted apart: what anybody asks for does not use up what full access may ask for an account.
+    let counted = match asker {
+        Asker::FullAccess => format!("full\n{account}"),
+        Asker::Anybody(from) => {
+            count_address(engine, people, Some(from))?;
+            format!("any\n{account}")
+        }
+    };
+    people.resets.begin(&counted, engine.clock().monotonic()).map_err(super::sessions::too_many)?;
     let snapshot = engine.snapshot();
-    let row = store::find_by(&snapshot, USERS, "email_key", &user::email_key(email))?;
+    let row = store::find_by(&snapshot, USERS, "email_key", &account)?;
     let found = row.map(|row| User::read(row.body())).transpose()?;
     let is_known = found.is_some();
     let holder = found.unwrap_or_default();
@@ -232,7 +278,9 @@ pub(crate) async fn confirm_reset(
     people: &People,
     token: &str,
     password: String,
+    from: IpAddr,
 ) -> Result<Committed, ApiError> {
+    count_address(engine, people, Some(from))?;
     let invalid = || {
         let message = "the token is none for a new password, was used, or has expired";
         ApiError::bad_request("invalid_reset_token", message).with("member", "token")
@@ -249,7 +297,7 @@ pub(crate) async fn confirm_reset(
     replace_password(engine, &actor, &stored, hash, None).await
 }
 
-/// Puts a new hash in the place of the one that `stored` has, and ends all sessions but one.
+/// Puts a new hash in the place of the one that `stored` has, and ends all sessions but one, which goes on in the new era.
 async fn replace_password(
     engine: &Engine,
     actor: &Arc<str>,
@@ -257,70 +305,26 @@ async fn replace_password(
     hash: String,
     except: Option<[u8; 12]>,
 ) -> Result<Committed, ApiError> {
-    let mark = stored.mark();
+    let (mark, era) = (stored.mark(), engine.new_id());
     let change = changing(USERS, stored.id, move |body| {
         if User::read(body)?.mark() != mark {
-            let message = "the password was changed meanwhile";
+            let message = "the password or the address was changed meanwhile";
             return Err(Error::new(ErrorKind::Conflict, "password_changed", message));
         }
-        Ok(with_members(body, vec![("password", Some(Value::String(hash.clone())))]))
+        let password = ("password", Some(Value::String(hash.clone())));
+        Ok(with_members(body, vec![password, ("era", Some(Value::ObjectId(era)))]))
     });
     let mut operations = vec![change];
+    operations.extend(except.map(|session| {
+        // Where it has ended meanwhile, there is nothing to go on with.
+        let go_on =
+            move |body: Raw<'_>| Ok(with_members(body, vec![("era", Some(Value::ObjectId(era)))]));
+        store::changing_if_there(SESSIONS, session, go_on)
+    }));
     operations.extend(endings(engine, stored.id, except).await?);
     let committed = write(engine, actor, operations).await?;
-    end_sessions(engine, actor, stored.id, except, committed.position).await?;
+    end_sessions(engine, actor, stored.id).await?;
     Ok(committed)
-}
-
-/// Ends what sessions of a user are left that began up to a position.
-async fn end_sessions(
-    engine: &Engine,
-    actor: &Arc<str>,
-    user: [u8; 12],
-    except: Option<[u8; 12]>,
-    until: u64,
-) -> Result<()> {
-    loop {
-        let operations = endings_until(engine, user, except, until).await?;
-        if operations.is_empty() {
-            return Ok(());
-        }
-        write(engine, actor, operations).await?;
-    }
-}
-
-async fn endings(
-    engine: &Engine,
-    user: [u8; 12],
-    except: Option<[u8; 12]>,
-) -> Result<Vec<Operation>> {
-    endings_until(engine, user, except, u64::MAX).await
-}
-
-async fn endings_until(
-    engine: &Engine,
-    user: [u8; 12],
-    except: Option<[u8; 12]>,
-    until: u64,
-) -> Result<Vec<Operation>> {
-    let snapshot = engine.snapshot();
-    let except = except.map(|id| store::document_id(id).key);
-    blocking(engine, move || {
-        let of_user = Some(("user", Value::ObjectId(user)));
-        let found = store::list(&snapshot, SESSIONS, of_user, None, BATCH + 1)?;
-        let mut operations = Vec::new();
-        for found in found.rows.iter().filter(|found| found.row.position() <= until) {
-            let id = found.row.body().get("_id").and_then(Raw::as_object_id);
-            let id = id.map(store::document_id).filter(|id| Some(&id.key) != except.as_ref());
-            if let Some(id) = id
-                && operations.len() < BATCH
-            {
-                operations.push(store::deleting(SESSIONS, id)?);
-            }
-        }
-        Ok(operations)
-    })
-    .await
 }
 
 async fn creation(
@@ -341,6 +345,7 @@ async fn creation(
         profile: asked.profile.unwrap_or_default(),
         roles: asked.roles.unwrap_or_default(),
         disabled: asked.disabled.unwrap_or(false),
+        email_verified: asked.email_verified.unwrap_or(false),
         ..User::default()
     };
     Ok(store::creating(USERS, user.id, user.document()))
@@ -355,6 +360,7 @@ impl UserChanges {
             ("data", self.data.is_some()),
             ("roles", self.roles.is_some()),
             ("disabled", self.disabled.is_some()),
+            ("email_verified", self.email_verified.is_some()),
         ];
         match members.iter().find(|(_, given)| *given) {
             None => Ok(()),
@@ -376,6 +382,8 @@ impl UserChanges {
             let key = email.as_deref().map(user::email_key);
             members.push(("email_key", key.map(Value::String)));
             members.push(("email", email.map(Value::String)));
+            // Nobody has vouched for another address yet.
+            members.push(("email_verified", None));
         }
         match self.password {
             Some(Some(password)) => {
@@ -388,7 +396,10 @@ impl UserChanges {
         members.extend(self.data.map(|data| ("data", Some(Value::Object(data)))));
         members.extend(self.profile.map(|profile| ("profile", Some(Value::Object(profile)))));
         members.extend(self.roles.map(|roles| ("roles", Some(user::roles(&roles)))));
-        members.extend(self.disabled.map(|flag| ("disabled", flag.then_some(Value::Bool(true)))));
+        let flags = [("disabled", self.disabled), ("email_verified", self.email_verified)];
+        for (name, flag) in flags {
+            members.extend(flag.map(|flag| (name, flag.then_some(Value::Bool(true)))));
+        }
         Ok(members)
     }
 }
@@ -464,6 +475,7 @@ pub(super) fn described(user: &User) -> serde_json::Value {
     json!({
         "id": user.shown_id(),
         "email": user.email,
+        "email_verified": user.email_verified,
         "data": object(&user.data),
         "profile": object(&user.profile),
         "roles": user.roles,

@@ -1,5 +1,9 @@
 //! Users and sessions over the face.
 
+use std::sync::Arc;
+
+use headwater_engine::value::{Raw, Value as Owned, key, object_id};
+use headwater_engine::write::{Command, DocumentId, Operation};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -243,5 +247,116 @@ async fn another_password_ends_the_other_sessions() {
     assert_eq!(out.status, 200);
     assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     assert_eq!(by(&face, &first, "GET", "/v1/users/me", "").await.status, 401);
+    face.stop().await;
+}
+
+/// The document of a session, as it is stored.
+fn stored_session(face: &Face, id: &str) -> Vec<u8> {
+    let snapshot = face.engine.snapshot();
+    let number = snapshot.collections().number("_sessions").unwrap();
+    let row = snapshot.get(number, &document_id(object_id::parse(id).unwrap()).key).unwrap();
+    row.unwrap().body().as_bytes().to_vec()
+}
+
+fn document_id(id: [u8; 12]) -> DocumentId {
+    let raw = Owned::ObjectId(id).to_bytes();
+    let id_key = key::encode(Raw::trusted(&raw));
+    DocumentId { raw: raw.into(), key: id_key.into() }
+}
+
+/// Puts sessions into the collection, as if nobody had ended them.
+async fn put_sessions(face: &Face, sessions: Vec<([u8; 12], Vec<u8>)>) {
+    let create = |(id, body): ([u8; 12], Vec<u8>)| Operation::Create {
+        collection: Arc::from("_sessions"),
+        id: document_id(id),
+        body: body.into(),
+    };
+    let operations = sessions.into_iter().map(create).collect();
+    let command = Command { operations, actor: Arc::from("test"), request: None, guard: None };
+    face.engine.write(command).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_an_older_password_are_over_whatever_is_left_of_them() {
+    let face = Face::new();
+    make(&face, "ann@example.org").await;
+    let (first, second) =
+        (begin(&face, "ann@example.org").await, begin(&face, "ann@example.org").await);
+    let all = by(&face, &second, "GET", "/v1/sessions", "").await.body;
+    let all = all["sessions"].as_array().unwrap();
+    let id = all.iter().find(|one| one["current"] == true).unwrap()["id"].as_str().unwrap();
+    let survivor = stored_session(&face, id);
+    // More of them than are removed at once.
+    for round in 1..=3 {
+        let copies = (0..800_u16).map(|number| {
+            let mut id = [round; 12];
+            id[10..].copy_from_slice(&number.to_be_bytes());
+            let Owned::Object(mut body) = Raw::trusted(&survivor).to_value() else { panic!() };
+            body.insert("_id", Owned::ObjectId(id));
+            (id, body.to_bytes())
+        });
+        put_sessions(&face, copies.collect()).await;
+    }
+    let path = "/v1/users/me/password";
+    let change = json!({"old": PASSWORD, "new": "another password"}).to_string();
+    assert_eq!(by(&face, &first, "POST", path, &change).await.status, 200);
+    let left = by(&face, &first, "GET", "/v1/sessions?limit=1000", "").await.body;
+    assert_eq!(left["sessions"].as_array().unwrap().len(), 1, "its own alone");
+    assert_eq!(refresh(&face, &first["refresh_token"]).await.status, 200, "it goes on");
+    // One that escaped the removal, as a refresh at the same moment may make it.
+    put_sessions(&face, vec![(object_id::parse(id).unwrap(), survivor)]).await;
+    assert_eq!(by(&face, &second, "GET", "/v1/users/me", "").await.status, 401);
+    let over = refresh(&face, &second["refresh_token"]).await;
+    assert_eq!((over.status.as_u16(), over.code()), (401, "invalid_refresh_token"));
+    face.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_was_disabled_comes_back_without_its_old_sessions() {
+    let face = Face::new();
+    let id = make(&face, "ann@example.org").await;
+    let begun = begin(&face, "ann@example.org").await;
+    let sessions = face.get("/v1/sessions").await.body;
+    let session = sessions["sessions"][0]["id"].as_str().unwrap();
+    let survivor = stored_session(&face, session);
+    let path = format!("/v1/users/{id}");
+    for change in [r#"{"disabled":true}"#, r#"{"disabled":false}"#] {
+        assert_eq!(face.ask("PATCH", &path, change).await.status, 200);
+    }
+    put_sessions(&face, vec![(object_id::parse(session).unwrap(), survivor)]).await;
+    assert_eq!(by(&face, &begun, "GET", "/v1/users/me", "").await.status, 401);
+    face.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_a_user_has_no_say_in_the_account() {
+    let face = Face::new();
+    let id = make(&face, "ann@example.org").await;
+    let begun = begin(&face, "ann@example.org").await;
+    let issued = by(&face, &begun, "POST", "/v1/users/me/keys", "{}").await;
+    assert_eq!(issued.status, 201, "{}", issued.body);
+    let key = [("x-apikey", issued.body["key"].as_str().unwrap())];
+    let change = json!({"old": PASSWORD, "new": "another password"}).to_string();
+    let own = format!("/v1/users/{id}");
+    let mine = format!("/v1/sessions?user={id}");
+    for (method, path, body) in [
+        ("GET", "/v1/users/me", ""),
+        ("GET", &own, ""),
+        ("PATCH", "/v1/users/me", r#"{"profile":{"a":1}}"#),
+        ("PATCH", &own, r#"{"profile":{"a":1}}"#),
+        ("POST", "/v1/users/me/password", &change),
+        ("GET", "/v1/sessions", ""),
+        ("GET", &mine, ""),
+        ("DELETE", "/v1/sessions/507f1f77bcf86cd799439011", ""),
+    ] {
+        let refused = face.ask_with(method, path, body, &key).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.code()),
+            (403, "login_needed"),
+            "{method} {path}"
+        );
+        let status = by(&face, &begun, method, path, body).await.status;
+        assert_ne!(status, 403, "{method} {path}");
+    }
     face.stop().await;
 }

@@ -3,6 +3,7 @@
 //! Guarantees: fetched through the guard of outgoing requests, without redirects, at most [`BYTES_MAX`] within [`TIME`];
 //! plain HTTP only where every address is in the networks that the operator allows. One fetch at a time; at most one in
 //! [`PAUSE`], whatever tokens come; the last good set stays when a fetch fails. A key is used for its own algorithms alone.
+//! When a set comes without a key that it had, what was made of the provider's tokens is void ([`Fetcher`] tells of it).
 //! Leaves to others: what a token must be besides (`claims`).
 
 use std::sync::Arc;
@@ -32,9 +33,13 @@ const FRESH: Duration = Duration::from_secs(10 * 60);
 /// Least time between two fetches.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// What is told that a set has lost a key.
+pub(crate) type Lost = Arc<dyn Fn() + Send + Sync>;
+
 /// Fetches sets.
-#[derive(Debug)]
 pub(crate) struct Fetcher {
+    /// Told when a set has lost a key.
+    lost: Lost,
     public: (Arc<Guard>, Client),
     /// For plain HTTP.
     allowed: (Arc<Guard>, Client),
@@ -42,7 +47,7 @@ pub(crate) struct Fetcher {
 
 impl Fetcher {
     /// A fetcher that reaches public addresses and those allowed.
-    pub(crate) fn new(allowed: Vec<IpNet>) -> Result<Self, Error> {
+    pub(crate) fn new(allowed: Vec<IpNet>, lost: Lost) -> Result<Self, Error> {
         let made = |guard: Guard| {
             let guard = Arc::new(guard);
             let client = client(&guard).build();
@@ -50,6 +55,7 @@ impl Fetcher {
             client.map(|client| (guard, client)).map_err(failed)
         };
         Ok(Self {
+            lost,
             public: made(Guard::new(allowed.clone()))?,
             allowed: made(Guard::only(allowed))?,
         })
@@ -107,6 +113,8 @@ struct Key {
     kid: Option<String>,
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
+    /// Of the key as it was published: another key is another digest.
+    digest: blake3::Hash,
 }
 
 impl Jwks {
@@ -131,26 +139,54 @@ impl Jwks {
         if let Some(keys) = self.known(clock, algorithm, kid) {
             return Ok(keys);
         }
-        let now = clock.monotonic();
-        if asked.is_none_or(|last| now.saturating_sub(last) >= PAUSE) {
-            *asked = Some(now);
-            match fetcher.fetch(&self.url).await {
-                Ok(keys) => *self.set.write() = Some(Set { keys: keys.into(), fetched: now }),
-                Err(error) => {
-                    let host = self.url.host_str();
-                    tracing::warn!(
-                        host,
-                        error,
-                        "a key set could not be fetched; the last one stays"
-                    );
-                }
-            }
-        }
+        self.fetch(fetcher, clock.monotonic(), &mut asked).await;
         match &*self.set.read() {
             Some(set) => Ok(set.matching(algorithm, kid)),
             None => {
                 let message = "the keys of the token's issuer cannot be had now; try again";
                 Err(Error::unavailable("provider_unreachable", message).into())
+            }
+        }
+    }
+
+    /// Whether a set that was used is due to be asked for again.
+    pub(crate) fn is_due(&self, clock: &SharedClock) -> bool {
+        let now = clock.monotonic();
+        let is_old = self.set.read().as_ref().is_some_and(|set| !set.is_fresh(now));
+        // While somebody asks for it, it is not due.
+        is_old && self.asked.try_lock().is_ok_and(|asked| may_ask(*asked, now))
+    }
+
+    /// Asks for a set again that is due.
+    pub(crate) async fn renew(&self, fetcher: &Fetcher, clock: &SharedClock) {
+        let mut asked = self.asked.lock().await;
+        let now = clock.monotonic();
+        if self.set.read().as_ref().is_none_or(|set| set.is_fresh(now)) {
+            return;
+        }
+        self.fetch(fetcher, now, &mut asked).await;
+    }
+
+    async fn fetch(&self, fetcher: &Fetcher, now: Duration, asked: &mut Option<Duration>) {
+        if !may_ask(*asked, now) {
+            return;
+        }
+        *asked = Some(now);
+        match fetcher.fetch(&self.url).await {
+            Ok(keys) => {
+                let new = Set { keys: keys.into(), fetched: now };
+                let has = |key: &Key| new.keys.iter().any(|one| one.digest == key.digest);
+                let mut set = self.set.write();
+                let lost = set.as_ref().is_some_and(|old| !old.keys.iter().all(has));
+                *set = Some(new);
+                drop(set);
+                if lost {
+                    (fetcher.lost)();
+                }
+            }
+            Err(error) => {
+                let host = self.url.host_str();
+                tracing::warn!(host, error, "a key set could not be fetched; the last one stays");
             }
         }
     }
@@ -163,14 +199,22 @@ impl Jwks {
         kid: Option<&str>,
     ) -> Option<Vec<DecodingKey>> {
         let set = self.set.read();
-        let set =
-            set.as_ref().filter(|set| clock.monotonic().saturating_sub(set.fetched) < FRESH)?;
+        let set = set.as_ref().filter(|set| set.is_fresh(clock.monotonic()))?;
         let keys = set.matching(algorithm, kid);
         (!keys.is_empty()).then_some(keys)
     }
 }
 
+/// Whether a set may be asked for once more.
+fn may_ask(asked: Option<Duration>, now: Duration) -> bool {
+    asked.is_none_or(|last| now.saturating_sub(last) >= PAUSE)
+}
+
 impl Set {
+    fn is_fresh(&self, now: Duration) -> bool {
+        now.saturating_sub(self.fetched) < FRESH
+    }
+
     fn matching(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<DecodingKey> {
         let meant = |key: &&Key| {
             key.algorithms.contains(&algorithm) && (kid.is_none() || key.kid.as_deref() == kid)
@@ -216,6 +260,7 @@ impl Key {
         let algorithms: Vec<_> =
             names.filter_map(|name| crate::auth::jws::algorithm(name)).collect();
         let kid = text("kid").map(str::to_owned);
-        key.filter(|_| !algorithms.is_empty()).map(|key| Self { kid, algorithms, key })
+        let digest = blake3::hash(jwk.to_string().as_bytes());
+        key.filter(|_| !algorithms.is_empty()).map(|key| Self { kid, algorithms, key, digest })
     }
 }

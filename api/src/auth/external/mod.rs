@@ -29,7 +29,7 @@ use crate::error::ApiError;
 
 pub(crate) use provider::checked;
 
-use jwks::Fetcher;
+use jwks::{Fetcher, Jwks, Lost};
 use provider::{Keys, Provider};
 
 /// The system collection of providers.
@@ -40,6 +40,7 @@ pub(crate) struct External {
     vault: Arc<Vault>,
     known: RwLock<Known>,
     fetcher: OnceLock<Fetcher>,
+    lost: OnceLock<Lost>,
 }
 
 #[derive(Default)]
@@ -54,7 +55,38 @@ struct Known {
 impl External {
     /// No provider yet.
     pub(crate) fn new(vault: Arc<Vault>) -> Arc<Self> {
-        Arc::new(Self { vault, known: RwLock::default(), fetcher: OnceLock::new() })
+        let (fetcher, lost) = (OnceLock::new(), OnceLock::new());
+        Arc::new(Self { vault, known: RwLock::default(), fetcher, lost })
+    }
+
+    /// Whom to tell when a provider no longer publishes a key: what was made of its tokens is void.
+    pub(crate) fn tell_of_lost_keys(&self, lost: Lost) {
+        // Told once; nobody else does.
+        drop(self.lost.set(lost));
+    }
+
+    /// Asks again for the key sets that are in use and were not asked for lately, in the background. Cheap where none is.
+    pub(crate) fn renew_keys(self: &Arc<Self>, engine: &Engine, options: &AccessOptions) {
+        let clock = engine.clock();
+        let due: Vec<Arc<Jwks>> = {
+            let known = self.known.read();
+            let sets = known.providers.values().filter_map(|provider| match &provider.keys {
+                Keys::Fetched(set) => Some(set),
+                Keys::Fixed(_) => None,
+            });
+            sets.filter(|set| set.is_due(clock)).map(Arc::clone).collect()
+        };
+        for set in due {
+            let (external, clock, options) = (Arc::clone(self), Arc::clone(clock), options.clone());
+            let stop = engine.tasks().token();
+            engine.tasks().spawn("key set", async move {
+                let Ok(fetcher) = external.fetcher(&options) else { return };
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = set.renew(fetcher, &clock) => {}
+                }
+            });
+        }
     }
 
     /// Hears of providers.
@@ -81,17 +113,20 @@ impl External {
             return Ok(None);
         }
         let mut flaw = "the token was signed by nobody known";
+        // One whose keys cannot be had does not keep the others from being asked.
+        let mut unreachable = None;
         for provider in candidates {
             let fetcher = self.fetcher(options)?;
-            match verify(&provider, &jws, fetcher, engine.clock()).await? {
-                Ok(expires_ms) => {
+            match verify(&provider, &jws, fetcher, engine.clock()).await {
+                Err(error) => unreachable = Some(error),
+                Ok(Ok(expires_ms)) => {
                     let known = (position, expires_ms);
                     return holder(engine, &provider, jws.claims(), known, options).await.map(Some);
                 }
-                Err(found) => flaw = found,
+                Ok(Err(found)) => flaw = found,
             }
         }
-        Err(ApiError::unauthorized(flaw))
+        Err(unreachable.unwrap_or_else(|| ApiError::unauthorized(flaw)))
     }
 
     /// The providers of an issuer, then those of any.
@@ -111,7 +146,8 @@ impl External {
         if let Some(fetcher) = self.fetcher.get() {
             return Ok(fetcher);
         }
-        let fetcher = Fetcher::new(options.allow_networks.clone())?;
+        let lost = self.lost.get().map_or_else(|| Arc::new(|| {}) as Lost, Arc::clone);
+        let fetcher = Fetcher::new(options.allow_networks.clone(), lost)?;
         Ok(self.fetcher.get_or_init(|| fetcher))
     }
 }
@@ -157,11 +193,17 @@ async fn holder(
     if user.as_ref().is_some_and(|user| user.disabled) {
         return Err(ApiError::unauthorized("the token's user is disabled"));
     }
+    let subject = holder::subject(claims);
+    if user.is_none() && subject.is_none() {
+        // Without a name, all of them would be one actor.
+        let message = "the token's `sub` is not a text of 1 to 1,024 bytes, and it is no user's";
+        return Err(ApiError::unauthorized(message));
+    }
     let mut rests_on = vec![Dependency::Providers];
     let shown: Option<Arc<str>> = user.as_ref().map(|user| Arc::from(user.shown_id()));
     rests_on.extend(shown.clone().map(Dependency::User));
-    let subject = claims.get("sub").and_then(Raw::as_str).unwrap_or("?");
-    let actor = shown.clone().unwrap_or_else(|| Arc::from(format!("{}:{subject}", provider.name)));
+    let named = || Arc::from(format!("{}:{}", provider.name, subject.unwrap_or_default()));
+    let actor = shown.clone().unwrap_or_else(named);
     let mut roles = claims::roles(provider, claims);
     if roles.is_empty() {
         roles = user.as_ref().map(|user| user.roles.clone()).unwrap_or_default();

@@ -372,6 +372,120 @@ async fn users_are_found_made_and_told() {
     world.scratch.stop().await;
 }
 
+/// Puts a user into the collection, as full access or somebody who signed up would.
+async fn put(world: &World, user: User) {
+    let operations = vec![store::creating(USERS, user.id, user.document())];
+    commit(world, operations).await;
+}
+
+async fn commit(world: &World, operations: Vec<headwater_engine::write::Operation>) {
+    let (actor, request, guard) = (Arc::from("test"), None, None);
+    let command = headwater_engine::write::Command { operations, actor, request, guard };
+    world.scratch.engine.write(command).await.unwrap();
+}
+
+fn read_user(world: &World, id: [u8; 12]) -> User {
+    let row = store::by_id(
+        &world.scratch.engine.snapshot(),
+        USERS,
+        &headwater_engine::value::object_id::format(&id),
+    );
+    User::read(row.unwrap().unwrap().body()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_registered_an_address_first_does_not_keep_it() {
+    let mut given = provider();
+    given["user_fields"] = json!({"email": "email"});
+    given["create_users"] = json!(true);
+    let world = World::new(given).await;
+    crate::auth::people::prepare(&world.scratch.engine).await.unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let claimed = User {
+        id: [1; 12],
+        email: text("ann@example.org"),
+        password: text("$argon2id$x"),
+        ..User::default()
+    };
+    put(&world, claimed.clone()).await;
+    let vouched = User {
+        id: [2; 12],
+        email: text("bob@example.org"),
+        email_verified: true,
+        ..claimed.clone()
+    };
+    put(&world, vouched.clone()).await;
+    // Keys of both, and one of nobody.
+    let mut keys = Vec::new();
+    for (byte, user) in [(7, Some(&claimed)), (8, Some(&vouched)), (9, None)] {
+        let user = user.map(User::shown_id);
+        let draft = crate::auth::document::Draft { user, ..draft_of_key([byte; 12]) };
+        let body = draft.document(&crate::auth::key::hash("k"));
+        keys.push(store::creating("_credentials", [byte; 12], body));
+    }
+    commit(&world, keys).await;
+    let key_left = |byte: u8| {
+        let id = headwater_engine::value::object_id::format(&[byte; 12]);
+        store::by_id(&world.scratch.engine.snapshot(), "_credentials", &id).unwrap().is_some()
+    };
+
+    // What does not say clearly that the address is its own gets no user by it.
+    for said in [json!("false"), json!("true"), json!(0), json!(1), json!(false)] {
+        let token = json!({"sub": "x", "email": "ann@example.org", "email_verified": said});
+        let other = world.good(&sign(&with(token))).await;
+        assert_ne!(other.user.as_deref(), Some(&*claimed.shown_id()), "{said}");
+    }
+    // `with` takes a null out, so it is written here.
+    let text_of = claims().to_string().replacen('{', r#"{"email_verified":null,"#, 1);
+    let text_of = text_of.replacen('{', r#"{"email":"ann@example.org","#, 1);
+    let token = sign_as(&json!({"alg": "RS256"}), &text_of, &rsa(), Algorithm::RS256);
+    let other = world.good(&token).await;
+    assert_ne!(other.user.as_deref(), Some(&*claimed.shown_id()), "null");
+    assert_eq!(read_user(&world, [1; 12]), claimed);
+
+    for (id, email, sub) in [([1; 12], "ann@example.org", "a"), ([2; 12], "bob@example.org", "b")] {
+        let token = json!({"sub": sub, "email": email, "email_verified": true});
+        let found = world.good(&sign(&with(token))).await;
+        let shown = headwater_engine::value::object_id::format(&id);
+        assert_eq!(found.user.as_deref(), Some(&*shown));
+    }
+    let (ann, bob) = (read_user(&world, [1; 12]), read_user(&world, [2; 12]));
+    assert_eq!((ann.password.clone(), ann.email_verified), (None, true));
+    assert_ne!(ann.era, claimed.era, "its sessions are over");
+    assert_eq!((bob.password, bob.era), (vouched.password, vouched.era));
+    assert_eq!([key_left(7), key_left(8), key_left(9)], [false, true, true]);
+    // Once: a password that it is given later stays.
+    let again = store::changing(USERS, [1; 12], |body| {
+        Ok(store::with_members(body, vec![("password", Some(Owned::String("new".to_owned())))]))
+    });
+    commit(&world, vec![again]).await;
+    world.good(&sign(&with(json!({"sub": "c", "email": "ann@example.org"})))).await;
+    assert_eq!(read_user(&world, [1; 12]).password.as_deref(), Some("new"));
+    world.scratch.stop().await;
+}
+
+fn draft_of_key(id: [u8; 12]) -> crate::auth::document::Draft {
+    crate::auth::document::Draft::key(id, Owned::Object(Object::new()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_without_a_name_is_nobody() {
+    let mut given = provider();
+    given["user_fields"] = json!({"email": "email"});
+    let mut world = World::new(given.clone()).await;
+    for sub in [json!(null), json!(""), json!(7), json!("x".repeat(1025))] {
+        world.refused(&sign(&with(json!({"sub": sub}))), "`sub`").await;
+    }
+    given["create_users"] = json!(true);
+    world.tell("p", Some(given));
+    let position = world.scratch.engine.position();
+    world.refused(&sign(&with(json!({"sub": null}))), "`sub`").await;
+    assert_eq!(world.scratch.engine.position(), position, "no user was made");
+    let by_address = json!({"sub": null, "email": "ann@example.org"});
+    assert!(world.good(&sign(&with(by_address))).await.user.is_some());
+    world.scratch.stop().await;
+}
+
 /// A server of one answer, which tests change, with the number of requests it had.
 struct Server {
     url: String,
@@ -460,6 +574,49 @@ async fn key_sets_are_fetched_seldom_and_kept() {
     server.publish(&["c"]);
     clock.advance_ms(11 * 60_000);
     world.refused(&by_kid("b"), "names no key").await;
+    world.scratch.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_provider_does_not_block_the_others() {
+    let server = Server::new().await;
+    server.say("500 Oops", "");
+    // The first that is asked, by its name.
+    let mut world = World::new(provider()).await;
+    let away = json!({"algorithms": ["RS256"], "jwks_url": server.url, "issuer": "https://issuer"});
+    world.tell("a", Some(away));
+    world.good(&sign(&claims())).await;
+    assert_eq!(server.asked(), 1);
+    // Where nobody accepts it, it may have been the one that could not be asked.
+    let error = world.ask(&sign(&with(json!({"aud": "stranger"})))).await.unwrap_err();
+    assert_eq!(error.status(), 503);
+    world.scratch.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_no_longer_published_is_told_of() {
+    let server = Server::new().await;
+    server.publish(&["a"]);
+    let world = World::new(json!({"algorithms": ["RS256"], "jwks_url": server.url})).await;
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    world.external.tell_of_lost_keys(Arc::new(move || told.send(()).unwrap()));
+    let (engine, clock) = (&world.scratch.engine, Arc::clone(&world.scratch.clock));
+    world.external.renew_keys(engine, &world.options);
+    world.good(&by_kid("a")).await;
+    world.external.renew_keys(engine, &world.options);
+    assert_eq!(server.asked(), 1, "neither before it is in use nor while it is fresh");
+    // One more key voids nothing.
+    server.publish(&["a", "b"]);
+    clock.advance_ms(10 * 60_000);
+    world.good(&by_kid("b")).await;
+    assert!(heard.try_recv().is_err());
+    server.publish(&["b"]);
+    clock.advance_ms(10 * 60_000);
+    world.external.renew_keys(engine, &world.options);
+    let told = tokio::time::timeout(std::time::Duration::from_secs(20), heard.recv());
+    told.await.expect("nobody was told").unwrap();
+    assert_eq!(server.asked(), 3);
+    world.refused(&by_kid("a"), "names no key").await;
     world.scratch.stop().await;
 }
 

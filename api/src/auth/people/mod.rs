@@ -1,6 +1,7 @@
 //! Users and their sessions: documents of `_users` and `_sessions`, read when they are asked for.
 //!
-//! Guarantees: a session is good only while its document and its user's are there, and the user is not disabled.
+//! Guarantees: a session is good only while its document and its user's are there, the user is not disabled, and the
+//! session is of the user's present era.
 //! Leaves to others: making and changing users and sessions (`crate::session`).
 
 mod origin;
@@ -43,6 +44,8 @@ pub(crate) struct People {
     pub(crate) accounts: Throttle,
     /// Tries from an address.
     pub(crate) addresses: Throttle,
+    /// Requests for a new password of an account.
+    pub(crate) resets: Throttle,
     /// Signs access tokens and one-time tokens.
     pub(crate) signer: TokenSigner,
     /// Settings.
@@ -56,6 +59,7 @@ impl People {
             passwords: Passwords::new(options.password_hashes, options.password_queue),
             accounts: Throttle::new(options.failures_per_account, ACCOUNT_WINDOW),
             addresses: Throttle::new(options.failures_per_address_per_minute, ADDRESS_WINDOW),
+            resets: Throttle::new(options.failures_per_account, ACCOUNT_WINDOW),
             signer: TokenSigner::new(vault),
             options,
         }
@@ -130,7 +134,12 @@ fn holder(
     options: &AccessOptions,
 ) -> Result<StoredUser, ApiError> {
     let id = headwater_engine::value::object_id::format(&session.user);
-    user(snapshot, &id, options)?.filter(|user| !user.disabled).ok_or_else(over)
+    let row = store::by_id(snapshot, store::USERS, &id)?.ok_or_else(over)?;
+    let user = User::read(row.body())?;
+    if user.disabled || user.era != session.era {
+        return Err(over());
+    }
+    Ok(user.stored(options))
 }
 
 fn identity(

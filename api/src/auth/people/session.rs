@@ -1,7 +1,8 @@
 //! The documents of `_sessions`, and the secrets that stand for one.
 //!
 //! Layout: `{"_id": ObjectId, "user": ObjectId, "created_at", "refreshed_at", "expires_at": dates, "family": binary,
-//! "refresh": binary, "previous": [{"hash": binary, "until": date}], "cookie": binary, "address", "agent", "anonymous"}`.
+//! "refresh": binary, "previous": [{"hash": binary, "until": date}], "cookie": binary, "address", "agent", "anonymous",
+//! "era": ObjectId}`.
 //!
 //! A refresh token is `hwr_`, the session's id, 30 characters that all refresh tokens of the session share (its family) and
 //! 30 that are its own; a cookie is `hws_`, the id and 30 characters. Only their SHA-256 is kept. Who presents a token of
@@ -38,6 +39,8 @@ pub(crate) struct Draft {
     pub(crate) user: [u8; 12],
     /// Whether that user has no name.
     pub(crate) anonymous: bool,
+    /// The era of that user.
+    pub(crate) era: Option<[u8; 12]>,
     /// The client's address.
     pub(crate) address: Option<String>,
     /// What the client calls itself.
@@ -59,6 +62,8 @@ pub(crate) struct StoredSession {
     pub(crate) user: [u8; 12],
     /// When it ends, UTC ms.
     pub(crate) expires_ms: u64,
+    /// The era of the user that it belongs to.
+    pub(crate) era: Option<[u8; 12]>,
     cookie: KeyHash,
 }
 
@@ -92,6 +97,9 @@ impl Draft {
         if self.anonymous {
             object.insert("anonymous", true);
         }
+        if let Some(era) = self.era {
+            object.insert("era", Value::ObjectId(era));
+        }
         (object.to_bytes(), Secrets { refresh, cookie })
     }
 }
@@ -107,6 +115,7 @@ impl StoredSession {
                 .get("expires_at")
                 .and_then(ms_of)
                 .ok_or_else(|| broken("expires_at"))?,
+            era: body.get("era").and_then(Raw::as_object_id),
             cookie: hash_in(body, "cookie")?,
         })
     }
@@ -234,6 +243,7 @@ mod tests {
             id: [1; 12],
             user: [2; 12],
             anonymous: false,
+            era: None,
             address: None,
             agent: Some("é".repeat(300)),
         };

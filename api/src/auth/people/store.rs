@@ -157,6 +157,21 @@ pub(crate) fn changing(
     }
 }
 
+/// A change of a document that is passed over where it is gone.
+pub(crate) fn changing_if_there(
+    collection: &str,
+    id: [u8; 12],
+    change: impl Fn(Raw<'_>) -> Result<Vec<u8>> + Send + Sync + 'static,
+) -> Operation {
+    Operation::Change {
+        collection: Arc::from(collection),
+        id: document_id(id),
+        change: Arc::new(By(change)),
+        if_version: None,
+        absent: Absent::Skip,
+    }
+}
+
 /// A new document.
 pub(crate) fn creating(collection: &str, id: [u8; 12], body: Vec<u8>) -> Operation {
     Operation::Create {

@@ -1,10 +1,11 @@
 //! The documents of `_users`.
 //!
 //! Layout: `{"_id": ObjectId, "email", "email_key", "password": PHC text, "data": {}, "profile": {}, "roles": [],
-//! "identities": [{"provider", "subject", "key"}], "anonymous": true, "disabled": true}`. What is not there is empty or
-//! false; `email_key` is the address in small letters, by which it is unique, and `key` says who an identity is, by which
+//! "identities": [{"provider", "subject", "key"}], "anonymous": true, "disabled": true, "email_verified": true, "era":
+//! ObjectId}`. What is not there is empty or false; `email_key` is the address in small letters, by which it is unique, and `key` says who an identity is, by which
 //! that is. `data` is what rules see (`%%user.data`): the user itself cannot write it; `profile` is the user's own, and no
-//! rule sees it.
+//! rule sees it. `era` is another one after each new password, each loss of one and each disabling: sessions carry the era
+//! that they began in, and those of another one are over, whatever is left of their documents.
 
 use std::sync::Arc;
 
@@ -40,6 +41,10 @@ pub(crate) struct User {
     pub(crate) anonymous: bool,
     /// Whether it may not come in.
     pub(crate) disabled: bool,
+    /// Whether somebody vouches that the address is its own.
+    pub(crate) email_verified: bool,
+    /// In which its sessions must have begun.
+    pub(crate) era: Option<[u8; 12]>,
 }
 
 /// Who a user is with a provider.
@@ -81,6 +86,8 @@ impl User {
             identities: list("identities").filter_map(identity).collect(),
             anonymous: flag("anonymous"),
             disabled: flag("disabled"),
+            email_verified: flag("email_verified"),
+            era: body.get("era").and_then(Raw::as_object_id),
         })
     }
 
@@ -108,7 +115,15 @@ impl User {
             let identities = self.identities.iter().map(ElseWhere::value).collect::<Vec<_>>();
             object.insert("identities", identities);
         }
-        for (name, flag) in [("anonymous", self.anonymous), ("disabled", self.disabled)] {
+        if let Some(era) = self.era {
+            object.insert("era", Value::ObjectId(era));
+        }
+        let flags = [
+            ("anonymous", self.anonymous),
+            ("disabled", self.disabled),
+            ("email_verified", self.email_verified),
+        ];
+        for (name, flag) in flags {
             if flag {
                 object.insert(name, true);
             }
@@ -139,10 +154,18 @@ impl User {
         }
     }
 
-    /// A digest of the password, as a token to replace it carries it: another password is another digest.
+    /// A digest of what a token to replace the password rests on: with another password, another address, or once the
+    /// user is disabled or no longer so, it is another one.
     pub(crate) fn mark(&self) -> String {
-        let password = self.password.as_deref().unwrap_or_default();
-        hex(&Sha256::digest(password.as_bytes())[..12])
+        let mut digest = Sha256::new();
+        let email = self.email.as_deref().map(email_key);
+        for text in [self.password.as_deref(), email.as_deref()] {
+            let text = text.unwrap_or_default();
+            digest.update((text.len() as u64).to_le_bytes());
+            digest.update(text);
+        }
+        digest.update([u8::from(self.disabled)]);
+        hex(&digest.finalize()[..12])
     }
 
     pub(super) fn stored(&self, options: &AccessOptions) -> StoredUser {
@@ -226,6 +249,8 @@ mod tests {
             roles: vec!["editor".to_owned()],
             identities: vec![ElseWhere::new("p", None, "s")],
             disabled: true,
+            email_verified: true,
+            era: Some([9; 12]),
             ..User::default()
         };
         let document = user.document();
@@ -251,13 +276,21 @@ mod tests {
     }
 
     #[test]
-    fn another_password_is_another_mark() {
-        let user = |password: Option<&str>| User {
-            password: password.map(str::to_owned),
-            ..User::default()
-        };
-        assert_ne!(user(Some("a")).mark(), user(Some("b")).mark());
-        assert_ne!(user(Some("a")).mark(), user(None).mark());
+    fn another_password_or_address_is_another_mark() {
+        let text = |text: &str| Some(text.to_owned());
+        let user = User { password: text("a"), email: text("A@b"), ..User::default() };
+        let same = User { email: text("a@B"), profile: Object::new(), ..user.clone() };
+        assert_eq!(user.mark(), same.mark());
+        let others = [
+            User { password: text("b"), ..user.clone() },
+            User { password: None, ..user.clone() },
+            User { email: text("c@b"), ..user.clone() },
+            User { email: None, ..user.clone() },
+            User { disabled: true, ..user.clone() },
+        ];
+        for other in others {
+            assert_ne!(user.mark(), other.mark(), "{other:?}");
+        }
     }
 
     #[test]

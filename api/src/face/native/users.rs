@@ -20,8 +20,12 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Parameters, Payload, Submission, invalid};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::session::{Session, UserChanges, begin_reset, confirm_reset, sign_up};
+use crate::session::{Asker, Session, UserChanges, begin_reset, confirm_reset, sign_up};
 use crate::state::App;
+
+/// What full access sets of a user.
+const MEMBERS: [&str; 7] =
+    ["email", "email_verified", "password", "data", "profile", "roles", "disabled"];
 
 /// The routes of users.
 pub(super) fn routes() -> Routes {
@@ -78,8 +82,7 @@ async fn create(
     let body = payload.document(&app.engine).await?;
     let (shown, committed) = match full {
         Some(session) => {
-            let known = ["email", "password", "data", "profile", "roles", "disabled"];
-            let asked = read(Raw::trusted(&body), &known)?;
+            let asked = read(Raw::trusted(&body), &MEMBERS)?;
             session.create_user(people, asked, key).await?
         }
         None => {
@@ -90,7 +93,7 @@ async fn create(
             if asked.password.as_ref().is_none_or(Option::is_none) {
                 return Err(invalid("password", "given"));
             }
-            let signed_up = sign_up(&app.engine, people, asked).await?;
+            let signed_up = sign_up(&app.engine, people, asked, asking.address()).await?;
             note(&app, &asking, "user.signed_up", signed_up.0["id"].as_str());
             signed_up
         }
@@ -111,8 +114,7 @@ async fn change(
     Submission { payload, key }: Submission,
 ) -> ApiResult {
     let body = payload.document(&app.engine).await?;
-    let known = ["email", "password", "data", "profile", "roles", "disabled"];
-    let asked = read(Raw::trusted(&body), &known)?;
+    let asked = read(Raw::trusted(&body), &MEMBERS)?;
     let (user, committed) = session.change_user(app.access.people(), &id, asked, key).await?;
     let response = reply::value(StatusCode::OK, committed.position, &user);
     Ok(mark_repeated(response, &committed))
@@ -148,9 +150,14 @@ async fn reset(
     let body = payload.document(&app.engine).await?;
     let members = Members::of(Raw::trusted(&body), "a reset", &["email"])?;
     let email = required_text(&members, "email")?;
-    let (token, position) = begin_reset(&app.engine, app.access.people(), email)?;
+    let full = caller.filter(|session| session.full_access().is_ok());
+    let asker = match &full {
+        Some(_) => Asker::FullAccess,
+        None => Asker::Anybody(asking.address()),
+    };
+    let (token, position) = begin_reset(&app.engine, app.access.people(), email, asker)?;
     note(&app, &asking, "password.reset_asked", None);
-    let body = match caller.filter(|session| session.full_access().is_ok()) {
+    let body = match full {
         Some(_) => json!({
             "token": token.as_ref().map(|reset| &reset.token),
             "expires_at": token.as_ref().map(|reset| {
@@ -172,7 +179,9 @@ async fn confirm(
     let members = Members::of(Raw::trusted(&body), "a new password", &["token", "password"])?;
     let token = required_text(&members, "token")?;
     let password = required_text(&members, "password")?.to_owned();
-    let committed = confirm_reset(&app.engine, app.access.people(), token, password).await?;
+    let committed =
+        confirm_reset(&app.engine, app.access.people(), token, password, asking.address());
+    let committed = committed.await?;
     note(&app, &asking, "password.reset", None);
     let body = json!({"position": committed.position});
     Ok(reply::value(StatusCode::OK, committed.position, &body))
@@ -216,13 +225,15 @@ fn read(body: Raw<'_>, known: &[&str]) -> ApiResult<UserChanges> {
                 let names = names.map(|name| name.as_str().map(str::to_owned));
                 asked.roles = Some(names.collect::<Option<_>>().ok_or_else(wanted)?);
             }
-            _ => {
-                let flag = value.as_bool().ok_or_else(|| invalid("disabled", "true or false"))?;
-                asked.disabled = Some(flag);
-            }
+            "email_verified" => asked.email_verified = Some(flag("email_verified", value)?),
+            _ => asked.disabled = Some(flag("disabled", value)?),
         }
     }
     Ok(asked)
+}
+
+fn flag(name: &'static str, value: Raw<'_>) -> ApiResult<bool> {
+    value.as_bool().ok_or_else(|| invalid(name, "true or false"))
 }
 
 fn object(name: &'static str, value: Raw<'_>) -> ApiResult<headwater_engine::value::Object> {
