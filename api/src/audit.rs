@@ -1,7 +1,6 @@
 //! The audit trail: who did what, from where; documents of `_audit`.
 //!
-//! Guarantees: an act that changes the log has its entry in the same batch ([`creation`]). Others (logins, refusals,
-//! exports) are noted by [`Audit::note`], which never holds up a request: entries wait in a bounded queue, those that find no
+//! Guarantees: an act that changes the log has its entry in the same batch ([`creation`]). Others (refusals, exports) are noted by [`Audit::note`], which never holds up a request: entries wait in a bounded queue, those that find no
 //! room are counted, and refusals of one caller for one reason are noted once a minute with their number.
 //! Leaves to others: who may read it (full access, as any system collection).
 

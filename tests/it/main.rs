@@ -16,6 +16,7 @@ mod harness;
 mod hostile;
 mod indexes;
 mod main_job;
+mod matrix;
 mod process;
 mod queries;
 mod replay;

@@ -1,10 +1,12 @@
 //! The audit trail: acts on what governs the server, as documents of `_audit` in the same batch as the act.
 //!
 //! Guarantees: no change of a credential, user, role, provider, setting, webhook, collection or index without its entry.
-//! Leaves to others: what changes nothing in the log (logins, refusals, exports: [`crate::audit`]).
+//! Logins are in it as the sessions that they begin.
+//! Leaves to others: what changes nothing in the log (refusals, exports: [`crate::audit`]).
 
 use std::sync::Arc;
 
+use headwater_engine::Engine;
 use headwater_engine::value::{Raw, Value};
 use headwater_engine::write::{DocumentId, Operation};
 
@@ -14,14 +16,7 @@ use crate::audit::{Entry, creation};
 impl Session {
     /// The entries for those of the operations that belong into the trail.
     pub(super) fn audit_entries(&self, operations: &[Operation]) -> Vec<Operation> {
-        operations
-            .iter()
-            .filter_map(act)
-            .map(|(action, target)| {
-                let entry = Entry { outcome: "done", ..self.audit_entry(action, target) };
-                creation(&self.engine, &entry)
-            })
-            .collect()
+        entries(&self.engine, operations, &self.audit_entry("", Value::Null))
     }
 
     /// An entry about the caller.
@@ -35,6 +30,16 @@ impl Session {
             ..Entry::default()
         }
     }
+}
+
+/// The entries for those of the operations that belong into the trail; `by` says who did it, and from where.
+pub(crate) fn entries<'a>(
+    engine: &Engine,
+    operations: impl IntoIterator<Item = &'a Operation>,
+    by: &Entry,
+) -> Vec<Operation> {
+    let acts = operations.into_iter().filter_map(act);
+    acts.map(|(action, target)| creation(engine, &Entry { action, target, ..by.clone() })).collect()
 }
 
 /// What an operation does, and to what; `None` where that is no matter of the trail.
@@ -60,6 +65,8 @@ fn act(operation: &Operation) -> Option<(String, Value)> {
         return None;
     }
     let what = match &**collection {
+        // Its refresh.
+        "_sessions" if verb == "changed" => return None,
         "_credentials" => "credential",
         "_users" => "user",
         "_roles" => "role",

@@ -50,6 +50,7 @@ use visitor::Visitor;
 pub(crate) use aggregate::Aggregated;
 pub(crate) use asked::{Asked, ids_read};
 pub(crate) use at::At;
+pub(crate) use audited::entries as audit_entries;
 pub(crate) use collections::to_json;
 pub(crate) use credentials::{Changes, Issued, Sort, create_root_key};
 pub(crate) use cursor::Cursor;

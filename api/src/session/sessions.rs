@@ -15,7 +15,8 @@ use serde_json::json;
 
 use super::collections::to_json;
 use super::users::{self, Page};
-use super::{RequestKey, Session};
+use super::{RequestKey, Session, audited};
+use crate::audit::Entry;
 use crate::auth::password::Verdict;
 use crate::auth::people::session::{self, Draft, REUSED, StoredSession};
 use crate::auth::people::store::{self, SESSIONS, USERS, changing, with_members};
@@ -243,7 +244,8 @@ pub(crate) async fn refresh(
         Err(error) if error.code() == REUSED => {
             tracing::warn!(session = shown, user = %actor, "a refresh token was used twice; the session is over");
             let end = store::deleting(SESSIONS, store::document_id(id))?;
-            users::write(engine, &actor, vec![end]).await?;
+            let by = Entry { actor: Some(Arc::clone(&actor)), ..Entry::default() };
+            users::write_audited(engine, &by, vec![end]).await?;
             return Err(over());
         }
         Err(error) if [ErrorKind::Forbidden, ErrorKind::NotFound].contains(&error.kind()) => {
@@ -283,7 +285,14 @@ async fn begin(
     };
     let (body, secrets) = draft.document(engine.clock(), now_ms, session_expires_ms);
     operations.push(store::creating(SESSIONS, id, body));
-    let actor = Arc::from(user.shown_id());
+    let actor: Arc<str> = Arc::from(user.shown_id());
+    let holder = Some(Arc::clone(&actor));
+    let by =
+        Entry { actor: holder.clone(), user: holder, address: client.address, ..Entry::default() };
+    // That the user stayed as it was is no act.
+    let acts = operations.iter().filter(|one| !matches!(one, Operation::Change { .. }));
+    let acts = audited::entries(engine, acts, &by);
+    operations.extend(acts);
     let committed = users::write(engine, &actor, operations).await?;
     let secrets = (secrets.refresh, Some(secrets.cookie));
     Ok(granted(people, user, id, now_ms, session_expires_ms, secrets, committed.position))

@@ -17,7 +17,9 @@ use serde_json::json;
 
 use super::collections::to_json;
 use super::cursor::{self, Cursor};
-use super::{RequestKey, Session, blocking};
+use super::sessions::Client;
+use super::{RequestKey, Session, audited, blocking};
+use crate::audit::Entry;
 use crate::auth::password::{Verdict, check_length};
 use crate::auth::people::store::{self, SESSIONS, USERS, changing, with_members};
 use crate::auth::people::user::{self, User};
@@ -116,7 +118,8 @@ impl Session {
         }
         let committed = self.commit(operations, key).await.map_err(taken)?;
         if ends_sessions && !committed.repeated {
-            end_sessions(&self.engine, &self.principal.id, user, None, committed.position).await?;
+            let by = self.audit_entry("", Value::Null);
+            end_sessions(&self.engine, &by, user, None, committed.position).await?;
         }
         Ok((of_outcome(&committed)?, committed))
     }
@@ -139,8 +142,8 @@ impl Session {
         operations.extend(endings(&self.engine, user, None).await?);
         let committed = self.commit(operations, key).await.map_err(|error| missing(error, id))?;
         if !committed.repeated {
-            let (engine, actor) = (&self.engine, &self.principal.id);
-            end_sessions(engine, actor, user, None, committed.position).await?;
+            let by = self.audit_entry("", Value::Null);
+            end_sessions(&self.engine, &by, user, None, committed.position).await?;
         }
         Ok(committed)
     }
@@ -169,8 +172,8 @@ impl Session {
         people.accounts.forget(&id);
         let hash = people.passwords.hash(&self.engine, new).await?;
         let mine = self.principal.session.as_deref().and_then(object_id::parse);
-        let actor = &self.principal.id;
-        replace_password(&self.engine, actor, &stored, hash, mine).await
+        let by = self.audit_entry("", Value::Null);
+        replace_password(&self.engine, &by, &stored, hash, mine).await
     }
 
     /// The caller's own user.
@@ -197,13 +200,15 @@ pub(crate) async fn sign_up(
     engine: &Engine,
     people: &People,
     asked: UserChanges,
+    client: &Client,
 ) -> Result<(serde_json::Value, Committed), ApiError> {
     let operation = creation(engine, people, asked).await?;
     let actor = match &operation {
         Operation::Create { body, .. } => User::read(Raw::trusted(body))?.shown_id(),
         _ => String::new(),
     };
-    let committed = write(engine, &Arc::from(actor), vec![operation]).await.map_err(taken)?;
+    let by = by_itself(Arc::from(actor), client);
+    let committed = write_audited(engine, &by, vec![operation]).await.map_err(taken)?;
     Ok((of_outcome(&committed)?, committed))
 }
 
@@ -232,6 +237,7 @@ pub(crate) async fn confirm_reset(
     people: &People,
     token: &str,
     password: String,
+    client: &Client,
 ) -> Result<Committed, ApiError> {
     let invalid = || {
         let message = "the token is none for a new password, was used, or has expired";
@@ -245,14 +251,14 @@ pub(crate) async fn confirm_reset(
         return Err(invalid());
     }
     let hash = people.passwords.hash(engine, password).await?;
-    let actor = Arc::from(user);
-    replace_password(engine, &actor, &stored, hash, None).await
+    let by = by_itself(Arc::from(user), client);
+    replace_password(engine, &by, &stored, hash, None).await
 }
 
 /// Puts a new hash in the place of the one that `stored` has, and ends all sessions but one.
 async fn replace_password(
     engine: &Engine,
-    actor: &Arc<str>,
+    by: &Entry,
     stored: &User,
     hash: String,
     except: Option<[u8; 12]>,
@@ -267,15 +273,15 @@ async fn replace_password(
     });
     let mut operations = vec![change];
     operations.extend(endings(engine, stored.id, except).await?);
-    let committed = write(engine, actor, operations).await?;
-    end_sessions(engine, actor, stored.id, except, committed.position).await?;
+    let committed = write_audited(engine, by, operations).await?;
+    end_sessions(engine, by, stored.id, except, committed.position).await?;
     Ok(committed)
 }
 
 /// Ends what sessions of a user are left that began up to a position.
 async fn end_sessions(
     engine: &Engine,
-    actor: &Arc<str>,
+    by: &Entry,
     user: [u8; 12],
     except: Option<[u8; 12]>,
     until: u64,
@@ -285,7 +291,7 @@ async fn end_sessions(
         if operations.is_empty() {
             return Ok(());
         }
-        write(engine, actor, operations).await?;
+        write_audited(engine, by, operations).await?;
     }
 }
 
@@ -438,6 +444,24 @@ pub(super) async fn page(
         Ok((shown, next, snapshot.position()))
     });
     Ok(page.await?)
+}
+
+/// A user who acts without a session.
+fn by_itself(user: Arc<str>, client: &Client) -> Entry {
+    let user = Some(user);
+    Entry { actor: user.clone(), user, address: client.address, ..Entry::default() }
+}
+
+/// Commits what somebody did, with its entries in the audit trail.
+pub(super) async fn write_audited(
+    engine: &Engine,
+    by: &Entry,
+    mut operations: Vec<Operation>,
+) -> Result<Committed> {
+    let entries = audited::entries(engine, &operations, by);
+    operations.extend(entries);
+    let actor = by.actor.clone().unwrap_or_else(|| Arc::from("system"));
+    write(engine, &actor, operations).await
 }
 
 /// Commits for somebody who has no session of the grant's kind.

@@ -13,9 +13,11 @@ use headwater_engine::{Engine, ErrorKind, Result};
 
 use super::claims::Mapped;
 use super::provider::Provider;
+use crate::audit::Entry;
 use crate::auth::people::prepare;
 use crate::auth::people::store::{self, USERS, changing, with_members};
 use crate::auth::people::user::{ElseWhere, User, checked_email, email_key};
+use crate::session::audit_entries;
 
 /// Tries while others write the same user.
 const TRIES: usize = 4;
@@ -47,8 +49,11 @@ pub(super) async fn find(
             None => creation(engine.new_id(), identity.as_ref(), email.clone(), mapped),
         };
         prepare(engine).await?;
-        let actor = Arc::from(format!("provider:{}", provider.name));
-        let operations = vec![operation];
+        let actor: Arc<str> = Arc::from(format!("provider:{}", provider.name));
+        let by = Entry { actor: Some(Arc::clone(&actor)), ..Entry::default() };
+        let mut operations = vec![operation];
+        let entries = audit_entries(engine, &operations, &by);
+        operations.extend(entries);
         match engine.write(Command { operations, actor, request: None, guard: None }).await {
             Ok(_) => {}
             // Somebody else was faster: look again.

@@ -12,11 +12,11 @@ use super::body::Members;
 use super::documents::mark_repeated;
 use super::list;
 use super::users::required_text;
+use crate::caller::Caller;
 use crate::error::ApiResult;
 use crate::extract::{Parameters, Payload, Submission};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::server::Peer;
 use crate::session::{
     Begun, Client, Session, begin_anonymous, cookie_seconds, log_in, refresh as refresh_session,
 };
@@ -41,7 +41,8 @@ impl FromRequestParts<App> for Client {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Self::Rejection> {
-        let address = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+        // Behind a trusted proxy that is not the peer.
+        let address = parts.extensions.get::<Caller>().map(Caller::address);
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         Ok(Self { address, agent: agent.map(str::to_owned) })
     }

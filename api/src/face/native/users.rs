@@ -15,7 +15,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Parameters, Payload, Submission, invalid};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::session::{Session, UserChanges, begin_reset, confirm_reset, sign_up};
+use crate::session::{Client, Session, UserChanges, begin_reset, confirm_reset, sign_up};
 use crate::state::App;
 
 /// The routes of users.
@@ -57,6 +57,7 @@ async fn all(session: Session, parameters: Parameters) -> ApiResult {
 async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
+    client: Client,
     Submission { payload, key }: Submission,
 ) -> ApiResult {
     let people = app.access.people();
@@ -84,7 +85,7 @@ async fn create(
             if asked.password.as_ref().is_none_or(Option::is_none) {
                 return Err(invalid("password", "given"));
             }
-            sign_up(&app.engine, people, asked).await?
+            sign_up(&app.engine, people, asked, &client).await?
         }
     };
     let response = reply::value(StatusCode::CREATED, committed.position, &shown);
@@ -149,12 +150,13 @@ async fn reset(State(app): State<App>, Caller(caller): Caller, payload: Payload)
     Ok(reply::value(StatusCode::ACCEPTED, position, &body))
 }
 
-async fn confirm(State(app): State<App>, payload: Payload) -> ApiResult {
+async fn confirm(State(app): State<App>, client: Client, payload: Payload) -> ApiResult {
     let body = payload.document(&app.engine).await?;
     let members = Members::of(Raw::trusted(&body), "a new password", &["token", "password"])?;
     let token = required_text(&members, "token")?;
     let password = required_text(&members, "password")?.to_owned();
-    let committed = confirm_reset(&app.engine, app.access.people(), token, password).await?;
+    let committed =
+        confirm_reset(&app.engine, app.access.people(), token, password, &client).await?;
     let body = json!({"position": committed.position});
     Ok(reply::value(StatusCode::OK, committed.position, &body))
 }

@@ -186,6 +186,7 @@ async fn rotate_secret(
 ) -> ApiResult {
     session.webhook(&app.webhooks, &id)?;
     let secret = app.webhooks.rotate_secret(&id, &session.principal().id).await?;
+    app.audit.note(session.audit_entry("webhook.secret_rotated", target("webhook", &id)));
     let body = json!({"secret": secret.reveal()});
     Ok(reply::value(StatusCode::OK, app.engine.position(), &body))
 }
