@@ -77,7 +77,12 @@ async fn s6_a_trusted_proxy_is_believed_for_one_hop() {
         ("", false),
     ] {
         let answer = get(&inside, &[("x-forwarded-for", forwarded)]).await;
-        assert_eq!(answer.status, if is_inside { 200 } else { 403 }, "{forwarded}: {}", answer.text);
+        assert_eq!(
+            answer.status,
+            if is_inside { 200 } else { 403 },
+            "{forwarded}: {}",
+            answer.text
+        );
     }
     let lines = [("x-forwarded-for", "10.0.0.1"), ("x-forwarded-for", "6.6.6.6")];
     get(&inside, &lines).await.expect(403);
@@ -198,7 +203,8 @@ async fn s5_cookies_cross_no_origin_that_is_not_named() {
         let begun = nobody.post("/v1/sessions", &login).await.expect(201);
         let cookie = begun.header("set-cookie").split(';').next().unwrap().to_owned();
         let own = server.url();
-        for (origin, may) in [(own.as_str(), true), (SHOP, shop_may), (EVIL, false), ("null", false)]
+        for (origin, may) in
+            [(own.as_str(), true), (SHOP, shop_may), (EVIL, false), ("null", false)]
         {
             let headers = [("cookie", cookie.as_str()), ("origin", origin)];
             let read = get(&nobody, &headers).await.expect(200);

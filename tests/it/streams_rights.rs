@@ -229,9 +229,8 @@ async fn s11_what_ends_a_user_or_a_session_ends_its_streams() {
     let server = Server::start();
     let (root, nobody) = (server.client(), server.client().without_key());
     clerk(&root, json!(true)).await;
-    for (turn, act) in ["disable", "delete", "log out", "end", "password", "own password"]
-        .into_iter()
-        .enumerate()
+    for (turn, act) in
+        ["disable", "delete", "log out", "end", "password", "own password"].into_iter().enumerate()
     {
         let email = format!("u{turn}@example.com");
         let (path, session) = user(&root, &email, json!(["clerk"])).await;
