@@ -5,7 +5,9 @@
 #![allow(clippy::disallowed_methods, reason = "what these tests start are plain threads and tasks")]
 
 mod access;
+mod access_commands;
 mod administration;
+mod audit;
 mod bad_input;
 mod browser;
 mod collections;
@@ -16,13 +18,18 @@ mod harness;
 mod hostile;
 mod indexes;
 mod main_job;
+mod matrix;
+mod network;
+mod people;
 mod process;
+mod providers;
 mod queries;
 mod replay;
 mod rights;
 mod schemas;
 mod signatures;
 mod streams;
+mod streams_rights;
 mod transactions;
 mod webhooks;
 mod writes_by_filter;

@@ -1,0 +1,153 @@
+//! Who may be let in to a route: the contract, as plainly as it can be said.
+
+use std::collections::BTreeSet;
+
+use super::Route;
+use super::callers::Caller;
+
+/// What should come of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// The caller may ask: neither 401 nor 403.
+    In,
+    /// The credential is none: 401.
+    Unknown,
+    /// A right is missing: 403.
+    Refused,
+    /// What it asks for is not there for it: 404.
+    Hidden,
+}
+
+/// What a valid credential allows.
+#[derive(Clone, Debug)]
+pub(super) struct Rights {
+    /// Full access.
+    pub(super) full: bool,
+    /// Actions on `orders`, on `elsewhere`, and on all others.
+    pub(super) orders: BTreeSet<&'static str>,
+    pub(super) elsewhere: BTreeSet<&'static str>,
+    pub(super) others: BTreeSet<&'static str>,
+    /// Kinds of requests; `None` where it does not matter.
+    pub(super) acls: Option<Vec<&'static str>>,
+    /// Whether the request as such is covered, by method and path.
+    pub(super) covers: fn(&str, &str) -> bool,
+    /// Whether it stands for a user.
+    pub(super) is_user: bool,
+    /// Whether it is a key or a password, of which tokens are made.
+    pub(super) is_secret: bool,
+}
+
+/// Every action but `admin`.
+pub(super) const STAR: [&str; 9] =
+    ["read", "create", "update", "delete", "search", "subscribe", "publish", "bulk", "settings"];
+
+impl Default for Rights {
+    fn default() -> Self {
+        Self {
+            full: false,
+            orders: BTreeSet::new(),
+            elsewhere: BTreeSet::new(),
+            others: BTreeSet::new(),
+            acls: None,
+            covers: |_, _| true,
+            is_user: false,
+            is_secret: true,
+        }
+    }
+}
+
+impl Rights {
+    /// Full access.
+    pub(super) fn full() -> Self {
+        Self { full: true, ..Self::default() }
+    }
+
+    /// Some actions on `orders`.
+    pub(super) fn orders(actions: &[&'static str]) -> Self {
+        Self { orders: actions.iter().copied().collect(), ..Self::default() }
+    }
+
+    /// Some actions on every collection.
+    pub(super) fn every(actions: &[&'static str]) -> Self {
+        let actions: BTreeSet<_> = actions.iter().copied().collect();
+        let (orders, elsewhere) = (actions.clone(), actions.clone());
+        Self { orders, elsewhere, others: actions, ..Self::default() }
+    }
+
+    fn somewhere(&self, action: &str) -> bool {
+        [&self.orders, &self.elsewhere, &self.others].iter().any(|all| all.contains(action))
+    }
+
+    fn opens(&self, acls: &[&str]) -> bool {
+        let some = |open: &Vec<&str>| open.iter().any(|acl| acls.contains(acl));
+        acls.is_empty() || self.acls.as_ref().is_none_or(some)
+    }
+}
+
+/// What should come of a route's request as a caller.
+pub(super) fn expected(route: &Route, caller: &Caller) -> Expected {
+    let (method, path) = (route.method.as_str(), route.path.as_str());
+    let looks = ["/v1/users", "/v1/users/reset"].contains(&path) && method == "POST";
+    if route.needs == "nothing" && !looks {
+        return Expected::In;
+    }
+    if path == "/v1/users/reset" && caller.is_nobody() {
+        return Expected::In;
+    }
+    let Some(rights) = &caller.rights else { return Expected::Unknown };
+    let refused = |may: bool| if may { Expected::In } else { Expected::Refused };
+    let acls: Vec<&str> = route.acls.iter().map(String::as_str).collect();
+    let covered = (rights.covers)(method, path) && rights.opens(&acls);
+    if !covered || !rights.opens(&narrower(method, path)) {
+        return Expected::Refused;
+    }
+    match (method, path) {
+        ("POST", "/v1/users") => return refused(rights.full),
+        ("POST", "/v1/users/reset") => return Expected::In,
+        ("POST", "/v1/tokens") => return refused(rights.is_secret),
+        ("DELETE", "/v1/sessions/{id}") if !rights.full => return Expected::Hidden,
+        ("GET", "/v1/sessions") => return refused(rights.full || rights.is_user),
+        // `me` and everybody's lists; what is asked of others is asked of the spare user.
+        ("GET", "/v1/collections") | ("POST", "/v1/users/me/password") => return Expected::In,
+        _ => {}
+    }
+    refused(rights.full || allows(route, rights))
+}
+
+/// What is asked besides the route's own kinds of requests: the body is one document.
+fn narrower(method: &str, path: &str) -> Vec<&'static str> {
+    match (method, path) {
+        ("POST", "/v1/collections/{collection}/documents") | ("POST", "/v1/transactions") => {
+            vec!["index"]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn allows(route: &Route, rights: &Rights) -> bool {
+    let (method, path) = (route.method.as_str(), route.path.as_str());
+    let orders = |action: &str| rights.orders.contains(action);
+    match (route.needs.as_str(), path) {
+        // Only the user itself and full access.
+        ("full access" | "a credential", _) => false,
+        ("subscribe on what it names", "/v1/events") => orders("subscribe"),
+        ("publish on what it names", "/v1/events") => rights.others.contains("publish"),
+        ("settings on what it names", "/v1/webhooks") if method == "GET" => {
+            rights.somewhere("settings")
+        }
+        ("settings on what it names", "/v1/webhooks" | "/v1/webhooks/{id}")
+            if ["POST", "PATCH"].contains(&method) =>
+        {
+            orders("settings") && orders("read")
+        }
+        ("settings on what it names", _) if path.starts_with("/v1/webhooks/{id}") => {
+            orders("settings")
+        }
+        ("create, update or delete, as the operations do", _) => orders("create"),
+        (action, _) if path.starts_with("/v1/collections/{collection}") => {
+            assert!(STAR.contains(&action), "the model does not know what {route:?} needs");
+            orders(action)
+        }
+        _ => panic!("the model does not know {route:?}"),
+    }
+}
