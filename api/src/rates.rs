@@ -43,15 +43,6 @@ impl Rates {
         self.addresses.take(key, self.per_address, MINUTE_MS, now_ms).check()
     }
 
-    /// Refuses an address that has guessed too often, before anything is looked at.
-    pub(crate) fn guesses(&self, address: IpAddr, now_ms: u64) -> Result<(), ApiError> {
-        if address.is_loopback() {
-            return Ok(());
-        }
-        let key = self.failures.key("", address);
-        self.failures.look(key, self.failures_per_address, MINUTE_MS, now_ms).check()
-    }
-
     /// Counts a credential of an address that is not valid; the refusal, or a harder one.
     pub(crate) fn failure(&self, address: IpAddr, error: ApiError, now_ms: u64) -> ApiError {
         if address.is_loopback() {

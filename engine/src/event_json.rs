@@ -30,18 +30,30 @@ pub fn write_with(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWrite
 /// Appends what is seen of an event, its values by `value_writer`; `Seen::Nothing` appends nothing.
 ///
 /// `Whole` is as [`write_with`]. `Cut` has the shown part of the document, and of `changed` and `removed` the paths at or
-/// beneath which something is shown. `Gone` has `position`, `time`, the kind `document.hidden`, `collection` and `id`.
+/// beneath which something is shown. `Gone` has the kind `document.hidden`, `position`, `collection` and `id`.
 pub fn write_seen(event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>, value_writer: ValueWriter) {
     match seen {
         Seen::Nothing => {}
         Seen::Whole => write_event(event, None, out, value_writer),
         Seen::Cut(rule) => write_event(event, Some(rule), out, value_writer),
         Seen::Gone => {
-            write_head(event, seen.kind(event), out);
-            write_place(event, out, value_writer);
-            out.push(b'}');
+            out.extend_from_slice(b"{\"kind\":\"document.hidden\",");
+            write_place_alone(event, out, value_writer);
         }
     }
+}
+
+/// Appends that a document has left somebody's sight, where the kind is said elsewhere: `position`, `collection`, `id`.
+pub fn write_gone(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
+    out.push(b'{');
+    write_place_alone(event, out, value_writer);
+}
+
+fn write_place_alone(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
+    out.extend_from_slice(b"\"position\":");
+    number(event.position, out);
+    write_place(event, out, value_writer);
+    out.push(b'}');
 }
 
 fn write_event(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Server};
+use crate::harness::{Answer, Client, Server, eventually};
 
 const NOTES: &str = "/v1/collections/notes/documents";
 const PASSWORD: &str = "a password of some length";
@@ -138,8 +138,13 @@ async fn s4_a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     assert_ne!(next["refresh_token"], begun["refresh_token"]);
     with(&nobody, &next["access_token"], "GET", "/v1/users/me", None).await.expect(200);
     let third = refresh(&nobody, &next["refresh_token"]).await.expect(200).body;
-    // The stolen one comes late: whoever has the newest loses it, too.
-    refresh(&nobody, &begun["refresh_token"]).await.expect(401);
+    // A client that lost an answer may ask again for ten seconds; a stolen one comes late, and whoever has the newest
+    // loses it, too.
+    eventually("the end of the grace", async || {
+        let again = refresh(&nobody, &begun["refresh_token"]).await;
+        (again.status == 401).then_some(())
+    })
+    .await;
     refresh(&nobody, &third["refresh_token"]).await.expect(401);
     for token in [&begun["access_token"], &third["access_token"]] {
         with(&nobody, token, "GET", "/v1/users/me", None).await.expect(401);
@@ -148,13 +153,12 @@ async fn s4_a_refresh_token_works_once_and_its_reuse_ends_the_session() {
         refresh(&nobody, &wrong).await.expect(401);
     }
     nobody.post("/v1/sessions/refresh", &json!({})).await.expect(400);
-    // At once from two places: at most one goes on.
+    // At once from two tabs: both go on, with tokens of their own.
     let begun = log_in(&nobody, ANN, PASSWORD).await.expect(201).body;
     let token = &begun["refresh_token"];
     let (one, two) = tokio::join!(refresh(&nobody, token), refresh(&nobody, token));
-    let mut both = [one.status, two.status];
-    both.sort_unstable();
-    assert_ne!(both, [200, 200]);
+    let (one, two) = (one.expect(200).body, two.expect(200).body);
+    assert_ne!(one["refresh_token"], two["refresh_token"]);
 }
 
 #[tokio::test]
@@ -174,7 +178,7 @@ async fn sessions_are_listed_and_ended() {
     assert_eq!(all.len(), 3);
     assert_eq!(all.iter().filter(|one| one["current"] == true).count(), 1);
     for secret in ["refresh", "cookie", "hash"] {
-        assert!(!page.text.contains(&format!("\"{secret}")), "{}", page.text);
+        assert!(!page.text.contains(&format!("\"{secret}\"")), "{}", page.text);
     }
     let bens = with(&nobody, &ben["access_token"], "GET", "/v1/sessions", None).await.expect(200);
     let id = bens.list("sessions")[0]["id"].as_str().unwrap();

@@ -90,22 +90,6 @@ impl RateTable {
         self.hasher.hash_one((credential, limit_key(address)))
     }
 
-    /// How a key stands, without counting.
-    pub(crate) fn look(&self, key: u64, limit: u32, window_ms: u64, now_ms: u64) -> Taken {
-        let shard = self.shards[(key % SHARDS as u64) as usize].lock();
-        let window = shard.windows.get(&key).copied();
-        let running = window.filter(|window| {
-            (now_ms + 1..=now_ms.saturating_add(window_ms)).contains(&window.end_ms)
-        });
-        let (count, end_ms) = running.map_or((0, now_ms), |window| (window.count, window.end_ms));
-        Taken {
-            allowed: count < limit,
-            limit,
-            remaining: limit.saturating_sub(count),
-            reset_seconds: end_ms.saturating_sub(now_ms).div_ceil(1000).max(1),
-        }
-    }
-
     /// Counts one request of a key: at most `limit` pass in `window_ms`.
     pub(crate) fn take(&self, key: u64, limit: u32, window_ms: u64, now_ms: u64) -> Taken {
         let mut shard = self.shards[(key % SHARDS as u64) as usize].lock();

@@ -53,6 +53,11 @@ impl Format {
         event_json::write_seen(event, seen, out, self.value_writer());
     }
 
+    /// Writes that a document has left the caller's sight.
+    pub(crate) fn write_gone(self, event: &Event<'_>, out: &mut Vec<u8>) {
+        event_json::write_gone(event, out, self.value_writer());
+    }
+
     fn value_writer(self) -> ValueWriter {
         match self {
             Self::Plain => json::write,

@@ -96,7 +96,7 @@ impl Session {
     }
 
     /// Checks that requests of one of several kinds are open.
-    pub(crate) fn check_acls(&self, acls: &[Acl]) -> Result<(), ApiError> {
+    fn check_acls(&self, acls: &[Acl]) -> Result<(), ApiError> {
         if acls.is_empty() || acls.iter().any(|acl| self.grant.opens(*acl)) {
             return Ok(());
         }

@@ -19,6 +19,10 @@ pub(super) fn write(
     out.extend_from_slice(b"\nevent: ");
     out.extend_from_slice(seen.kind(event).as_bytes());
     out.extend_from_slice(b"\ndata: ");
-    format.write_event(event, seen, out);
+    match seen {
+        // The frame's event says that it is hidden.
+        Seen::Gone => format.write_gone(event, out),
+        _ => format.write_event(event, seen, out),
+    }
     out.extend_from_slice(b"\n\n");
 }
