@@ -45,18 +45,17 @@ pub(crate) fn queue(room: usize) -> (Queue, Requests) {
 impl Queue {
     /// Puts a request in, if there is room.
     pub(crate) fn put(&self, request: Request) -> Result<(), NotQueued> {
-        self.try_put(request).map_err(|(_, why)| why)
+        self.try_put(&mut Some(request))
     }
 
     /// Puts a request in, and waits for room. Blocking.
-    pub(crate) fn put_waiting(&self, mut request: Request) -> Result<(), NotQueued> {
+    pub(crate) fn put_waiting(&self, request: Request) -> Result<(), NotQueued> {
+        let mut request = Some(request);
         loop {
-            match self.try_put(request) {
-                Ok(()) => return Ok(()),
-                Err((Some(back), NotQueued::Full)) => request = back,
-                Err((_, why)) => return Err(why),
+            match self.try_put(&mut request) {
+                Err(NotQueued::Full) => std::thread::sleep(PAUSE),
+                done => return done,
             }
-            std::thread::sleep(PAUSE);
         }
     }
 
@@ -65,15 +64,20 @@ impl Queue {
         self.sender.len()
     }
 
-    fn try_put(&self, request: Request) -> Result<(), (Option<Request>, NotQueued)> {
+    /// Takes the request, but for want of room.
+    fn try_put(&self, request: &mut Option<Request>) -> Result<(), NotQueued> {
         // Held while sending, so that nothing comes in after the queue was emptied for the last time.
         let closed = self.closed.read();
         if *closed {
-            return Err((None, NotQueued::Closed));
+            return Err(NotQueued::Closed);
         }
-        self.sender.try_send(request).map_err(|error| match error {
-            TrySendError::Full(request) => (Some(request), NotQueued::Full),
-            TrySendError::Disconnected(_) => (None, NotQueued::Closed),
+        let Some(taken) = request.take() else { return Ok(()) };
+        self.sender.try_send(taken).map_err(|error| match error {
+            TrySendError::Full(back) => {
+                *request = Some(back);
+                NotQueued::Full
+            }
+            TrySendError::Disconnected(_) => NotQueued::Closed,
         })
     }
 }

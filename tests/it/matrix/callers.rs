@@ -8,6 +8,9 @@ use super::model::{Rights, STAR};
 use super::text;
 use crate::harness::{Client, ROOT, eventually};
 
+/// Whether a method on a path is covered.
+type Covers = fn(&str, &str) -> bool;
+
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
@@ -122,7 +125,7 @@ async fn narrowed(root: &Client) -> Vec<Caller> {
     let null = Caller { rights: Some(never.clone()), ..web.clone().with("origin", "null") };
     all.push(Caller { name: "web, origin null".into(), ..null });
     all.push(web);
-    let methods: [(&str, fn(&str, &str) -> bool); 3] = [
+    let methods: [(&str, Covers); 3] = [
         ("GET", |method, _| method == "GET"),
         ("POST", |method, _| method == "POST"),
         ("DELETE", |method, _| method == "DELETE"),
