@@ -340,6 +340,12 @@ async fn s2_keys_of_a_user_are_no_more_than_the_user_and_die_with_it() {
             key.get("/v1/collections/others/documents").await.expect(403);
         }
     }
+    let grant = json!({"collections": {"*": ["*"]}});
+    let wide = issue(json!({"grant": grant})).await.expect(201).body;
+    let wide = nobody.with_key(wide["key"].as_str().unwrap());
+    wide.post(NOTES, &json!({"_id": "w"})).await.expect(201);
+    wide.delete(&format!("{NOTES}/w")).await.expect(403);
+    wide.get("/v1/collections/others/documents").await.expect(403);
     let whole_key = nobody.with_key(whole["key"].as_str().unwrap());
     let narrow_key = nobody.with_key(narrow["key"].as_str().unwrap());
     whole_key.post(NOTES, &json!({})).await.expect(201);
