@@ -105,8 +105,14 @@ pub(super) fn expected(route: &Route, caller: &Caller) -> Expected {
         ("POST", "/v1/users") => return refused(rights.full),
         ("POST", "/v1/users/reset") => return Expected::In,
         ("POST", "/v1/tokens") => return refused(rights.is_secret),
+        // A key of a user has no say in its account.
+        ("DELETE", "/v1/sessions/{id}") if rights.is_user && rights.is_secret => {
+            return Expected::Refused;
+        }
         ("DELETE", "/v1/sessions/{id}") if !rights.full => return Expected::Hidden,
-        ("GET", "/v1/sessions") => return refused(rights.full || rights.is_user),
+        ("GET", "/v1/sessions") => {
+            return refused(rights.full || rights.is_user && !rights.is_secret);
+        }
         // `me` and everybody's lists; what is asked of others is asked of the spare user.
         ("GET", "/v1/collections") | ("POST", "/v1/users/me/password") => return Expected::In,
         _ => {}
@@ -135,14 +141,9 @@ fn allows(route: &Route, rights: &Rights) -> bool {
         ("settings on what it names", "/v1/webhooks") if method == "GET" => {
             rights.somewhere("settings")
         }
-        ("settings on what it names", "/v1/webhooks" | "/v1/webhooks/{id}")
-            if ["POST", "PATCH"].contains(&method) =>
-        {
-            orders("settings") && orders("read")
-        }
-        ("settings on what it names", _) if path.starts_with("/v1/webhooks/{id}") => {
-            orders("settings")
-        }
+        ("settings on what it names", "/v1/webhooks") => orders("settings") && orders("read"),
+        // The one that is asked for was registered with full access.
+        ("settings on what it names", _) if path.starts_with("/v1/webhooks/{id}") => false,
         ("create, update or delete, as the operations do", _) => orders("create"),
         (action, _) if path.starts_with("/v1/collections/{collection}") => {
             assert!(STAR.contains(&action), "the model does not know what {route:?} needs");

@@ -137,6 +137,7 @@ async fn password(State(app): State<App>, session: Session, payload: Payload) ->
     let text = |name: &'static str| required_text(&members, name).map(str::to_owned);
     let (old, new) = (text("old")?, text("new")?);
     let committed = session.change_own_password(app.access.people(), old, new).await?;
+    app.audit.note(session.audit_entry("password.changed", Value::Null));
     let body = json!({"position": committed.position});
     Ok(reply::value(StatusCode::OK, committed.position, &body))
 }
