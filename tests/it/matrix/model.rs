@@ -106,7 +106,7 @@ pub(super) fn expected(route: &Route, caller: &Caller) -> Expected {
         ("POST", "/v1/users/reset") => return Expected::In,
         ("POST", "/v1/tokens") => return refused(rights.is_secret),
         // A key of a user has no say in its account.
-        ("DELETE", "/v1/sessions/{id}") if rights.is_user && rights.is_secret => {
+        ("DELETE", "/v1/sessions/{id}") if rights.is_user && rights.is_secret && !rights.full => {
             return Expected::Refused;
         }
         ("DELETE", "/v1/sessions/{id}") if !rights.full => return Expected::Hidden,
