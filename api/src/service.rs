@@ -57,7 +57,7 @@ impl Service {
         let trusted = &self.app.options.trusted_proxies;
         let caller = Caller::at(client_address(peer, request.headers(), trusted));
         request.extensions_mut().insert(caller.clone());
-        let mut response = match self.refusal(&request) {
+        let mut response = match self.refusal(&request, &caller) {
             Some(early) => early,
             None => self.routed(request).await,
         };
@@ -76,13 +76,17 @@ impl Service {
         response
     }
 
-    /// What is answered without a route: preflights and oversized headers.
-    fn refusal(&self, request: &Request<Body>) -> Option<Response> {
+    /// What is answered without a route: preflights, addresses that ask too often, oversized headers.
+    fn refusal(&self, request: &Request<Body>, caller: &Caller) -> Option<Response> {
         let headers = request.headers();
         if request.method() == Method::OPTIONS
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         {
             return Some(self.preflight(headers));
+        }
+        let now_ms = self.app.engine.clock().now_ms();
+        if let Err(error) = self.app.rates.request(caller.address(), now_ms) {
+            return Some(error.into_response());
         }
         let bytes: usize =
             headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();

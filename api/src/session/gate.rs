@@ -11,7 +11,7 @@ use http::request::Parts;
 
 use super::Session;
 use super::visitor::Visitor;
-use crate::auth::{Kind, check_cookie_origin};
+use crate::auth::{Acl, Kind, check_cookie_origin};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::extract::Parameters;
@@ -28,7 +28,6 @@ impl FromRequestParts<App> for Session {
         })?;
         let caller = caller_of(parts);
         let now_ms = app.engine.clock().now_ms();
-        app.rates.request(caller.address(), now_ms)?;
         let principal = app.access.authenticate(parts).await.map_err(|error| {
             if error.status() != StatusCode::UNAUTHORIZED {
                 return error;
@@ -67,7 +66,11 @@ impl Session {
         self.check_acls(needs.acls())?;
         match needs {
             Needs::Nothing | Needs::Credential | Needs::Any(_) | Needs::Operations(_) => Ok(()),
-            Needs::FullAccess => self.full_access(),
+            Needs::FullAccess => {
+                self.full_access()?;
+                // What governs the server is none of the kinds of requests that `acls` name.
+                Acl::ALL.into_iter().try_for_each(|acl| self.check_acl(acl))
+            }
             Needs::Somewhere(action, _) => self.check_somewhere(action),
             Needs::Collection(action, _) => {
                 let parameters = RawPathParams::from_request_parts(parts, &()).await;

@@ -33,7 +33,7 @@ const NAME_BYTES_MAX: usize = 255;
 /// The routes of events.
 pub(super) fn routes() -> Routes {
     const READ: Needs = Needs::Somewhere(Action::Subscribe, &[Acl::Stream]);
-    const PUBLISH: Needs = Needs::Somewhere(Action::Publish, &[]);
+    const PUBLISH: Needs = Needs::Somewhere(Action::Publish, &[Acl::Index]);
     Routes::new().add("get", "/v1/events", READ, read).add("post", "/v1/events", PUBLISH, publish)
 }
 
