@@ -24,6 +24,7 @@ mod people;
 mod process;
 mod providers;
 mod queries;
+mod recipes;
 mod replay;
 mod rights;
 mod schemas;
