@@ -30,30 +30,32 @@ pub fn write_with(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWrite
 /// Appends what is seen of an event, its values by `value_writer`; `Seen::Nothing` appends nothing.
 ///
 /// `Whole` is as [`write_with`]. `Cut` has the shown part of the document, and of `changed` and `removed` the paths at or
-/// beneath which something is shown. `Gone` has the kind `document.hidden`, `position`, `collection` and `id`.
+/// beneath which something is shown. `Gone` has `position`, the kind `document.hidden`, `collection` and `id`.
 pub fn write_seen(event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>, value_writer: ValueWriter) {
     match seen {
         Seen::Nothing => {}
         Seen::Whole => write_event(event, None, out, value_writer),
         Seen::Cut(rule) => write_event(event, Some(rule), out, value_writer),
         Seen::Gone => {
-            out.extend_from_slice(b"{\"kind\":\"document.hidden\",");
-            write_place_alone(event, out, value_writer);
+            write_position(event, out);
+            out.extend_from_slice(b",\"kind\":\"document.hidden\"");
+            write_place(event, out, value_writer);
+            out.push(b'}');
         }
     }
 }
 
 /// Appends that a document has left somebody's sight, where the kind is said elsewhere: `position`, `collection`, `id`.
 pub fn write_gone(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
-    out.push(b'{');
-    write_place_alone(event, out, value_writer);
-}
-
-fn write_place_alone(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
-    out.extend_from_slice(b"\"position\":");
-    number(event.position, out);
+    write_position(event, out);
     write_place(event, out, value_writer);
     out.push(b'}');
+}
+
+/// The beginning of every event.
+fn write_position(event: &Event<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"position\":");
+    number(event.position, out);
 }
 
 fn write_event(
@@ -84,8 +86,7 @@ fn write_event(
 
 /// Begins the object, with what every event has.
 fn write_head(event: &Event<'_>, kind: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"position\":");
-    number(event.position, out);
+    write_position(event, out);
     out.extend_from_slice(b",\"time\":\"");
     date::write_ms(i64::try_from(event.time_ms).unwrap_or(i64::MAX), out);
     out.extend_from_slice(b"\",\"kind\":\"");
