@@ -270,17 +270,12 @@ async fn a_plan_tells_of_the_documents_that_are_seen_alone() {
     let snapshot = world.engine.snapshot();
     let restriction = Some(&*sight.restriction);
     let found = ask(&snapshot, "people", &world::filter("{}"), None, restriction);
-    assert_eq!(
-        found.plan.index.as_deref(),
-        Some("owner"),
-        "the restriction's own filter has an index"
-    );
+    assert_eq!(found.plan.index, None, "the choice follows entries of hidden documents, too");
     assert_eq!((found.plan.examined, found.plan.returned), (30, 30));
     assert!(found.plan.bounds.is_empty(), "what the restriction asks for is not told");
     let found =
         ask(&snapshot, "people", &world::filter(r#"{"salary":{"$gt":5}}"#), None, restriction);
     assert_eq!((found.plan.examined, found.plan.returned), (30, 0));
-    assert_ne!(found.plan.index.as_deref(), Some("salary"));
     let hint = |name, filter: &str| {
         let filter = world::filter(filter);
         let hint = Some(find::Hint::Index(name));
