@@ -15,6 +15,7 @@ mod command_line;
 mod documents;
 mod events;
 mod harness;
+mod holes;
 mod hostile;
 mod indexes;
 mod main_job;
