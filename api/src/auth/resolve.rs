@@ -14,6 +14,7 @@ use super::credential::Credential;
 use super::directory::Directory;
 use super::grant::GrantSource;
 use super::identity::{Dependency, Identity};
+use super::jws::TOKEN_BYTES_MAX;
 use super::key;
 use super::options::AccessOptions;
 use super::people::{self, StoredUser};
@@ -22,9 +23,6 @@ use super::principal::{Kind, ROOT};
 use super::refusal;
 use super::token::Use;
 use crate::error::ApiError;
-
-/// Longest token that is looked at.
-const TOKEN_BYTES_MAX: usize = 8 << 10;
 
 impl Directory {
     /// What is presented, as it stands now.

@@ -16,6 +16,7 @@ use super::documents::mark_repeated;
 use super::list;
 use super::users::required_text;
 use crate::audit::Entry;
+use crate::auth::SESSION_COOKIE;
 use crate::caller::Caller;
 use crate::error::ApiResult;
 use crate::extract::{Parameters, Payload, Submission};
@@ -25,9 +26,6 @@ use crate::session::{
     Begun, Client, Session, begin_anonymous, cookie_seconds, log_in, refresh as refresh_session,
 };
 use crate::state::App;
-
-/// The cookie of a session.
-const COOKIE_NAME: &str = "__Host-hw_session";
 
 /// The routes of sessions.
 pub(super) fn routes() -> Routes {
@@ -124,7 +122,7 @@ fn with_cookie(begun: &Begun, seconds: u64) -> Response {
 
 fn set_cookie(response: &mut Response, cookie: &str, seconds: u64) {
     let text = format!(
-        "{COOKIE_NAME}={cookie}; Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age={seconds}"
+        "{SESSION_COOKIE}={cookie}; Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age={seconds}"
     );
     if let Ok(value) = HeaderValue::try_from(text) {
         response.headers_mut().append(SET_COOKIE, value);
@@ -134,5 +132,5 @@ fn set_cookie(response: &mut Response, cookie: &str, seconds: u64) {
 fn session_cookie(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| name.trim() == COOKIE_NAME).map(|(_, value)| value.trim())
+    pairs.find(|(name, _)| name.trim() == SESSION_COOKIE).map(|(_, value)| value.trim())
 }

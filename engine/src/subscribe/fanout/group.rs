@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -46,7 +45,8 @@ struct Chunk {
     last: u64,
     bytes: Bytes,
     events: u32,
-    made: Instant,
+    /// Whether a sweep has passed over it.
+    is_old: bool,
 }
 
 impl Group {
@@ -115,12 +115,13 @@ impl Group {
         self.newest.send_if_modified(|known| std::mem::replace(known, newest) != newest);
     }
 
-    /// Drops frames that are older than `kept`; whether some are left.
-    pub(super) fn sweep(&self, kept: Duration) -> bool {
+    /// Drops the frames that were there at the sweep before; whether some are left.
+    pub(super) fn sweep(&self) -> bool {
         let mut ring = self.ring.lock();
-        while ring.chunks.front().is_some_and(|chunk| chunk.made.elapsed() >= kept) {
+        while ring.chunks.front().is_some_and(|chunk| chunk.is_old) {
             ring.drop_oldest();
         }
+        ring.chunks.iter_mut().for_each(|chunk| chunk.is_old = true);
         !ring.chunks.is_empty()
     }
 
@@ -149,7 +150,7 @@ impl Ring {
             last: self.pending_last,
             bytes,
             events: std::mem::take(&mut self.pending_events),
-            made: Instant::now(),
+            is_old: false,
         });
         while self.bytes > HELD_BYTES_MAX && self.chunks.len() > 1 {
             self.drop_oldest();

@@ -30,7 +30,7 @@ use index::Index;
 pub use group::{Member, Next};
 pub use interests::{Equality, Interest, Interests};
 
-/// How long a group keeps frames for its members.
+/// Between two sweeps; a group keeps frames for its members from one to two of them.
 const KEPT: Duration = Duration::from_secs(1);
 
 /// What makes subscribers one group: equal keys mean equal audiences.
@@ -173,7 +173,7 @@ impl Fanout {
     fn sweep(&self) {
         let mut state = self.state.lock();
         let State { filled, groups, .. } = &mut *state;
-        filled.retain(|slot| groups[*slot].as_ref().is_some_and(|group| group.sweep(KEPT)));
+        filled.retain(|slot| groups[*slot].as_ref().is_some_and(|group| group.sweep()));
     }
 }
 
