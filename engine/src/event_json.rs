@@ -4,10 +4,11 @@
 //! built: the body goes from its encoding straight to text. Only the values of documents and custom events follow the
 //! caller's dialect; the envelope is plain JSON. Of an event that is seen in part, nothing but that part is written: hidden
 //! fields are neither in the document nor named among the paths, and one that left the caller's sight has no content.
-//! Leaves to others: what is seen of an event (`restrict`), projections, envelopes.
+//! Leaves to others: what is seen of an event (`restrict`), envelopes.
 
 use crate::event::{Event, EventKind, TouchedPath};
 use crate::restrict::{FieldRule, Seen};
+use crate::subscribe::BodyProjection;
 use crate::value::{self, Raw, date};
 
 /// Appends a value in some dialect of JSON, on one line: [`value::json::write`], [`value::ejson::write`].
@@ -24,18 +25,25 @@ pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
 /// for an update `changed` and `removed`. A custom event has `event`, `data` and, where there is one, `channel` instead of
 /// the document's members; `webhook.disabled` has `data`. What was erased reads null and `"erased":true` follows.
 pub fn write_with(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {
-    write_event(event, None, out, value_writer);
+    write_event(event, (None, None), out, value_writer);
 }
 
-/// Appends what is seen of an event, its values by `value_writer`; `Seen::Nothing` appends nothing.
+/// Appends what is seen of an event, its values by `value_writer` and its document as `projection` shows it; `Seen::Nothing`
+/// appends nothing.
 ///
 /// `Whole` is as [`write_with`]. `Cut` has the shown part of the document, and of `changed` and `removed` the paths at or
 /// beneath which something is shown. `Gone` has `position`, the kind `document.hidden`, `collection` and `id`.
-pub fn write_seen(event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>, value_writer: ValueWriter) {
+pub fn write_seen(
+    event: &Event<'_>,
+    seen: &Seen,
+    projection: Option<&BodyProjection>,
+    out: &mut Vec<u8>,
+    value_writer: ValueWriter,
+) {
     match seen {
         Seen::Nothing => {}
-        Seen::Whole => write_event(event, None, out, value_writer),
-        Seen::Cut(rule) => write_event(event, Some(rule), out, value_writer),
+        Seen::Whole => write_event(event, (None, projection), out, value_writer),
+        Seen::Cut(rule) => write_event(event, (Some(rule), projection), out, value_writer),
         Seen::Gone => {
             write_position(event, out);
             out.extend_from_slice(b",\"kind\":\"document.hidden\"");
@@ -58,9 +66,12 @@ fn write_position(event: &Event<'_>, out: &mut Vec<u8>) {
     number(event.position, out);
 }
 
+/// What is shown of a document: by rights, then by what was asked for.
+type Showing<'a> = (Option<&'a FieldRule>, Option<&'a BodyProjection>);
+
 fn write_event(
     event: &Event<'_>,
-    rule: Option<&FieldRule>,
+    showing: Showing<'_>,
     out: &mut Vec<u8>,
     value_writer: ValueWriter,
 ) {
@@ -76,7 +87,7 @@ fn write_event(
         EventKind::DocumentCreated
         | EventKind::DocumentUpdated
         | EventKind::DocumentDeleted
-        | EventKind::DocumentErased => write_document(event, rule, out, value_writer),
+        | EventKind::DocumentErased => write_document(event, showing, out, value_writer),
     }
     if event.erased() {
         out.extend_from_slice(b",\"erased\":true");
@@ -103,7 +114,7 @@ fn write_place(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) 
 
 fn write_document(
     event: &Event<'_>,
-    rule: Option<&FieldRule>,
+    (rule, projection): Showing<'_>,
     out: &mut Vec<u8>,
     value_writer: ValueWriter,
 ) {
@@ -115,13 +126,11 @@ fn write_document(
     write_actor(event, out);
     let live = matches!(event.kind, EventKind::DocumentCreated | EventKind::DocumentUpdated);
     let document = event.body().filter(|_| live);
-    match (document, rule) {
-        (Some(whole), Some(rule)) => {
-            let cut = rule.cut(whole);
-            member("document", Some(Raw::trusted(&cut)), out, value_writer);
-        }
-        _ => member("document", document, out, value_writer),
-    }
+    let cut = document.and_then(|whole| rule.map(|rule| rule.cut(whole)));
+    let document = cut.as_deref().map(Raw::trusted).or(document);
+    let projected = document.and_then(|shown| projection.map(|projection| projection.apply(shown)));
+    let document = projected.as_deref().map(Raw::trusted).or(document);
+    member("document", document, out, value_writer);
     if event.kind == EventKind::DocumentUpdated
         && let Some(content) = &event.content
     {

@@ -105,8 +105,8 @@ impl Directory {
             if (1..newest).contains(&identity.position) {
                 continue;
             }
-            let rests_on = identity.rests_on.clone();
             let principal = self.principal(identity, presented)?;
+            let rests_on = principal.rests_on.clone();
             let now_ms = self.clock.now_ms();
             let kept = self.watch.principals.keep(hash, principal, rests_on, mark, now_ms);
             if let Some(principal) = kept {
@@ -127,6 +127,7 @@ impl Directory {
             user: identity.user,
             grant,
             parts: Arc::new(parts),
+            rests_on: identity.rests_on,
             expires_ms: identity.expires_ms,
             retired: CancellationToken::new(),
         })

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use headwater_engine::Event;
 use headwater_engine::limits::Limits;
 use tokio_util::sync::CancellationToken;
 
 use super::grant::{Facts, Grant, GrantSource, RequestFacts, Role};
+use super::identity::Dependency;
 use super::known::Keepable;
 use super::presented::Presented;
+use super::registry::{self, shown};
+use super::{rolebook, watch};
 
 /// The actor of a root key that comes from configuration.
 pub(crate) const ROOT: &str = "root";
@@ -48,6 +52,8 @@ pub(crate) struct Principal {
     pub(crate) grant: Arc<Grant>,
     /// What the grant was compiled from, to compile it again for a request.
     pub(crate) parts: Arc<Parts>,
+    /// What its rights rest on, besides roles and settings.
+    pub(super) rests_on: Vec<Dependency>,
     /// When it ends, UTC ms.
     pub(crate) expires_ms: Option<u64>,
     /// Cancelled when something that it rests on changes, so that streams look again.
@@ -69,6 +75,26 @@ impl Principal {
     /// Whether it has ended.
     pub(crate) fn expired(&self, now_ms: u64) -> bool {
         self.expires_ms.is_some_and(|end| now_ms >= end)
+    }
+
+    /// Whether an event of a system collection may have changed its rights. Sessions carry none.
+    pub(crate) fn rests_on_event(&self, event: &Event<'_>) -> bool {
+        let id = event.id().map(shown);
+        let named = |dependency: fn(Arc<str>) -> Dependency| {
+            let id = id.as_deref().map(Arc::from);
+            id.is_none_or(|id| self.rests_on.contains(&dependency(id)))
+        };
+        match event.collection {
+            registry::COLLECTION => named(Dependency::Credential),
+            watch::USERS => named(Dependency::User),
+            watch::PROVIDERS => self.rests_on.contains(&Dependency::Providers),
+            rolebook::ROLES => {
+                let roles = &self.parts.source.roles;
+                id.is_none_or(|id| roles.iter().any(|role| **role == *id))
+            }
+            rolebook::SETTINGS => true,
+            _ => false,
+        }
     }
 
     /// Its grant for one request; the same for all, unless a rule looks at the request.

@@ -20,9 +20,9 @@ use super::principal::Principal;
 use super::registry::{COLLECTION as CREDENTIALS, CredentialRegistry, shown};
 use super::rolebook::{ROLES, Rolebook, SETTINGS};
 
-const USERS: &str = "_users";
+pub(super) const USERS: &str = "_users";
 const SESSIONS: &str = "_sessions";
-const PROVIDERS: &str = "_providers";
+pub(super) const PROVIDERS: &str = "_providers";
 
 /// Most principals that are kept.
 const PRINCIPALS_MAX: usize = 100_000;
@@ -192,6 +192,7 @@ mod tests {
             user: None,
             grant: Arc::new(Grant::default()),
             parts: Arc::default(),
+            rests_on: Vec::new(),
             expires_ms: None,
             retired: CancellationToken::new(),
         }

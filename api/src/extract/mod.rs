@@ -6,6 +6,6 @@ mod payload;
 mod submission;
 
 pub(crate) use conditions::Condition;
-pub(crate) use parameters::{Parameters, invalid, page_limit, refuse_unless_empty};
+pub(crate) use parameters::{LIMIT_MAX, Parameters, invalid, page_limit, refuse_unless_empty};
 pub(crate) use payload::{Format, Payload};
 pub(crate) use submission::Submission;

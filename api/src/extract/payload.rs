@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use headwater_engine::event_json::{self, ValueWriter};
 use headwater_engine::limits::Limits;
 use headwater_engine::restrict::Seen;
+use headwater_engine::subscribe::BodyProjection;
 use headwater_engine::value::document::IdRule;
 use headwater_engine::value::json::Parsed;
 use headwater_engine::value::{Raw, ejson, json};
@@ -48,9 +49,16 @@ impl Format {
         self.value_writer()(raw, out);
     }
 
-    /// Writes what is seen of an event as one line; its envelope is plain JSON in either dialect.
-    pub(crate) fn write_event(self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) {
-        event_json::write_seen(event, seen, out, self.value_writer());
+    /// Writes what is seen of an event as one line, its document as a projection shows it; its envelope is plain JSON in
+    /// either dialect.
+    pub(crate) fn write_event(
+        self,
+        event: &Event<'_>,
+        seen: &Seen,
+        projection: Option<&BodyProjection>,
+        out: &mut Vec<u8>,
+    ) {
+        event_json::write_seen(event, seen, projection, out, self.value_writer());
     }
 
     /// Writes that a document has left the caller's sight.

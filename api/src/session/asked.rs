@@ -69,6 +69,11 @@ impl Asked {
         self.filter.is_none() && self.sort.is_none() && self.projection.is_none()
     }
 
+    /// Whether it asks for an order of its own.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.sort.is_some()
+    }
+
     /// Whether it searches text.
     pub(super) fn is_search(&self) -> bool {
         self.filter.as_deref().is_some_and(|filter| searches(Raw::trusted(filter)))

@@ -3,7 +3,7 @@
 //! Guarantees: nothing that the caller may not read, but for what it has just sent itself.
 
 use bytes::Bytes;
-use headwater_engine::value::{Raw, document, encode};
+use headwater_engine::value::{Raw, document};
 use headwater_engine::write::{Effect, Outcome};
 
 use super::Session;
@@ -29,23 +29,11 @@ impl Session {
         }
         // What it has made itself it knows; of what was there before, only the id.
         if outcome.effect != Effect::Created {
-            return Some(id_alone(raw).into());
+            return Some(document::id_alone(raw).into());
         }
         Some(match self.grant.shown_fields(collection) {
             Some(fields) => fields.cut(raw).into(),
             None => body.clone(),
         })
     }
-}
-
-/// A document with nothing but its `_id`.
-fn id_alone(body: Raw<'_>) -> Vec<u8> {
-    let id = body.get(document::ID);
-    let mut out = Vec::with_capacity(24);
-    encode::write_object_header(usize::from(id.is_some()), &mut out);
-    if let Some(id) = id {
-        encode::write_str(document::ID, &mut out);
-        out.extend_from_slice(id.as_bytes());
-    }
-    out
 }

@@ -3,11 +3,13 @@
 //! Guarantees: the caller's present rights, applied to each event's own body.
 //! Leaves to others: noticing that rights have changed (the stream).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use headwater_engine::limits::Limits;
-use headwater_engine::restrict::{Seen, Visibility, judge};
+use headwater_engine::restrict::{Restriction, Seen, Visibility, judge};
 use headwater_engine::subscribe::EventFilter;
+use headwater_engine::value::Raw;
 use headwater_engine::{Event, EventKind};
 
 use super::names;
@@ -44,6 +46,31 @@ impl Sight {
     /// What is seen of an event by one who asks with a filter.
     pub(crate) fn sees(&self, event: &Event<'_>, filter: &EventFilter) -> Seen {
         sees(&self.grant, event, filter)
+    }
+
+    /// What is seen of events of a collection.
+    pub(crate) fn visibility(&self, collection: &str) -> Visibility {
+        if !self.grant.allows(collection, Action::Subscribe) {
+            return Visibility::Nothing;
+        }
+        self.restriction(collection).map_or(Visibility::Everything, Visibility::Restricted)
+    }
+
+    /// What of a collection's documents is seen; `None`: all of it.
+    pub(crate) fn restriction(&self, collection: &str) -> Option<Arc<Restriction>> {
+        if self.grant.is_full() {
+            return names::secrets(collection);
+        }
+        self.grant.restriction(collection, Action::Subscribe)
+    }
+
+    /// What is seen of a state of a document; `None`: nothing.
+    pub(crate) fn shows<'a>(&self, collection: &str, body: Raw<'a>) -> Option<Cow<'a, [u8]>> {
+        match self.visibility(collection) {
+            Visibility::Nothing => None,
+            Visibility::Everything => Some(Cow::Borrowed(body.as_bytes())),
+            Visibility::Restricted(restriction) => restriction.view(body),
+        }
     }
 
     /// Who looks.

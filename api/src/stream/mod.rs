@@ -1,13 +1,27 @@
-//! Streams: pages of events, server-sent events, and the register of who follows.
+//! Streams: subscriptions and what carries them, pages of events, and the register of who follows.
+//!
+//! A request or a message is checked and becomes a [`Topic`] (`asked`). A [`Feed`] follows it for one subscriber: events
+//! (`events`) or a live query (`live`). Both follow an audience (`follow`): its frames come from the fan-out, or from the log
+//! where the subscriber is behind. What the frames look like is the [`Wire`]'s; what carries them is `sse` or `socket`.
 
-mod audience;
-mod frame;
+mod asked;
+mod events;
+mod feed;
+mod follow;
+mod group;
+mod live;
 mod page;
 mod registry;
 mod sse;
 mod start;
+mod topic;
+mod wire;
 
+pub(crate) use asked::{EventsAsked, LiveAsked, NAME_BYTES_MAX};
+pub(crate) use feed::Feed;
 pub(crate) use page::{EventPage, PageQuery, page};
-pub(crate) use registry::{Follower, Streams};
-pub(crate) use sse::{EventStream, StreamQuery};
+pub(crate) use registry::Streams;
+pub(crate) use sse::EventStream;
 pub(crate) use start::{Wanted, epoch_text, position_of, start_of};
+pub(crate) use topic::{EventTopic, Topic};
+pub(crate) use wire::Wire;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headwater_engine::restrict::Seen;
-use headwater_engine::subscribe::{EventFilter, Start};
+use headwater_engine::subscribe::{BodyProjection, EventFilter, Start};
 use headwater_engine::{Engine, Event, Result};
 
 use crate::extract::Format;
@@ -24,6 +24,8 @@ pub(crate) struct PageQuery {
     pub(crate) limit: usize,
     /// What was asked for.
     pub(crate) filter: EventFilter,
+    /// What is shown of documents.
+    pub(crate) projection: Option<BodyProjection>,
     /// What may be seen.
     pub(crate) sight: Sight,
     /// The dialect of documents.
@@ -62,7 +64,8 @@ pub(crate) async fn page(engine: &Engine, query: PageQuery) -> Result<EventPage>
                 if count > 0 {
                     events.push(b',');
                 }
-                query.format.write_event(&event, &seen, &mut events);
+                let projection = query.projection.as_ref();
+                query.format.write_event(&event, &seen, projection, &mut events);
                 count += 1;
             }
             next = event.position;

@@ -8,6 +8,8 @@
 mod body;
 pub mod fanout;
 mod filter;
+pub mod live;
+mod projection;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use crate::tasks::Tasks;
 
 pub use body::BodyFilter;
 pub use filter::EventFilter;
+pub use projection::BodyProjection;
 
 /// Bytes read from disk in one step of a catch-up.
 const READ_BYTES: usize = 1 << 20;

@@ -142,5 +142,17 @@ pub fn check_id_key(id_key: &[u8], limits: &Limits) -> Result<()> {
     Err(Error::limit("limits.id_bytes", u64::from(limits.id_bytes), message))
 }
 
+/// A document with nothing of another but its `_id`.
+pub fn id_alone(document: Raw<'_>) -> Vec<u8> {
+    let id = document.get(ID);
+    let mut out = Vec::with_capacity(24);
+    encode::write_object_header(usize::from(id.is_some()), &mut out);
+    if let Some(id) = id {
+        encode::write_str(ID, &mut out);
+        out.extend_from_slice(id.as_bytes());
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests;

@@ -77,7 +77,7 @@ fn item(event: &Event<'_>, seen: &Seen, standing: Option<u64>) -> Item {
 /// What is sent for an event of which that is seen.
 pub(super) fn payload(event: &Event<'_>, seen: &Seen) -> Payload {
     let mut body = Vec::new();
-    event_json::write_seen(event, seen, &mut body, value::json::write);
+    event_json::write_seen(event, seen, None, &mut body, value::json::write);
     Payload { body: body.into(), digest: event.digest }
 }
 

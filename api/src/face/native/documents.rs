@@ -192,7 +192,7 @@ async fn history(
             out.push(b',');
         }
         for record in block.iter() {
-            format.write_event(&headwater_engine::Event::decode(&record)?, seen, &mut out);
+            format.write_event(&headwater_engine::Event::decode(&record)?, seen, None, &mut out);
         }
     }
     out.extend_from_slice(b"],\"next\":");

@@ -7,9 +7,11 @@ mod collections;
 mod credentials;
 mod documents;
 mod events;
+mod following;
 mod health;
 mod indexes;
 mod list;
+mod live;
 mod metrics;
 mod named;
 mod openapi;
@@ -40,6 +42,7 @@ pub(crate) fn routes() -> Routes {
         .with(transactions::routes())
         .with(collections::routes())
         .with(events::routes())
+        .with(live::routes())
         .with(credentials::routes())
         .with(user_keys::routes())
         .with(tokens::routes())

@@ -89,7 +89,7 @@ impl Case {
         let event = self.event();
         let seen = judge(&event, visibility, None);
         let mut out = Vec::new();
-        event_json::write_seen(&event, &seen, &mut out, value::json::write);
+        event_json::write_seen(&event, &seen, None, &mut out, value::json::write);
         String::from_utf8(out).unwrap()
     }
 }

@@ -200,6 +200,11 @@ impl Member {
         self.cursor
     }
 
+    /// Those who are told the same.
+    pub fn audience(&self) -> &Arc<dyn Audience> {
+        self.group.audience()
+    }
+
     /// Goes on after a position that was reached by reading the log.
     pub fn resume(&mut self, cursor: u64) {
         self.cursor = self.cursor.max(cursor);

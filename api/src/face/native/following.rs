@@ -1,0 +1,74 @@
+//! Answers that go on: subscriptions as server-sent events.
+
+use axum::body::Body;
+use axum::response::Response;
+use headwater_engine::log::Epoch;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+
+use crate::error::ApiResult;
+use crate::extract::{Parameters, invalid};
+use crate::reply;
+use crate::server::Peer;
+use crate::session::Session;
+use crate::state::App;
+use crate::stream::{EventStream, Feed, Topic, Wanted, Wire, epoch_text};
+
+/// The history that positions belong to.
+pub(super) const EPOCH: HeaderName = HeaderName::from_static("headwater-epoch");
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Whether a request asks for server-sent events.
+pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|value| {
+        let text = value.to_str().unwrap_or_default();
+        text.split(',').any(|kind| kind.trim_start().starts_with("text/event-stream"))
+    })
+}
+
+/// Where the parameters say that a page or stream begins.
+pub(super) fn wanted(parameters: &Parameters) -> Wanted {
+    let owned = |name| parameters.get(name).map(str::to_owned);
+    Wanted { last_id: None, from: owned("from"), epoch: owned("epoch") }
+}
+
+/// Answers with a stream about a topic.
+pub(super) async fn stream(
+    app: App,
+    session: &Session,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    topic: impl Into<Topic>,
+) -> ApiResult {
+    let wanted = Wanted { last_id: last_id(headers, parameters)?, ..wanted(parameters) };
+    let remote = extensions.get::<Peer>().map(|peer| peer.0);
+    let epoch = app.engine.epoch();
+    let feed =
+        Feed::open(&app, session, topic.into(), &wanted, Wire::events(epoch), remote).await?;
+    let from = feed.cursor();
+    let stream = EventStream::new(feed, app.options.heartbeat);
+    Ok(response(Body::from_stream(stream.into_chunks()), epoch, from))
+}
+
+fn last_id(headers: &HeaderMap, parameters: &Parameters) -> ApiResult<Option<String>> {
+    let header = match headers.get("last-event-id") {
+        Some(value) => value.to_str().map_err(|_| invalid("Last-Event-ID", "a position"))?.trim(),
+        None => "",
+    };
+    let given = if header.is_empty() { parameters.get("last_event_id") } else { Some(header) };
+    Ok(given.map(str::to_owned))
+}
+
+fn response(body: Body, epoch: Epoch, from: u64) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(BUFFERING, HeaderValue::from_static("no"));
+    headers.insert(reply::POSITION, HeaderValue::from(from));
+    if let Ok(epoch) = HeaderValue::from_str(&epoch_text(epoch)) {
+        headers.insert(EPOCH, epoch);
+    }
+    response
+}

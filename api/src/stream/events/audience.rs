@@ -1,0 +1,86 @@
+//! Those who follow events, ask for the same, see the same and are told it in the same words: a group of the fan-out.
+
+use std::sync::Arc;
+
+use headwater_engine::restrict::Seen;
+use headwater_engine::subscribe::fanout::{Audience, GroupKey, Interest, Interests};
+use headwater_engine::subscribe::{BodyFilter, BodyProjection, EventFilter};
+use headwater_engine::{Event, EventKind};
+
+use super::super::group::{KeyMaker, equality};
+use super::super::topic::EventTopic;
+use super::super::wire::Wire;
+use crate::auth::Grant;
+use crate::extract::Format;
+use crate::session::{Sight, sees};
+
+/// The collection of events that belong to none.
+const OUTSIDE: &str = "";
+
+/// What is asked for, seen and said.
+pub(super) struct EventAudience {
+    filter: EventFilter,
+    projection: Option<BodyProjection>,
+    grant: Arc<Grant>,
+    format: Format,
+    wire: Wire,
+}
+
+impl EventAudience {
+    pub(super) fn new(topic: &EventTopic, sight: &Sight, wire: &Wire) -> Self {
+        Self {
+            filter: topic.filter.clone(),
+            projection: topic.projection.clone(),
+            grant: Arc::clone(sight.shared_grant()),
+            format: topic.format,
+            wire: wire.clone(),
+        }
+    }
+
+    /// Equal for equal audiences.
+    pub(super) fn key(&self) -> GroupKey {
+        let mut key = KeyMaker::new(b"events", &self.grant, self.format, &self.wire);
+        let EventFilter { collections, kinds, channels, body, system } = &self.filter;
+        key.flag(*system);
+        key.texts(collections.iter().map(String::as_str));
+        key.texts(channels.iter().map(String::as_str));
+        key.texts(kinds.iter().map(|kind| kind.as_str()));
+        key.bytes(body.as_ref().map(BodyFilter::source));
+        key.bytes(self.projection.as_ref().map(BodyProjection::source));
+        key.finish()
+    }
+}
+
+impl Audience for EventAudience {
+    fn write(&self, event: &Event<'_>, out: &mut Vec<u8>) {
+        let seen = sees(&self.grant, event, &self.filter);
+        if seen == Seen::Nothing {
+            return;
+        }
+        let data = |out: &mut Vec<u8>| match &seen {
+            // The frame's event says that it is hidden.
+            Seen::Gone => self.format.write_gone(event, out),
+            _ => self.format.write_event(event, &seen, self.projection.as_ref(), out),
+        };
+        self.wire.frame(Some(event.position), seen.kind(event), out, data);
+    }
+
+    fn interests(&self) -> Interests {
+        let EventFilter { collections, kinds, channels, .. } = &self.filter;
+        let outside = Interest { collection: OUTSIDE.to_owned(), equality: None };
+        if collections.is_empty() {
+            let only_channels = !channels.is_empty();
+            return if only_channels {
+                Interests::In(vec![outside])
+            } else {
+                Interests::Everything
+            };
+        }
+        let within = collections.iter().map(|collection| Interest {
+            collection: collection.clone(),
+            equality: equality(&self.grant, collection, self.filter.body.as_ref()),
+        });
+        let with_custom = !channels.is_empty() || kinds.contains(&EventKind::EventPublished);
+        Interests::In(within.chain(with_custom.then_some(outside)).collect())
+    }
+}

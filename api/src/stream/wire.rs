@@ -1,0 +1,156 @@
+//! How subscribers are told: as frames of server-sent events, or as messages of a WebSocket.
+//!
+//! Guarantees: equal tellings on equal wires are the same bytes, so that they can be shared. A chunk holds whole frames;
+//! [`Wire::messages`] takes it apart again where the wire has messages.
+
+use bytes::Bytes;
+use headwater_engine::log::Epoch;
+
+use super::start::epoch_text;
+use crate::reply::{write_number, write_text};
+
+/// Bytes before each message in a chunk: its length, little-endian.
+const LENGTH_BYTES: usize = 4;
+
+/// How one subscriber is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wire {
+    /// The subscription's name on a WebSocket; `None`: server-sent events.
+    reference: Option<String>,
+    /// What follows the position in an id: `@epoch`, or nothing in the first epoch.
+    suffix: String,
+}
+
+impl Wire {
+    /// Server-sent events.
+    pub(crate) fn events(epoch: Epoch) -> Self {
+        Self { reference: None, suffix: suffix(epoch) }
+    }
+
+    /// The messages of a subscription on a WebSocket.
+    pub(crate) fn messages_of(reference: &str, epoch: Epoch) -> Self {
+        Self { reference: Some(reference.to_owned()), suffix: suffix(epoch) }
+    }
+
+    /// Makes different wires different.
+    pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
+        for text in [self.reference.as_deref(), Some(&self.suffix)] {
+            hasher.update(&[u8::from(text.is_some())]);
+            let text = text.unwrap_or_default();
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+    }
+
+    /// Appends a frame: its id, if it has one, the name of what it tells, and what it tells as one line of JSON.
+    pub(super) fn frame(
+        &self,
+        id: Option<u64>,
+        event: &str,
+        out: &mut Vec<u8>,
+        data: impl FnOnce(&mut Vec<u8>),
+    ) {
+        match &self.reference {
+            None => self.event_frame(id, event, out, data),
+            Some(reference) => self.message(reference, id, event, out, data),
+        }
+    }
+
+    fn event_frame(
+        &self,
+        id: Option<u64>,
+        event: &str,
+        out: &mut Vec<u8>,
+        data: impl FnOnce(&mut Vec<u8>),
+    ) {
+        if let Some(id) = id {
+            out.extend_from_slice(b"id: ");
+            write_number(id, out);
+            out.extend_from_slice(self.suffix.as_bytes());
+            out.push(b'\n');
+        }
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(event.as_bytes());
+        out.extend_from_slice(b"\ndata: ");
+        data(out);
+        out.extend_from_slice(b"\n\n");
+    }
+
+    fn message(
+        &self,
+        reference: &str,
+        id: Option<u64>,
+        event: &str,
+        out: &mut Vec<u8>,
+        data: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = out.len();
+        out.extend_from_slice(&[0; LENGTH_BYTES]);
+        out.extend_from_slice(b"{\"op\":\"event\",\"ref\":");
+        write_text(reference, out);
+        out.extend_from_slice(b",\"id\":");
+        match id {
+            None => out.extend_from_slice(b"null"),
+            Some(id) if self.suffix.is_empty() => write_number(id, out),
+            Some(id) => {
+                out.push(b'"');
+                write_number(id, out);
+                out.extend_from_slice(self.suffix.as_bytes());
+                out.push(b'"');
+            }
+        }
+        out.extend_from_slice(b",\"event\":\"");
+        out.extend_from_slice(event.as_bytes());
+        out.extend_from_slice(b"\",\"data\":");
+        data(out);
+        out.push(b'}');
+        let length = u32::try_from(out.len() - start - LENGTH_BYTES).unwrap_or(u32::MAX);
+        out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// The messages in a chunk of a WebSocket's wire.
+    pub(crate) fn messages(mut chunk: Bytes) -> impl Iterator<Item = Bytes> {
+        std::iter::from_fn(move || {
+            let length = *chunk.first_chunk::<LENGTH_BYTES>()?;
+            let length = u32::from_le_bytes(length) as usize;
+            let mut message = chunk.split_to((LENGTH_BYTES + length).min(chunk.len()));
+            Some(message.split_off(LENGTH_BYTES))
+        })
+    }
+}
+
+fn suffix(epoch: Epoch) -> String {
+    if epoch.start > 0 { format!("@{}", epoch_text(epoch)) } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(wire: &Wire, id: Option<u64>) -> Vec<u8> {
+        let mut out = Vec::new();
+        wire.frame(id, "enter", &mut out, |out| out.extend_from_slice(b"{\"a\":1}"));
+        out
+    }
+
+    #[test]
+    fn frames_say_the_same_on_both_wires() {
+        let first = Epoch { id: [1; 16], start: 0 };
+        let later = Epoch { id: [0xab; 16], start: 9 };
+        let events = Wire::events(first);
+        assert_eq!(text(&events, Some(7)), b"id: 7\nevent: enter\ndata: {\"a\":1}\n\n");
+        assert_eq!(text(&events, None), b"event: enter\ndata: {\"a\":1}\n\n");
+        let mut chunk = Vec::new();
+        for (epoch, id) in [(first, Some(7)), (first, None), (later, Some(7))] {
+            chunk.extend(text(&Wire::messages_of("a\"", epoch), id));
+        }
+        let texts: Vec<String> = Wire::messages(chunk.into())
+            .map(|message| String::from_utf8(message.to_vec()).unwrap())
+            .collect();
+        let message = |id: &str| {
+            format!(r#"{{"op":"event","ref":"a\"","id":{id},"event":"enter","data":{{"a":1}}}}"#)
+        };
+        let late = format!("\"7@{}\"", "ab".repeat(16));
+        assert_eq!(texts, [message("7"), message("null"), message(&late)]);
+    }
+}

@@ -1,0 +1,62 @@
+//! Projections of what a stream tells of documents.
+//!
+//! Guarantees: a projection is applied to the shown part of a document, so that it can show nothing hidden. A document that
+//! it fails on is shown as its `_id` alone. Two projections with the same text are equal.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::live::check_steady;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::query::{Context, Projection, Trust};
+use crate::value::{Raw, document};
+
+/// A projection with the text it came from.
+#[derive(Clone, Debug)]
+pub struct BodyProjection {
+    source: Bytes,
+    projection: Arc<Projection>,
+}
+
+impl BodyProjection {
+    /// Compiles a projection; `None` for one that shows everything. The positional `$`, which needs a query, is refused, and
+    /// so is what depends on time or chance.
+    pub fn parse(projection: Raw<'_>, limits: &Limits) -> Result<Option<Self>> {
+        let context = Context { limits, now_ms: 0, trust: Trust::Ordinary };
+        check_steady(projection)?;
+        let compiled = Projection::parse(projection, &context)?;
+        if projection.member_count() == 0 {
+            return Ok(None);
+        }
+        if compiled.is_positional() {
+            let message = "the positional `$` of a projection cannot be used on a stream";
+            return Err(Error::invalid("unsupported_operator", message).with("operator", "$"));
+        }
+        let source = Bytes::copy_from_slice(projection.as_bytes());
+        Ok(Some(Self { source, projection: Arc::new(compiled) }))
+    }
+
+    /// What is shown of a document.
+    pub fn apply(&self, document: Raw<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self.projection.apply(document, None, &mut out) {
+            Ok(()) => out,
+            Err(_) => document::id_alone(document),
+        }
+    }
+
+    /// The projection as it was given, encoded.
+    pub fn source(&self) -> &[u8] {
+        &self.source
+    }
+}
+
+impl PartialEq for BodyProjection {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for BodyProjection {}
