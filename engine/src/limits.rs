@@ -52,6 +52,10 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// Open streams of one credential.
     pub connections_per_key: u32,
+    /// Open streams from one address (loopback excepted).
+    pub streams_per_address: u32,
+    /// Size of an event that is not logged, bytes of its encoding.
+    pub ephemeral_bytes: u64,
     /// Subscriptions on one WebSocket connection.
     pub subscriptions_per_connection: u32,
     /// Size of request headers, bytes.
@@ -102,6 +106,8 @@ impl Default for Limits {
             connections: 20_000,
             connections_per_address: 1000,
             connections_per_key: 10_000,
+            streams_per_address: 10_000,
+            ephemeral_bytes: 64 << 10,
             subscriptions_per_connection: 100,
             header_bytes: 16 << 10,
             header_timeout_ms: 10_000,

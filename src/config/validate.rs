@@ -42,7 +42,7 @@ impl Config {
             "log.segment_bytes is {}; it must be from 64KiB to 4GiB",
             self.log.segment_bytes
         );
-        let least_one: [(&str, u64); 16] = [
+        let least_one: [(&str, u64); 18] = [
             ("body_bytes", limits.body_bytes),
             ("document_bytes", limits.document_bytes),
             ("nesting", limits.nesting.into()),
@@ -55,6 +55,8 @@ impl Config {
             ("connections", limits.connections.into()),
             ("connections_per_address", limits.connections_per_address.into()),
             ("connections_per_key", limits.connections_per_key.into()),
+            ("streams_per_address", limits.streams_per_address.into()),
+            ("ephemeral_bytes", limits.ephemeral_bytes),
             ("subscriptions_per_connection", limits.subscriptions_per_connection.into()),
             ("header_bytes", limits.header_bytes.into()),
             ("header_timeout_ms", limits.header_timeout_ms),

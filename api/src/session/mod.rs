@@ -201,6 +201,11 @@ impl Session {
         &self.engine
     }
 
+    /// The client's address.
+    pub(crate) fn address(&self) -> std::net::IpAddr {
+        self.visitor.address
+    }
+
     /// Who the caller is.
     pub(crate) fn principal(&self) -> &Arc<Principal> {
         &self.principal

@@ -4,7 +4,6 @@
 //! right; one chunk and one batch in memory, however slow the reader is.
 //! Leaves to others: what carries it, and breaking silences (`sse`, `socket`).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use bytes::Bytes;
 use headwater_engine::subscribe::Start;
 use headwater_engine::{Error, ErrorKind, Result};
 
+use super::channels::{Passing, Seat};
 use super::events;
 use super::follow::{Follow, Found};
 use super::live::Live;
@@ -33,12 +33,24 @@ pub(crate) struct Feed {
     wire: Wire,
     registration: Registration,
     course: Course,
+    /// Its place on a channel, where it names one.
+    seat: Option<Box<Seat>>,
 }
 
 /// What is followed, and how far it has come.
 enum Course {
     Events(Box<EventTopic>, Follow),
     Live(Arc<LiveTopic>, Box<Live>),
+}
+
+/// What ended a wait.
+enum Woken {
+    /// There may be something new.
+    Look,
+    /// The time is over.
+    End,
+    /// Something passes on the channel.
+    Passing(Vec<Arc<Passing>>),
 }
 
 /// What comes next.
@@ -53,6 +65,14 @@ pub(crate) enum Told {
     Closed(&'static str),
 }
 
+impl Course {
+    fn seat(&self, app: &App) -> Option<Seat> {
+        let Self::Events(topic, _) = self else { return None };
+        let channel = topic.filter.channels.first()?;
+        Some(app.channels.sit(app.engine.clock(), channel, topic.presence.as_deref()))
+    }
+}
+
 impl Feed {
     /// Begins where it is wanted; what is wrong is refused before anything is told.
     pub(crate) async fn open(
@@ -61,7 +81,6 @@ impl Feed {
         topic: Topic,
         wanted: &Wanted,
         wire: Wire,
-        remote: Option<SocketAddr>,
     ) -> ApiResult<Self> {
         let engine = &app.engine;
         let start = start_of(wanted, engine.epoch(), engine.log().first_position(), Start::Latest)?;
@@ -70,7 +89,7 @@ impl Feed {
             return Err(invalid("from", "a position, for a live query"));
         }
         let from = position_of(engine, start).await?;
-        let registration = register(app, session, &topic, from, remote)?;
+        let registration = register(app, session, &topic, from)?;
         let sight = session.sight();
         let course = match topic {
             Topic::Events(topic) => {
@@ -88,7 +107,8 @@ impl Feed {
                 Course::Live(topic, Box::new(live))
             }
         };
-        Ok(Self { app: app.clone(), sight, wire, registration, course })
+        let seat = course.seat(app).map(Box::new);
+        Ok(Self { app: app.clone(), sight, wire, registration, course, seat })
     }
 
     /// The position that everything told so far is of.
@@ -131,8 +151,15 @@ impl Feed {
                 // Only live queries are interrupted, and they see to it themselves.
                 Ok(Found::Nothing | Found::Interrupted(_)) => {
                     self.registration.reached(self.cursor());
-                    if self.wait(end).await {
-                        return Told::Silence;
+                    match self.wait(end).await {
+                        Woken::Look => {}
+                        Woken::End => return Told::Silence,
+                        Woken::Passing(passing) => {
+                            let chunk = self.passing_frames(&passing);
+                            if !chunk.is_empty() {
+                                return Told::Chunk(chunk);
+                            }
+                        }
                     }
                 }
             }
@@ -163,8 +190,8 @@ impl Feed {
         }
     }
 
-    /// Waits for something to happen; whether the time is over instead.
-    async fn wait(&mut self, end: tokio::time::Instant) -> bool {
+    /// Waits for something to happen, or for the time to be over.
+    async fn wait(&mut self, end: tokio::time::Instant) -> Woken {
         let stopping = self.app.stopping.clone();
         let retired = self.sight.principal().retired.clone();
         let now_ms = self.app.engine.clock().now_ms();
@@ -178,13 +205,32 @@ impl Feed {
                 Course::Live(_, live) => live.changed().await,
             }
         };
+        let passing = async {
+            match &mut self.seat {
+                Some(seat) => seat.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            () = stopping.cancelled() => false,
-            () = retired.cancelled() => false,
-            () = changed => false,
-            () = tokio::time::sleep_until(wake) => wake == end,
+            () = stopping.cancelled() => Woken::Look,
+            () = retired.cancelled() => Woken::Look,
+            () = changed => Woken::Look,
+            passing = passing => Woken::Passing(passing),
+            () = tokio::time::sleep_until(wake) => {
+                if wake == end { Woken::End } else { Woken::Look }
+            }
         }
+    }
+
+    /// What passes on the channel, as far as it was asked for.
+    fn passing_frames(&self, passing: &[Arc<Passing>]) -> Bytes {
+        let mut chunk = Vec::new();
+        let Course::Events(topic, _) = &self.course else { return Bytes::new() };
+        for one in passing.iter().filter(|one| topic.asks_for(one)) {
+            one.write(&self.wire, topic.format, &mut chunk);
+        }
+        chunk.into()
     }
 
     /// Notes how far it has come.
@@ -219,26 +265,19 @@ fn outlives_rights(sight: &Sight) -> bool {
     principal.kind != Kind::External && !principal.grant.needs_request()
 }
 
-fn register(
-    app: &App,
-    session: &Session,
-    topic: &Topic,
-    from: u64,
-    remote: Option<SocketAddr>,
-) -> ApiResult<Registration> {
+fn register(app: &App, session: &Session, topic: &Topic, from: u64) -> ApiResult<Registration> {
     let follower = Follower {
         actor: Arc::clone(&session.principal().id),
         from,
         cursor: AtomicU64::new(from),
         collections: topic.collections(),
-        remote,
+        address: session.address(),
+        kind: topic.kind(),
         since_ms: app.engine.clock().now_ms(),
     };
-    let most = app.engine.limits().connections_per_key;
-    app.streams.register(follower, most).ok_or_else(|| {
-        let message =
-            format!("the credential has limits.connections_per_key ({most}) streams open");
-        ApiError::too_many(message, 5).with("limit", "limits.connections_per_key")
+    app.streams.register(follower, app.engine.limits()).map_err(|(limit, most)| {
+        let message = format!("{limit} ({most}) streams are open");
+        ApiError::too_many(message, 5).with("limit", limit)
     })
 }
 

@@ -5,6 +5,7 @@
 //! where the subscriber is behind. What the frames look like is the [`Wire`]'s; what carries them is `sse` or `socket`.
 
 mod asked;
+mod channels;
 mod events;
 mod feed;
 mod follow;
@@ -18,6 +19,7 @@ mod topic;
 mod wire;
 
 pub(crate) use asked::{EventsAsked, LiveAsked, NAME_BYTES_MAX};
+pub(crate) use channels::{Channels, Passing, What};
 pub(crate) use feed::Feed;
 pub(crate) use page::{EventPage, PageQuery, page};
 pub(crate) use registry::Streams;

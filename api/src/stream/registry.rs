@@ -1,11 +1,14 @@
-//! Who follows: the open streams, for administrators, figures and the limit per credential.
+//! Who follows: the open streams, for administrators, figures and the limits per credential and address.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use headwater_engine::limits::Limits;
 use parking_lot::Mutex;
+
+use crate::auth::limit_key;
 
 /// One open stream.
 #[derive(Debug)]
@@ -18,8 +21,10 @@ pub(crate) struct Follower {
     pub(crate) cursor: AtomicU64,
     /// The collections asked for; none: all.
     pub(crate) collections: Vec<String>,
-    /// Where the request came from.
-    pub(crate) remote: Option<SocketAddr>,
+    /// The client's address.
+    pub(crate) address: IpAddr,
+    /// What it follows, in a word.
+    pub(crate) kind: &'static str,
     /// When it began, UTC ms.
     pub(crate) since_ms: u64,
 }
@@ -35,6 +40,7 @@ struct Open {
     last_id: u64,
     by_id: BTreeMap<u64, Arc<Follower>>,
     by_actor: HashMap<Arc<str>, u32>,
+    by_address: HashMap<IpAddr, u32>,
 }
 
 /// The place of one stream in the register; leaves it when dropped.
@@ -46,24 +52,32 @@ pub(crate) struct Registration {
 }
 
 impl Streams {
-    /// Registers a stream, unless its credential has `per_actor` of them open.
+    /// Registers a stream, unless its credential or its address has too many of them open; the limit that is reached.
     pub(crate) fn register(
         self: &Arc<Self>,
         follower: Follower,
-        per_actor: u32,
-    ) -> Option<Registration> {
+        limits: &Limits,
+    ) -> Result<Registration, (&'static str, u32)> {
         let follower = Arc::new(follower);
+        let address = counted(follower.address);
         let mut open = self.open.lock();
-        let count = open.by_actor.entry(Arc::clone(&follower.actor)).or_default();
-        if *count >= per_actor {
-            return None;
+        let of_actor = open.by_actor.get(&follower.actor).copied().unwrap_or_default();
+        if of_actor >= limits.connections_per_key {
+            return Err(("limits.connections_per_key", limits.connections_per_key));
         }
-        *count += 1;
+        let of_address = address.and_then(|one| open.by_address.get(&one)).copied();
+        if of_address.unwrap_or_default() >= limits.streams_per_address {
+            return Err(("limits.streams_per_address", limits.streams_per_address));
+        }
+        *open.by_actor.entry(Arc::clone(&follower.actor)).or_default() += 1;
+        if let Some(address) = address {
+            *open.by_address.entry(address).or_default() += 1;
+        }
         open.last_id += 1;
         let id = open.last_id;
         open.by_id.insert(id, Arc::clone(&follower));
         drop(open);
-        Some(Registration { streams: Arc::clone(self), id, follower })
+        Ok(Registration { streams: Arc::clone(self), id, follower })
     }
 
     /// Up to `limit` streams after an id, and whether there are more.
@@ -93,11 +107,25 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut open = self.streams.open.lock();
         open.by_id.remove(&self.id);
-        if let Some(count) = open.by_actor.get_mut(&self.follower.actor) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_actor.remove(&self.follower.actor);
-            }
+        let Open { by_actor, by_address, .. } = &mut *open;
+        one_less(by_actor, &self.follower.actor);
+        if let Some(address) = counted(self.follower.address) {
+            one_less(by_address, &address);
+        }
+    }
+}
+
+/// What a stream counts for; nothing for loopback.
+fn counted(address: IpAddr) -> Option<IpAddr> {
+    let address = limit_key(address);
+    (!address.is_loopback() && address != limit_key(Ipv6Addr::LOCALHOST.into())).then_some(address)
+}
+
+fn one_less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
         }
     }
 }
@@ -112,22 +140,32 @@ mod tests {
             from: 0,
             cursor: AtomicU64::new(5),
             collections: Vec::new(),
-            remote: None,
+            address: "10.0.0.1".parse().unwrap(),
+            kind: "events",
             since_ms: 0,
         }
     }
 
     #[test]
-    fn a_credential_has_so_many_streams_and_no_more() {
+    fn a_credential_and_an_address_have_so_many_streams_and_no_more() {
         let streams = Arc::new(Streams::default());
-        let first = streams.register(follower("a"), 1).unwrap();
-        assert!(streams.register(follower("a"), 1).is_none());
-        let other = streams.register(follower("b"), 1).unwrap();
+        let limits = Limits { connections_per_key: 1, streams_per_address: 2, ..Limits::default() };
+        let first = streams.register(follower("a"), &limits).unwrap();
+        assert_eq!(
+            streams.register(follower("a"), &limits).unwrap_err(),
+            ("limits.connections_per_key", 1)
+        );
+        let other = streams.register(follower("b"), &limits).unwrap();
+        assert_eq!(
+            streams.register(follower("c"), &limits).unwrap_err(),
+            ("limits.streams_per_address", 2)
+        );
         assert_eq!(streams.furthest_behind(), (2, Some(5)));
         let (page, more) = streams.page(0, 1);
         assert!(more && page.len() == 1);
         drop(first);
-        assert!(streams.register(follower("a"), 1).is_some());
+        assert!(streams.register(follower("a"), &limits).is_ok());
+        assert_eq!(counted(Ipv6Addr::LOCALHOST.into()), None);
         drop(other);
         assert_eq!(streams.furthest_behind(), (0, None));
     }

@@ -1,8 +1,10 @@
 //! What a subscription is about, once it was checked.
 
+use headwater_engine::EventKind;
 use headwater_engine::subscribe::live::LiveQuery;
 use headwater_engine::subscribe::{BodyFilter, BodyProjection, EventFilter};
 
+use super::channels::Passing;
 use crate::auth::Action;
 use crate::extract::Format;
 use crate::session::{Asked, Sight};
@@ -61,6 +63,14 @@ impl From<LiveTopic> for Topic {
 }
 
 impl Topic {
+    /// What it is, in a word.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Events(_) => "events",
+            Self::Live(_) => "live",
+        }
+    }
+
     /// The collections that it names; none: all.
     pub(crate) fn collections(&self) -> Vec<String> {
         match self {
@@ -85,6 +95,18 @@ impl Topic {
                 channels && collections
             }
         }
+    }
+}
+
+impl EventTopic {
+    /// Whether something that passes on its channel is asked for. Joins and leaves have no content to filter by.
+    pub(super) fn asks_for(&self, passing: &Passing) -> bool {
+        let EventFilter { kinds, body, .. } = &self.filter;
+        let kind = kinds.is_empty() || kinds.contains(&EventKind::EventPublished);
+        let content = |filter: &BodyFilter| {
+            passing.content().is_none_or(|body| filter.matches_state(body, passing.time_ms))
+        };
+        kind && body.as_ref().is_none_or(content)
     }
 }
 

@@ -222,7 +222,8 @@ async fn subscriptions(
             "cursor": cursor,
             "lag": position.saturating_sub(cursor),
             "collections": follower.collections,
-            "remote": follower.remote.map(|remote| remote.to_string()),
+            "type": follower.kind,
+            "remote": follower.address.to_string(),
             "since": date::format_ms(i64::try_from(follower.since_ms).unwrap_or(i64::MAX)),
         })
     });

@@ -1,30 +1,26 @@
-//! Events: `/v1/events`, a page, a stream, or a custom event published.
+//! Events: `/v1/events`, a page or a stream.
 
 use axum::extract::State;
 use headwater_engine::Engine;
 use headwater_engine::subscribe::Start;
-use headwater_engine::value::{Object, Raw, Value};
-use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::documents::mark_repeated;
 use super::following;
 use crate::auth::{Acl, Action};
-use crate::error::{ApiError, ApiResult};
-use crate::extract::{Format, Parameters, Submission, invalid};
+use crate::error::ApiResult;
+use crate::extract::{Format, Parameters, invalid};
 use crate::reply::{self, write_number, write_text};
 use crate::router::{Needs, Routes};
 use crate::session::{At, Session, blocking};
 use crate::state::App;
 use crate::stream::{
-    EventPage, EventTopic, EventsAsked, NAME_BYTES_MAX, PageQuery, epoch_text, page, position_of,
-    start_of,
+    EventPage, EventTopic, EventsAsked, PageQuery, epoch_text, page, position_of, start_of,
 };
 
 /// The routes of events.
 pub(super) fn routes() -> Routes {
     const READ: Needs = Needs::Somewhere(Action::Subscribe, &[Acl::Stream]);
-    const PUBLISH: Needs = Needs::Somewhere(Action::Publish, &[Acl::Index]);
-    Routes::new().add("get", "/v1/events", READ, read).add("post", "/v1/events", PUBLISH, publish)
+    Routes::new().add("get", "/v1/events", READ, read)
 }
 
 async fn read(
@@ -33,11 +29,10 @@ async fn read(
     parameters: Parameters,
     format: Format,
     headers: HeaderMap,
-    extensions: Extensions,
 ) -> ApiResult {
     let topic = asked(&session, &parameters)?.topic(&session, format)?;
     if following::wants_stream(&headers) {
-        return following::stream(app, &session, &parameters, &headers, &extensions, topic).await;
+        return following::stream(app, &session, &parameters, &headers, topic).await;
     }
     events_page(&app.engine, &session, &parameters, topic).await
 }
@@ -109,47 +104,5 @@ async fn end(engine: &Engine, to: Option<&str>, newest: u64) -> ApiResult<u64> {
             let after = blocking(engine, move || held.log().position_at(time_ms.saturating_add(1)));
             Ok(after.await?.saturating_sub(1).min(newest))
         }
-    }
-}
-
-async fn publish(session: Session, Submission { payload, key }: Submission) -> ApiResult {
-    let body = payload.document(session.engine()).await?;
-    let body = custom_event(Raw::trusted(&body))?;
-    let committed = session.publish(body, key).await?;
-    let answer = serde_json::json!({"position": committed.position});
-    let response = reply::value(StatusCode::CREATED, committed.position, &answer);
-    Ok(mark_repeated(response, &committed))
-}
-
-/// Checks a custom event and puts its members in order.
-fn custom_event(body: Raw<'_>) -> ApiResult<Vec<u8>> {
-    let (mut name, mut data, mut channel) = (None, Value::Null, None);
-    for (member, value) in body.object_iter() {
-        match member {
-            "event" => name = Some(short_text("event", value)?),
-            "data" => data = value.to_value(),
-            "channel" if value.is_null() => {}
-            "channel" => channel = Some(short_text("channel", value)?),
-            "ephemeral" if value.as_bool() == Some(false) => {}
-            "ephemeral" => return Err(ApiError::unsupported("ephemeral")),
-            _ => {
-                let message = format!("a custom event has no member `{member}`");
-                return Err(ApiError::bad_request("unknown_member", message).with("member", member));
-            }
-        }
-    }
-    let mut event = Object::new();
-    event.insert("event", name.ok_or_else(|| invalid("event", "given"))?);
-    event.insert("data", data);
-    if let Some(channel) = channel {
-        event.insert("channel", channel);
-    }
-    Ok(event.to_bytes())
-}
-
-fn short_text(name: &'static str, value: Raw<'_>) -> ApiResult<String> {
-    match value.as_str() {
-        Some(text) if (1..=NAME_BYTES_MAX).contains(&text.len()) => Ok(text.to_owned()),
-        _ => Err(invalid(name, "a text of 1 to 255 bytes")),
     }
 }

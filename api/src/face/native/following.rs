@@ -4,12 +4,11 @@ use axum::body::Body;
 use axum::response::Response;
 use headwater_engine::log::Epoch;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::ApiResult;
 use crate::extract::{Parameters, invalid};
 use crate::reply;
-use crate::server::Peer;
 use crate::session::Session;
 use crate::state::App;
 use crate::stream::{EventStream, Feed, Topic, Wanted, Wire, epoch_text};
@@ -38,14 +37,11 @@ pub(super) async fn stream(
     session: &Session,
     parameters: &Parameters,
     headers: &HeaderMap,
-    extensions: &Extensions,
     topic: impl Into<Topic>,
 ) -> ApiResult {
     let wanted = Wanted { last_id: last_id(headers, parameters)?, ..wanted(parameters) };
-    let remote = extensions.get::<Peer>().map(|peer| peer.0);
     let epoch = app.engine.epoch();
-    let feed =
-        Feed::open(&app, session, topic.into(), &wanted, Wire::events(epoch), remote).await?;
+    let feed = Feed::open(&app, session, topic.into(), &wanted, Wire::events(epoch)).await?;
     let from = feed.cursor();
     let stream = EventStream::new(feed, app.options.heartbeat);
     Ok(response(Body::from_stream(stream.into_chunks()), epoch, from))

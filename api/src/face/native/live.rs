@@ -1,7 +1,7 @@
 //! Live queries: `/v1/live/{collection}`.
 
 use axum::extract::{Path, State};
-use http::{Extensions, HeaderMap};
+use http::HeaderMap;
 
 use super::following;
 use crate::auth::{Acl, Action};
@@ -25,7 +25,6 @@ async fn follow(
     parameters: Parameters,
     format: Format,
     headers: HeaderMap,
-    extensions: Extensions,
 ) -> ApiResult {
     let limits = session.engine().limits();
     let asked = LiveAsked {
@@ -36,5 +35,5 @@ async fn follow(
         limit: parameters.number("limit")?,
     };
     let topic = asked.topic(&session, format)?;
-    following::stream(app, &session, &parameters, &headers, &extensions, topic).await
+    following::stream(app, &session, &parameters, &headers, topic).await
 }

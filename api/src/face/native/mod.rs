@@ -3,6 +3,7 @@
 mod admin;
 mod body;
 mod by_filter;
+mod channels;
 mod collections;
 mod credentials;
 mod documents;
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> Routes {
         .with(transactions::routes())
         .with(collections::routes())
         .with(events::routes())
+        .with(channels::routes())
         .with(live::routes())
         .with(credentials::routes())
         .with(user_keys::routes())

@@ -117,6 +117,15 @@ pub(super) const TABLE: &[Described] = &[
     },
     Described {
         method: "get",
+        path: "/v1/channels/{name}",
+        summary: "Who is present on a channel.",
+        status: 200,
+        parameters: &["limit", "cursor"],
+        body: false,
+        media: &[Media::Json],
+    },
+    Described {
+        method: "get",
         path: "/v1/live/{collection}",
         summary: "A live query: the documents that match, then what enters, changes and leaves.",
         status: 200,
