@@ -8,6 +8,7 @@ mod connection;
 mod document;
 pub(crate) mod fanout;
 mod histogram;
+pub(crate) mod live;
 mod report;
 pub(crate) mod requests;
 mod stream;

@@ -151,7 +151,7 @@ async fn report<F: Future<Output = Tally>>(
 }
 
 /// The ids of `plan.documents` documents; what the collection lacks is written first.
-async fn ids(plan: &Plan) -> anyhow::Result<Vec<String>> {
+pub(super) async fn ids(plan: &Plan) -> anyhow::Result<Vec<String>> {
     let segments = ["v1", "collections", plan.collection.as_str(), "documents"];
     let mut ids = Vec::with_capacity(plan.documents);
     let mut cursor: Option<String> = None;

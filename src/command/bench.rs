@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::bench::{Plan, Target, catchup, fanout, requests, webhook};
+use crate::bench::{Plan, Target, catchup, fanout, live, requests, webhook};
 use crate::client::{Client, ServerArgs};
 
 /// Arguments of `bench`.
@@ -27,7 +27,7 @@ pub(crate) struct BenchArgs {
     /// The collection to work in
     #[arg(long, default_value = "bench")]
     collection: String,
-    /// Documents that read (default 10,000) and query (default 100,000) choose from; what is missing is written first
+    /// Documents that read and live (default 10,000) and query (default 100,000) choose from; what is missing is written first
     #[arg(long)]
     documents: Option<u32>,
     /// Filter of query (default '{"group":{n}}'), where {n} becomes a group's number
@@ -59,6 +59,8 @@ pub(crate) enum Workload {
     Fanout,
     /// One subscriber that reads the whole log.
     Catchup,
+    /// Live queries, each read to the end of its snapshot.
+    Live,
     /// Deliveries to a webhook's receiver in this process.
     Webhook,
 }
@@ -72,6 +74,7 @@ impl Workload {
             Self::Query => "query",
             Self::Fanout => "fanout",
             Self::Catchup => "catchup",
+            Self::Live => "live",
             Self::Webhook => "webhook",
         }
     }
@@ -108,6 +111,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         Workload::Query => requests::query(&plan).await?,
         Workload::Fanout => fanout::run(&plan).await?,
         Workload::Catchup => catchup::run(&plan).await?,
+        Workload::Live => live::run(&plan).await?,
         Workload::Webhook => webhook::run(&plan).await?,
     };
     report.print(args.json)

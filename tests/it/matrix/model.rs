@@ -137,6 +137,10 @@ fn allows(route: &Route, rights: &Rights) -> bool {
         // Only the user itself and full access.
         ("full access" | "a credential", _) => false,
         ("subscribe on what it names", "/v1/events") => orders("subscribe"),
+        ("subscribe on what it names", "/v1/channels/{name}") => {
+            rights.others.contains("subscribe")
+        }
+        ("subscribe", "/v1/live/{collection}") => orders("subscribe"),
         ("publish on what it names", "/v1/events") => rights.others.contains("publish"),
         ("settings on what it names", "/v1/webhooks") if method == "GET" => {
             rights.somewhere("settings")

@@ -175,6 +175,25 @@ pub(super) async fn streams(caller: &Client, watch: &Watch<'_>, history: &Histor
     }
 }
 
+/// A live query's snapshot is what a list is.
+pub(super) async fn live(caller: &Client, watch: &Watch<'_>) {
+    for query in ["", "?sort={\"b.d\":-1}", "?projection={\"h\":1,\"e.g\":1}"] {
+        let list = caller.get(&format!("{THINGS}/documents{query}")).await.expect(200);
+        let mut stream = caller.stream(&format!("/v1/live/things{query}"), &[]).await;
+        let mut documents = Vec::new();
+        loop {
+            let frame = stream.next().await.unwrap();
+            watch.now("a live query", &frame.data.to_string());
+            if frame.event == "ready" {
+                assert_eq!(frame.data["count"], documents.len());
+                break;
+            }
+            documents.push(frame.data["document"].clone());
+        }
+        assert_eq!(&documents, list.list("documents"), "{query}");
+    }
+}
+
 /// The lists of paths in updates name nothing hidden.
 fn check_paths(watch: &Watch<'_>, events: &[Value]) {
     for event in events {

@@ -78,12 +78,12 @@ pub(super) struct LiveReader {
     query: LiveQuery,
     sight: Sight,
     /// Up to here rights may have changed without this caller having been told.
-    until: u64,
+    unheard: u64,
 }
 
 impl LiveReader {
-    pub(super) fn new(topic: &LiveTopic, sight: &Sight, until: u64) -> Self {
-        Self { query: topic.query(sight), sight: sight.clone(), until }
+    pub(super) fn new(topic: &LiveTopic, sight: &Sight, unheard: u64) -> Self {
+        Self { query: topic.query(sight), sight: sight.clone(), unheard }
     }
 }
 
@@ -92,7 +92,7 @@ impl Reader for LiveReader {
         if event.collection == self.query.collection && event.erased() {
             return Some("erased");
         }
-        let may_change = event.position <= self.until && event.is_system();
+        let may_change = event.position <= self.unheard && event.is_system();
         (may_change && self.sight.principal().rests_on_event(event)).then_some("access")
     }
 

@@ -63,7 +63,10 @@ impl Live {
         position: u64,
     ) -> Self {
         let frames = frames(engine, topic, wire);
-        let stage = Stage::Following(follow(engine, topic, sight, &frames, position));
+        // What happened to rights while it was away, only the log tells.
+        let now = engine.position();
+        let follow = follow(engine, topic, sight, &frames, (position, now)).reading_until(now);
+        let stage = Stage::Following(follow);
         Self { engine: engine.clone(), topic: Arc::clone(topic), frames, stage }
     }
 
@@ -90,7 +93,8 @@ impl Live {
                 let (chunk, is_last) = telling.next(&self.frames).await?;
                 if is_last {
                     let position = telling.position();
-                    let next = follow(&self.engine, &self.topic, sight, &self.frames, position);
+                    let from = (position, 0);
+                    let next = follow(&self.engine, &self.topic, sight, &self.frames, from);
                     self.stage = Stage::Following(next);
                 }
                 return Ok(Found::Frames(chunk, 0));
@@ -122,15 +126,15 @@ fn frames(engine: &Engine, topic: &LiveTopic, wire: &Wire) -> Frames {
     }
 }
 
-/// A place among those who follow the same live query, after a position.
+/// A place among those who follow the same live query, after a position; up to another, rights may have changed unheard.
 fn follow(
     engine: &Engine,
     topic: &LiveTopic,
     sight: &Sight,
     frames: &Frames,
-    position: u64,
+    (position, unheard): (u64, u64),
 ) -> Follow {
     let audience = LiveAudience::new(topic, sight, frames.clone());
-    let reader = Arc::new(LiveReader::new(topic, sight, engine.position()));
+    let reader = Arc::new(LiveReader::new(topic, sight, unheard));
     Follow::new(engine, audience.key(), position, audience, Some(reader))
 }
