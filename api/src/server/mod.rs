@@ -6,6 +6,8 @@
 
 mod caps;
 mod connection;
+mod lent;
+mod relay;
 mod tls;
 
 use std::sync::Arc;

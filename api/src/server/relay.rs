@@ -1,0 +1,79 @@
+//! The rest of an endless answer, after its head: a body in chunked encoding, written with as little memory as possible.
+//!
+//! Guarantees: one chunk at a time, and the next one only when the socket took it; the end of the body is the end of the
+//! chunks and of the connection; a body that fails leaves the chunks without an end; a peer that went away is noticed
+//! while there is nothing to write, and the body is dropped.
+//! Leaves to others: the head, and aborting.
+
+use std::io;
+use std::io::Write as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::body::Body;
+use bytes::{Buf, Bytes};
+use http_body::Body as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+/// The largest line that begins a chunk: 16 digits and the line's end.
+const SIZE_LINE_BYTES: usize = 18;
+const LINE_END: &[u8] = b"\r\n";
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// How much of what the peer still sends is passed over at a time, bytes.
+const PASSED_OVER_BYTES: usize = 512;
+
+/// Writes the body to its end, and closes the connection.
+pub(super) async fn relay<S>(mut socket: S, mut body: Body) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(data) =
+        std::future::poll_fn(|context| next(&mut socket, &mut body, context)).await?
+    {
+        let mut line = [0; SIZE_LINE_BYTES];
+        let mut rest = line.as_mut_slice();
+        write!(rest, "{:x}\r\n", data.len())?;
+        let written = SIZE_LINE_BYTES - rest.len();
+        let mut chunk = line[..written].chain(data).chain(LINE_END);
+        socket.write_all_buf(&mut chunk).await?;
+        socket.flush().await?;
+    }
+    socket.write_all(LAST_CHUNK).await?;
+    socket.shutdown().await
+}
+
+/// The body's next bytes; `None` is its end, an error also the peer's.
+fn next<S: AsyncRead + Unpin>(
+    socket: &mut S,
+    body: &mut Body,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<Option<Bytes>>> {
+    if let Poll::Ready(gone) = gone(socket, context) {
+        return Poll::Ready(Err(gone));
+    }
+    loop {
+        let Some(frame) = ready!(Pin::new(&mut *body).poll_frame(context)) else {
+            return Poll::Ready(Ok(None));
+        };
+        // An empty chunk would be the last; trailers were not announced.
+        match frame.map_err(io::Error::other)?.into_data() {
+            Ok(data) if !data.is_empty() => return Poll::Ready(Ok(Some(data))),
+            _ => {}
+        }
+    }
+}
+
+/// Resolves when the peer has closed the connection or broken it; what it sends is passed over.
+fn gone<S: AsyncRead + Unpin>(socket: &mut S, context: &mut Context<'_>) -> Poll<io::Error> {
+    loop {
+        let mut bytes = [0; PASSED_OVER_BYTES];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        match ready!(Pin::new(&mut *socket).poll_read(context, &mut buffer)) {
+            Ok(()) if buffer.filled().is_empty() => {
+                return Poll::Ready(io::ErrorKind::UnexpectedEof.into());
+            }
+            Ok(()) => {}
+            Err(error) => return Poll::Ready(error),
+        }
+    }
+}
