@@ -168,3 +168,84 @@ impl<S: AsyncWrite + Unpin> Write for Borrowed<S> {
         self.0.lock().socket()?.poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::future::Future;
+    use std::task::Waker;
+
+    use http::Request;
+    use hyper::body::Incoming;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    /// Serves over a pipe with so much room each way; what is read is passed on.
+    async fn serve(room: usize, requests: &[u8]) -> (String, Loan<DuplexStream>) {
+        let (socket, mut peer) = duplex(room);
+        let loan = Loan::new(socket);
+        let service = {
+            let loan = loan.clone();
+            service_fn(move |request: Request<Incoming>| {
+                let response = Response::new(Body::from("body"));
+                let leaves = request.uri().path() == "/stream";
+                let response = if leaves { loan.keep_body(response) } else { response };
+                async move { Ok::<_, Infallible>(response) }
+            })
+        };
+        let mut connection =
+            Box::pin(http1::Builder::new().serve_connection(loan.borrowed(), service));
+        let mut context = Context::from_waker(Waker::noop());
+        let (mut sent, mut text) = (0, String::new());
+        for _ in 0..1 << 20 {
+            if loan.is_due() {
+                break;
+            }
+            tokio::task::yield_now().await;
+            if sent < requests.len() {
+                let mut write = std::pin::pin!(peer.write(&requests[sent..]));
+                if let Poll::Ready(written) = write.as_mut().poll(&mut context) {
+                    sent += written.unwrap();
+                }
+            }
+            assert!(connection.as_mut().poll(&mut context).is_pending());
+            let mut bytes = [0; 1];
+            let mut read = std::pin::pin!(peer.read(&mut bytes));
+            if read.as_mut().poll(&mut context).is_ready() {
+                text.push(char::from(bytes[0]));
+            }
+        }
+        assert!(loan.is_due(), "the head is not out: {text}");
+        drop(connection);
+        // What is in the pipe was written.
+        loop {
+            tokio::task::yield_now().await;
+            let mut bytes = [0; 1];
+            let mut read = std::pin::pin!(peer.read(&mut bytes));
+            if read.as_mut().poll(&mut context).is_pending() {
+                return (text, loan);
+            }
+            text.push(char::from(bytes[0]));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_socket_comes_back_after_the_last_byte_of_the_head() {
+        let requests = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(5)
+            + "GET /stream HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        for room in [1, 7, 64, 1 << 16] {
+            let (text, loan) = serve(room, requests.as_bytes()).await;
+            assert_eq!(text.matches("HTTP/1.1 200 OK\r\n").count(), 6, "{room}: {text}");
+            assert_eq!(text.matches("\r\n\r\nbody").count(), 5, "{room}: {text}");
+            let (_, head) = text.rsplit_once("HTTP/1.1 200 OK\r\n").unwrap();
+            assert!(head.ends_with("\r\n\r\n") && head.contains("connection: close\r\n"), "{head}");
+            assert!(head.contains("transfer-encoding: chunked\r\n"), "{head}");
+            let (_, body) = loan.take_back().unwrap();
+            let body = axum::body::to_bytes(body, 10).await.unwrap();
+            assert_eq!(body, "body");
+            assert!(loan.take_back().is_none());
+        }
+    }
+}

@@ -77,3 +77,80 @@ fn gone<S: AsyncRead + Unpin>(socket: &mut S, context: &mut Context<'_>) -> Poll
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::{StreamExt, stream};
+    use tokio::io::AsyncReadExt;
+
+    fn body_of(chunks: &'static [&'static str]) -> Body {
+        Body::from_stream(stream::iter(chunks).map(|chunk| Ok::<_, Infallible>(*chunk)))
+    }
+
+    #[tokio::test]
+    async fn chunks_are_framed_and_empty_ones_left_out() {
+        let (socket, mut peer) = tokio::io::duplex(1 << 10);
+        let body = body_of(&["a", "", "0123456789abcdefg"]);
+        relay(socket, body).await.unwrap();
+        let mut written = String::new();
+        peer.read_to_string(&mut written).await.unwrap();
+        assert_eq!(written, "1\r\na\r\n11\r\n0123456789abcdefg\r\n0\r\n\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_fails_has_no_last_chunk() {
+        let (socket, mut peer) = tokio::io::duplex(1 << 10);
+        let chunks = [Ok("a"), Err(io::Error::other("broken"))];
+        assert!(relay(socket, Body::from_stream(stream::iter(chunks))).await.is_err());
+        let mut written = String::new();
+        peer.read_to_string(&mut written).await.unwrap();
+        assert_eq!(written, "1\r\na\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_leaves_ends_it_and_what_it_says_does_not() {
+        let (socket, mut peer) = tokio::io::duplex(1 << 10);
+        let silent = Body::from_stream(stream::pending::<io::Result<Bytes>>());
+        let mut relayed = polled(relay(socket, silent));
+        assert!(relayed().is_pending());
+        for _ in 0..10 {
+            peer.write_all(&[b'x'; 1 << 10]).await.unwrap();
+            assert!(relayed().is_pending());
+        }
+        drop(peer);
+        let Poll::Ready(Err(error)) = relayed() else { panic!("it goes on") };
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_from_the_body_while_the_peer_does_not_read() {
+        const ROOM: usize = 64;
+        let (socket, mut peer) = tokio::io::duplex(ROOM);
+        let taken = Arc::new(AtomicUsize::new(0));
+        let endless = {
+            let taken = Arc::clone(&taken);
+            stream::repeat_with(move || {
+                taken.fetch_add(1, Ordering::Relaxed);
+                io::Result::Ok(Bytes::from_static(&[b'x'; ROOM]))
+            })
+        };
+        let mut relayed = polled(relay(socket, Body::from_stream(endless)));
+        for round in 1..5 {
+            assert!(relayed().is_pending());
+            assert!(taken.load(Ordering::Relaxed) <= round, "more than fits was taken");
+            peer.read_exact(&mut [0; ROOM]).await.unwrap();
+        }
+    }
+
+    /// Polls a future whenever it is asked.
+    fn polled<F: Future>(future: F) -> impl FnMut() -> Poll<F::Output> {
+        let mut future = Box::pin(future);
+        move || future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()))
+    }
+}
