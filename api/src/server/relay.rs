@@ -1,10 +1,11 @@
 //! The rest of an endless answer, after its head: a body in chunked encoding, written with as little memory as possible.
 //!
-//! Guarantees: one chunk at a time, and the next one only when the socket took it; the end of the body is the end of the
+//! Guarantees: one chunk at a time, of pieces that were there already, and the next one only when the socket took it; the end of the body is the end of the
 //! chunks and of the connection; a body that fails leaves the chunks without an end; a peer that went away is noticed
 //! while there is nothing to write, and the body is dropped.
 //! Leaves to others: the head, and aborting.
 
+use std::future::poll_fn;
 use std::io;
 use std::io::Write as _;
 use std::pin::Pin;
@@ -19,47 +20,79 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 const SIZE_LINE_BYTES: usize = 18;
 const LINE_END: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// Pieces of a body are put together until they have this many bytes.
+const GATHERED_BYTES: usize = 16 << 10;
 /// How much of what the peer still sends is passed over at a time, bytes.
 const PASSED_OVER_BYTES: usize = 512;
 
 /// Writes the body to its end, and closes the connection.
-pub(super) async fn relay<S>(mut socket: S, mut body: Body) -> io::Result<()>
+pub(super) async fn relay<S>(mut socket: S, body: Body) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    while let Some(data) =
-        std::future::poll_fn(|context| next(&mut socket, &mut body, context)).await?
-    {
+    let mut rest = Rest { body, ended: None };
+    loop {
+        let data = poll_fn(|context| next(&mut socket, &mut rest, context)).await?;
+        if data.is_empty() {
+            break;
+        }
         let mut line = [0; SIZE_LINE_BYTES];
-        let mut rest = line.as_mut_slice();
-        write!(rest, "{:x}\r\n", data.len())?;
-        let written = SIZE_LINE_BYTES - rest.len();
+        let mut free = line.as_mut_slice();
+        write!(free, "{:x}\r\n", data.len())?;
+        let written = SIZE_LINE_BYTES - free.len();
         let mut chunk = line[..written].chain(data).chain(LINE_END);
         socket.write_all_buf(&mut chunk).await?;
         socket.flush().await?;
     }
+    rest.ended.unwrap_or(Ok(()))?;
     socket.write_all(LAST_CHUNK).await?;
     socket.shutdown().await
 }
 
-/// The body's next bytes; `None` is its end, an error also the peer's.
+/// What is to be written next; empty: the body has ended. An error is the peer's.
 fn next<S: AsyncRead + Unpin>(
     socket: &mut S,
-    body: &mut Body,
+    rest: &mut Rest,
     context: &mut Context<'_>,
-) -> Poll<io::Result<Option<Bytes>>> {
+) -> Poll<io::Result<Bytes>> {
     if let Poll::Ready(gone) = gone(socket, context) {
         return Poll::Ready(Err(gone));
     }
-    loop {
-        let Some(frame) = ready!(Pin::new(&mut *body).poll_frame(context)) else {
-            return Poll::Ready(Ok(None));
-        };
-        // An empty chunk would be the last; trailers were not announced.
-        match frame.map_err(io::Error::other)?.into_data() {
-            Ok(data) if !data.is_empty() => return Poll::Ready(Ok(Some(data))),
-            _ => {}
+    rest.some(context).map(Ok)
+}
+
+/// What is left of a body.
+struct Rest {
+    body: Body,
+    /// How it ended.
+    ended: Option<io::Result<()>>,
+}
+
+impl Rest {
+    /// What there is, small pieces put together: each write is a call of the system. Empty: the body has ended.
+    fn some(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+        let mut first = Bytes::new();
+        let mut all = Vec::new();
+        while self.ended.is_none() && first.len().max(all.len()) < GATHERED_BYTES {
+            match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Pending if first.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+                Poll::Ready(None) => self.ended = Some(Ok(())),
+                Poll::Ready(Some(Err(error))) => self.ended = Some(Err(io::Error::other(error))),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if first.is_empty() => first = data,
+                    Ok(data) => {
+                        if all.is_empty() {
+                            all.extend_from_slice(&first);
+                        }
+                        all.extend_from_slice(&data);
+                    }
+                    // Trailers were not announced.
+                    Err(_) => {}
+                },
+            }
         }
+        Poll::Ready(if all.is_empty() { first } else { all.into() })
     }
 }
 
@@ -94,13 +127,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn chunks_are_framed_and_empty_ones_left_out() {
+    async fn pieces_make_a_chunk_and_empty_ones_are_left_out() {
         let (socket, mut peer) = tokio::io::duplex(1 << 10);
-        let body = body_of(&["a", "", "0123456789abcdefg"]);
+        let body = body_of(&["", "a", "", "0123456789abcdefg"]);
         relay(socket, body).await.unwrap();
         let mut written = String::new();
         peer.read_to_string(&mut written).await.unwrap();
-        assert_eq!(written, "1\r\na\r\n11\r\n0123456789abcdefg\r\n0\r\n\r\n");
+        assert_eq!(written, "12\r\na0123456789abcdefg\r\n0\r\n\r\n");
     }
 
     #[tokio::test]
@@ -130,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_taken_from_the_body_while_the_peer_does_not_read() {
-        const ROOM: usize = 64;
+        const ROOM: usize = GATHERED_BYTES;
         let (socket, mut peer) = tokio::io::duplex(ROOM);
         let taken = Arc::new(AtomicUsize::new(0));
         let endless = {
