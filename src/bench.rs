@@ -8,6 +8,7 @@ mod connection;
 mod document;
 pub(crate) mod fanout;
 mod histogram;
+pub(crate) mod idle;
 pub(crate) mod live;
 mod report;
 pub(crate) mod requests;
@@ -30,7 +31,7 @@ pub(crate) struct Plan {
     pub(crate) client: Client,
     /// The workload's name.
     pub(crate) workload: &'static str,
-    /// Connections with a request under way each; subscribers for `fanout`.
+    /// Connections with a request under way each; subscribers for `fanout`, streams for `idle`.
     pub(crate) concurrency: usize,
     /// How long.
     pub(crate) duration: Duration,

@@ -17,6 +17,7 @@ mod figures;
 mod jobs;
 mod options;
 mod outbound;
+mod process;
 mod rates;
 mod reply;
 mod router;

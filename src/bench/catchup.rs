@@ -42,6 +42,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
         operations: events,
         unit: "events",
         latencies,
+        more: Vec::new(),
         errors: 0,
         first_error: None,
     })

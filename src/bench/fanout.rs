@@ -59,6 +59,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
         operations: delivered,
         unit: "deliveries",
         latencies: shared.latencies.replace(Histogram::new()),
+        more: Vec::new(),
         errors: written.errors + missing,
         first_error: written.first_error.or((missing > 0).then_some(words)),
     })

@@ -37,11 +37,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     })
 }
 
-async fn repeat(
-    plan: &Plan,
-    path: &str,
-    started: Instant,
-) -> anyhow::Result<(u64, Histogram)> {
+async fn repeat(plan: &Plan, path: &str, started: Instant) -> anyhow::Result<(u64, Histogram)> {
     let (mut count, mut latencies) = (0, Histogram::new());
     while started.elapsed() < plan.duration {
         let asked = Instant::now();

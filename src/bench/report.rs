@@ -21,6 +21,8 @@ pub(crate) struct Report {
     pub(super) unit: &'static str,
     /// The latencies.
     pub(super) latencies: Histogram,
+    /// Figures of this workload alone: name and value.
+    pub(super) more: Vec<(&'static str, u64)>,
     /// What failed or is missing.
     pub(super) errors: u64,
     /// The first failure's words.
@@ -42,7 +44,7 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        json!({
+        let mut report = json!({
             "workload": self.workload,
             "concurrency": self.concurrency,
             "seconds": (self.elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
@@ -53,7 +55,11 @@ impl Report {
             "p99_us": self.latencies.quantile(990),
             "max_us": self.latencies.max(),
             "errors": self.errors,
-        })
+        });
+        for (name, value) in &self.more {
+            report[*name] = json!(value);
+        }
+        report
     }
 
     fn print_table(&self) -> anyhow::Result<()> {
@@ -74,6 +80,9 @@ impl Report {
             output::line(format_args!("  {name:<12} {:>9.3} ms", microseconds as f64 / 1000.0))?;
         }
         output::line(format_args!("  {:<12} {:>12}", "errors", self.errors))?;
+        for (name, value) in &self.more {
+            output::line(format_args!("  {:<32} {value:>12}", name.replace('_', " ")))?;
+        }
         Ok(())
     }
 

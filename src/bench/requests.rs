@@ -145,6 +145,7 @@ async fn report<F: Future<Output = Tally>>(
         operations: all.operations,
         unit,
         latencies: all.latencies,
+        more: Vec::new(),
         errors: all.errors,
         first_error: all.first_error,
     }

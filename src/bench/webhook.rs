@@ -75,6 +75,7 @@ fn report(plan: &Plan, shared: &Shared, written: Tally) -> Report {
         operations: received,
         unit: "deliveries",
         latencies: shared.latencies.replace(Histogram::new()),
+        more: Vec::new(),
         errors: written.errors + missing,
         first_error: written.first_error.or((missing > 0).then_some(words)),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::bench::{Plan, Target, catchup, fanout, live, requests, webhook};
+use crate::bench::{Plan, Target, catchup, fanout, idle, live, requests, webhook};
 use crate::client::{Client, ServerArgs};
 
 /// Arguments of `bench`.
@@ -15,10 +15,10 @@ pub(crate) struct BenchArgs {
     /// What to measure
     #[arg(value_enum)]
     workload: Workload,
-    /// Connections with a request under way each; subscribers for fanout
+    /// Connections with a request under way each; subscribers for fanout, streams for idle
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     concurrency: u32,
-    /// How long, seconds; the most that catchup takes
+    /// How long, seconds; the most that catchup takes; how long idle leaves the streams alone
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
     /// Print the result as JSON
@@ -59,6 +59,8 @@ pub(crate) enum Workload {
     Fanout,
     /// One subscriber that reads the whole log.
     Catchup,
+    /// Memory of streams with nothing to say.
+    Idle,
     /// Live queries, each read to the end of its snapshot.
     Live,
     /// Deliveries to a webhook's receiver in this process.
@@ -74,6 +76,7 @@ impl Workload {
             Self::Query => "query",
             Self::Fanout => "fanout",
             Self::Catchup => "catchup",
+            Self::Idle => "idle",
             Self::Live => "live",
             Self::Webhook => "webhook",
         }
@@ -111,6 +114,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         Workload::Query => requests::query(&plan).await?,
         Workload::Fanout => fanout::run(&plan).await?,
         Workload::Catchup => catchup::run(&plan).await?,
+        Workload::Idle => idle::run(&plan).await?,
         Workload::Live => live::run(&plan).await?,
         Workload::Webhook => webhook::run(&plan).await?,
     };

@@ -208,6 +208,17 @@ async fn bench_prints_a_rate_and_percentiles() {
 }
 
 #[tokio::test]
+async fn bench_idle_tells_what_a_silent_stream_costs_and_that_all_are_told() {
+    let server = Server::start();
+    let bench = ["bench", "idle", "--concurrency", "50", "--seconds", "1", "--json"];
+    let report = server.run(&bench).json();
+    assert_eq!((&report["operations"], &report["errors"]), (&json!(50), &json!(0)), "{report}");
+    for figure in ["bytes_per_stream", "bytes_per_stream_after_delivery", "server_bytes_idle"] {
+        assert!(report[figure].is_u64(), "{figure}: {report}");
+    }
+}
+
+#[tokio::test]
 async fn bench_query_prepares_documents_and_an_index() {
     let server = Server::start();
     let bench = ["bench", "query", "--concurrency", "2", "--seconds", "1", "--documents", "1500"];

@@ -34,6 +34,7 @@ mod schemas;
 mod signatures;
 mod streams;
 mod streams_rights;
+mod taken_over;
 mod transactions;
 mod webhooks;
 mod writes_by_filter;

@@ -1,26 +1,34 @@
 //! One connection: TLS if wanted, HTTP/1 or HTTP/2, timeouts.
+//!
+//! Guarantees: the task of a connection that only follows a stream of events over HTTP/1.1 holds the stream and the socket,
+//! nothing of hyper.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::response::Response;
 use headwater_engine::limits::Limits;
 use headwater_engine::tasks::Tasks;
-use http::Request;
+use http::{Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::lent::Loan;
+use super::relay::relay;
 use super::{Admission, Server};
+use crate::service::Service;
 
 /// How often a silent HTTP/2 connection is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
@@ -56,47 +64,71 @@ pub(super) async fn serve(
     admission: Admission,
 ) {
     let _admission = admission;
-    let Some(tls) = tls else { return serve_http(&server, socket, peer).await };
+    match tls {
+        // Every task has room for the larger of the two.
+        Some(tls) => Box::pin(serve_tls(&server, socket, peer, tls)).await,
+        None => serve_plain(&server, socket, peer).await,
+    }
+}
+
+async fn serve_tls(server: &Server, socket: TcpStream, peer: Peer, tls: TlsAcceptor) {
     let patience = Duration::from_millis(server.app.engine.limits().header_timeout_ms);
     let accepted = tokio::select! {
         accepted = tokio::time::timeout(patience, tls.accept(socket)) => accepted,
         () = server.app.stopping.cancelled() => return,
     };
     match accepted {
-        Ok(Ok(stream)) => serve_http(&server, stream, peer).await,
+        Ok(Ok(stream)) => serve_plain(server, stream, peer).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn serve_http(
-    server: &Server,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Peer,
-) {
+/// HTTP until the end, or until an endless answer begins, which is written without hyper.
+async fn serve_plain<S>(server: &Server, socket: S, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let left = Box::pin(serve_http(server, socket, peer)).await;
+    let Some((socket, body)) = left else { return };
+    let ended = tokio::select! {
+        ended = relay(socket, body) => ended,
+        () = server.abort.cancelled() => return,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a stream's connection ended early");
+    }
+}
+
+/// Serves requests; gives the socket and a body when the head of an endless answer is written.
+async fn serve_http<S>(server: &Server, socket: S, peer: Peer) -> Option<(S, Body)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let limits = server.app.engine.limits();
     let builder = builder(server, limits);
     let heard = Arc::new(AtomicBool::new(false));
+    let loan = Loan::new(socket);
     let service = {
-        let (service, heard) = (server.service.clone(), Arc::clone(&heard));
-        service_fn(move |request: Request<Incoming>| {
+        let (service, heard, loan) = (server.service.clone(), Arc::clone(&heard), loan.clone());
+        service_fn(move |request| {
             heard.store(true, Ordering::Relaxed);
-            let service = service.clone();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            async move { Ok::<_, Infallible>(service.call(request).await) }
+            answer(service.clone(), loan.clone(), request, peer)
         })
     };
-    let mut connection =
-        pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut connection = Box::pin(builder.serve_connection_with_upgrades(loan.borrowed(), service));
     // Before the first request the version of HTTP is not known, and hyper's own timeout does not run.
     let patience = Duration::from_millis(limits.header_timeout_ms);
     let mut silence = pin!(tokio::time::sleep(patience));
     let (mut listening, mut stopping) = (true, false);
     loop {
+        let served = poll_fn(|context| match connection.as_mut().poll(context) {
+            Poll::Pending if loan.is_due() => Poll::Ready(Ok(())),
+            served => served,
+        });
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = server.abort.cancelled() => return,
+            ended = served => ended,
+            () = server.abort.cancelled() => return None,
             () = server.app.stopping.cancelled(), if !stopping => {
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
@@ -107,14 +139,40 @@ async fn serve_http(
                 if heard.load(Ordering::Relaxed) {
                     continue;
                 }
-                return;
+                return None;
             }
         };
+        // hyper lets go before the socket is taken back.
+        drop(connection);
         if let Err(error) = ended {
             tracing::debug!(error, "a connection ended early");
+            return None;
         }
-        return;
+        return loan.take_back();
     }
+}
+
+/// Answers one request; the body of an endless answer over HTTP/1.1 is kept back.
+async fn answer<S: Send + 'static>(
+    service: Service,
+    loan: Loan<S>,
+    request: Request<Incoming>,
+    peer: Peer,
+) -> Result<Response, Infallible> {
+    let may_leave = request.version() == Version::HTTP_11 && request.method() == Method::GET;
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(peer);
+    let response = service.call(request).await;
+    Ok(if may_leave && is_endless(&response) { loan.keep_body(response) } else { response })
+}
+
+/// Whether an answer is a stream of events.
+fn is_endless(response: &Response) -> bool {
+    response.status() == StatusCode::OK
+        && response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 fn builder(server: &Server, limits: &Limits) -> Builder<Executor> {

@@ -6,6 +6,8 @@
 
 mod caps;
 mod connection;
+mod lent;
+mod relay;
 mod tls;
 
 use std::sync::Arc;
@@ -78,7 +80,8 @@ impl Server {
                     tls.clone(),
                     admission,
                 );
-                server.tasks().spawn("connection", connection);
+                // A task has room for its future twice; this one is large and there are many of it.
+                server.tasks().spawn("connection", Box::pin(connection));
             }
         });
     }

@@ -248,7 +248,8 @@ impl Feed {
         if !principal.retired.is_cancelled() {
             return Ok(None);
         }
-        let Some(now) = self.app.access.current(principal).await else {
+        // Rare and large: it must not make every idle subscription larger.
+        let Some(now) = Box::pin(self.app.access.current(principal)).await else {
             return Ok(Some("credential_revoked"));
         };
         let Ok(sight) = self.sight.renewed(now, self.app.engine.limits()) else {

@@ -114,6 +114,13 @@ async fn figures_are_told_to_full_access() {
     for name in ["commit_groups_total", "subscribers", "resident_bytes", "view_bytes", "position"] {
         assert!(text.contains(&format!("\nheadwater_{name} ")), "{name}");
     }
+    for name in ["resident_memory_bytes", "open_fds"] {
+        let value = text.lines().find_map(|line| line.strip_prefix(&format!("process_{name} ")));
+        let value = value.map(|value| value.parse::<u64>().unwrap());
+        // Where the system does not tell, there is no figure.
+        let expected = cfg!(target_os = "linux");
+        assert_eq!(value.is_some_and(|value| value > 0), expected, "{name}: {value:?}");
+    }
     let stats = face.get("/v1/admin/stats").await;
     assert_eq!(stats.body["documents"], 1);
     face.stop().await;

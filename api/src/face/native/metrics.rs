@@ -10,12 +10,11 @@ use headwater_engine::webhook::Figures;
 use http::StatusCode;
 
 use crate::error::ApiResult;
+use crate::process;
 use crate::router::{Needs, Routes};
 use crate::service::text;
 use crate::session::Session;
 use crate::state::App;
-
-const PAGE_BYTES: u64 = 4096;
 
 /// The route of figures.
 pub(super) fn routes() -> Routes {
@@ -29,6 +28,7 @@ async fn metrics(State(app): State<App>, session: Session) -> ApiResult {
     for figure in figures(&app) {
         figure.write(&mut out);
     }
+    of_process(&mut out);
     deliveries(&app.webhooks.all_figures().await?, &mut out);
     Ok(text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", out))
 }
@@ -136,13 +136,26 @@ fn figures(app: &App) -> Vec<Figure> {
             app.figures.connections_refused.load(Ordering::Relaxed),
             "Connections refused for a limit.",
         ),
-        gauge("resident_bytes", resident_bytes(), "Resident memory of the process."),
+        gauge(
+            "resident_bytes",
+            process::resident_bytes().unwrap_or(0),
+            "Resident memory of the process.",
+        ),
     ]
 }
 
-/// Resident memory, where the system tells it; else 0.
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * PAGE_BYTES
+/// The figures of the process that Prometheus has names for, where the system tells them.
+fn of_process(out: &mut String) {
+    let figures = [
+        ("resident_memory_bytes", "Resident memory size in bytes.", process::resident_bytes()),
+        ("open_fds", "Number of open file descriptors.", process::open_descriptors()),
+    ];
+    for (name, help, value) in figures {
+        let Some(value) = value else { continue };
+        // Writing to a string does not fail.
+        let _written = write!(
+            out,
+            "# HELP process_{name} {help}\n# TYPE process_{name} gauge\nprocess_{name} {value}\n"
+        );
+    }
 }
