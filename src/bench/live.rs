@@ -34,6 +34,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
         latencies,
         errors: 0,
         first_error: None,
+        more: Vec::new(),
     })
 }
 

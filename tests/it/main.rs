@@ -14,6 +14,7 @@ mod channels;
 mod collections;
 mod command_line;
 mod documents;
+mod endurance;
 mod events;
 mod harness;
 mod holes;

@@ -3,96 +3,14 @@
 //! Everything here reads the socket itself, byte by byte, so that nothing is forgiven.
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
 
-use crate::harness::{Client, PATIENCE, ROOT, Server, eventually};
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::wire::{RETRY, Wire, follow, request};
+use crate::harness::{Client, Server, eventually};
 
 const ORDERS: &str = "/v1/collections/orders/documents";
 const FOLLOW: &str = "/v1/events?collections=orders";
-const RETRY: &str = "retry: 1000\n\n";
-
-/// A socket and what was read from it but not looked at yet.
-struct Wire {
-    socket: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Wire {
-    async fn open(server: &Server) -> Self {
-        let address = server.url().replace("http://", "");
-        Self { socket: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
-    }
-
-    /// A connection that holds little before the peer must wait.
-    async fn narrow(server: &Server) -> Self {
-        let address = server.url().replace("http://", "").parse().unwrap();
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        Self { socket: socket.connect(address).await.unwrap(), read: Vec::new() }
-    }
-
-    /// A stream whose head and first chunk were read.
-    async fn following(server: &Server) -> Self {
-        let mut wire = Self::open(server).await;
-        wire.send(&follow(FOLLOW)).await;
-        wire.until("\r\n\r\n").await;
-        assert_eq!(wire.chunk().await, RETRY);
-        wire
-    }
-
-    async fn send(&mut self, bytes: &str) {
-        self.socket.write_all(bytes.as_bytes()).await.unwrap();
-    }
-
-    /// Reads more; `false` at the end.
-    async fn more(&mut self) -> bool {
-        let read = tokio::time::timeout(PATIENCE, self.socket.read_buf(&mut self.read)).await;
-        read.expect("nothing came").unwrap() > 0
-    }
-
-    /// Everything up to and with `end`.
-    async fn until(&mut self, end: &str) -> String {
-        loop {
-            if let Some(at) = memchr::memmem::find(&self.read, end.as_bytes()) {
-                return self.taken(at + end.len());
-            }
-            assert!(self.more().await, "closed early: {}", String::from_utf8_lossy(&self.read));
-        }
-    }
-
-    /// The next chunk, held to the grammar; empty: the last one.
-    async fn chunk(&mut self) -> String {
-        let line = self.until("\r\n").await;
-        let size = line.trim_end();
-        assert!(!size.is_empty() && size.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line:?}");
-        let size = usize::from_str_radix(size, 16).unwrap();
-        while self.read.len() < size + 2 {
-            assert!(self.more().await, "closed within a chunk");
-        }
-        let chunk = self.taken(size);
-        assert_eq!(self.taken(2), "\r\n", "the end of a chunk of {size}");
-        chunk
-    }
-
-    /// The end of the connection, with nothing before it.
-    async fn end(&mut self) {
-        while self.more().await {}
-        assert_eq!(String::from_utf8_lossy(&self.read), "");
-    }
-
-    fn taken(&mut self, count: usize) -> String {
-        String::from_utf8(self.read.drain(..count).collect()).unwrap()
-    }
-}
-
-fn request(method: &str, path: &str, version: &str, more: &str) -> String {
-    format!("{method} {path} HTTP/{version}\r\nhost: x\r\nx-apikey: {ROOT}\r\n{more}\r\n")
-}
-
-fn follow(path: &str) -> String {
-    request("GET", path, "1.1", "accept: text/event-stream\r\n")
-}
 
 async fn write(client: &Client) -> u64 {
     client.post(ORDERS, &json!({})).await.expect(201).position()
@@ -200,9 +118,9 @@ async fn pipelined_requests_are_answered_before_a_stream_and_not_after_it() {
 async fn a_client_that_leaves_is_noticed_at_once() {
     let server = Server::start();
     let client = server.client();
-    let mut witness = Wire::following(&server).await;
-    let closing = Wire::following(&server).await;
-    let mut finishing = Wire::following(&server).await;
+    let mut witness = Wire::following(&server, FOLLOW).await;
+    let closing = Wire::following(&server, FOLLOW).await;
+    let mut finishing = Wire::following(&server, FOLLOW).await;
     let mut resetting = Wire::open(&server).await;
     resetting.send(&follow(FOLLOW)).await;
     left(&client, 4).await;
@@ -220,7 +138,7 @@ async fn a_client_that_leaves_is_noticed_at_once() {
 #[tokio::test]
 async fn r9_a_stop_ends_chunks_and_connection_in_order() {
     let mut server = Server::start();
-    let mut wire = Wire::following(&server).await;
+    let mut wire = Wire::following(&server, FOLLOW).await;
     let position = write(&server.client()).await;
     assert!(wire.chunk().await.starts_with(&format!("id: {position}\n")));
     server.signal("TERM");

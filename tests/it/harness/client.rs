@@ -141,6 +141,17 @@ impl Client {
         self.send(request.body(body))
     }
 
+    /// Opens a stream, where the server may be killed meanwhile.
+    pub(crate) async fn try_stream(&self, path: &str, last_id: Option<&str>) -> Option<Stream> {
+        let mut request = self.request("GET", path).header("accept", "text/event-stream");
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id);
+        }
+        let response = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().ok()?;
+        assert_eq!(response.status(), 200, "{path} after {last_id:?}");
+        Some(Stream::new(response))
+    }
+
     /// Opens a stream of events.
     pub(crate) async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Stream {
         let mut request = self.request("GET", path).header("accept", "text/event-stream");

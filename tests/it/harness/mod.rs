@@ -8,6 +8,7 @@ mod packages;
 mod receiver;
 mod server;
 mod stream;
+pub(crate) mod wire;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
