@@ -29,7 +29,7 @@ async fn r14_a_stream_begins_with_retry_and_says_not_to_buffer() {
     assert_eq!(header("x-accel-buffering"), "no");
     let page = client.get("/v1/events").await.expect(200);
     assert_eq!(header("headwater-epoch"), page.body["epoch"]);
-    assert_eq!(stream.block().await.unwrap(), "retry: 1000");
+    assert_eq!(stream.block().await.unwrap(), "retry: 1000\nid: 0");
     let heartbeat = stream.block().await.unwrap();
     assert!(heartbeat.starts_with(':'), "a comment breaks the silence within 15 s: {heartbeat}");
 }

@@ -53,7 +53,7 @@ async fn the_head_says_chunked_and_close_and_chunks_follow() {
     assert_eq!(values("connection"), ["close"]);
     assert_eq!(values("content-length"), [""; 0]);
     assert_eq!(values("date").len(), 1);
-    assert_eq!(wire.chunk().await, RETRY);
+    assert!(wire.chunk().await.starts_with(RETRY));
     let position = write(&server.client()).await;
     let frame = wire.chunk().await;
     assert!(frame.starts_with(&format!("id: {position}\nevent: document.created\n")), "{frame}");
@@ -68,7 +68,7 @@ async fn a_client_of_http_1_0_gets_no_chunks_and_head_gets_no_body() {
     assert!(!head.contains("transfer-encoding"), "{head}");
     write(&server.client()).await;
     let text = wire.until("event: document.created\n").await;
-    assert!(text.starts_with(&format!("{RETRY}id: ")), "{text}");
+    assert!(text.starts_with(RETRY), "{text}");
     let mut wire = Wire::open(&server).await;
     let accept = "accept: text/event-stream\r\nconnection: close\r\n";
     wire.send(&request("HEAD", FOLLOW, "1.1", accept)).await;
@@ -88,7 +88,7 @@ async fn a_refused_stream_leaves_the_connection_as_it_was() {
     wire.send(&follow(FOLLOW)).await;
     let head = wire.until("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-    assert_eq!(wire.chunk().await, RETRY);
+    assert!(wire.chunk().await.starts_with(RETRY));
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn pipelined_requests_are_answered_before_a_stream_and_not_after_it() {
     }
     let head = wire.until("\r\n\r\n").await;
     assert!(head.contains("\r\ncontent-type: text/event-stream\r\n"), "{head}");
-    assert_eq!(wire.chunk().await, RETRY);
+    assert!(wire.chunk().await.starts_with(RETRY));
     for _ in 0..3 {
         wire.send(&health).await;
         let position = write(&client).await;

@@ -119,6 +119,15 @@ impl Feed {
         }
     }
 
+    /// How a stream of server-sent events begins. A live query that has told nothing yet is begun anew when it is cut.
+    pub(super) fn beginning(&self) -> Bytes {
+        let is_resumable = match &self.course {
+            Course::Events(..) => true,
+            Course::Live(_, live) => live.is_resumed(),
+        };
+        self.wire.beginning(is_resumable.then(|| self.cursor()))
+    }
+
     /// What comes next, within `patience`.
     pub(crate) async fn next(&mut self, patience: Duration) -> Told {
         let end = tokio::time::Instant::now() + patience;

@@ -1,6 +1,6 @@
 //! Server-sent events: a subscription as a body of frames.
 //!
-//! Guarantees: never silent for longer than the heartbeat, whatever the log does; the last frame says why a stream ends, or a
+//! Guarantees: a reader that is cut before its first event comes back to where it began; never silent for longer than the heartbeat, whatever the log does; the last frame says why a stream ends, or a
 //! comment that the server is stopping and the reader should come back.
 //! Leaves to others: what is told ([`Feed`]).
 
@@ -12,8 +12,6 @@ use tokio::time::Instant;
 
 use super::feed::{Feed, Told};
 
-/// The beginning of every stream: how long a reader waits before it comes back.
-const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
 /// A comment, which breaks the silence.
 const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 /// The last words of a server that stops.
@@ -55,7 +53,7 @@ impl EventStream {
             State::Ended => return None,
             State::Opening => {
                 self.state = State::Open;
-                return Some(RETRY);
+                return Some(self.feed.beginning());
             }
             State::Open => {}
         }

@@ -32,6 +32,13 @@ impl Wire {
         Self { reference: Some(reference.to_owned()), suffix: suffix(epoch) }
     }
 
+    /// The beginning of a stream of server-sent events: how long its reader waits before it comes back, and after which
+    /// position it then goes on if nothing came until then.
+    pub(super) fn beginning(&self, id: Option<u64>) -> Bytes {
+        let id = id.map(|id| format!("id: {id}{}\n", self.suffix)).unwrap_or_default();
+        format!("retry: 1000\n{id}\n").into()
+    }
+
     /// Makes different wires different.
     pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
         for text in [self.reference.as_deref(), Some(&self.suffix)] {

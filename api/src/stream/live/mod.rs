@@ -70,6 +70,11 @@ impl Live {
         Self { engine: engine.clone(), topic: Arc::clone(topic), frames, stage }
     }
 
+    /// Whether what was told until now is the picture of a position.
+    pub(super) fn is_resumed(&self) -> bool {
+        matches!(self.stage, Stage::Following(_))
+    }
+
     /// The position that is told of.
     pub(super) fn cursor(&self) -> u64 {
         match &self.stage {
