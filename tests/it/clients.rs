@@ -86,9 +86,13 @@ fn operation(random: &mut StdRng) -> Value {
     }
 }
 
-/// Writes, and kills the server with the last request under way.
-async fn write_and_kill(server: &mut Server, random: &mut StdRng) {
-    write_some(&server.client(), random).await;
+/// Writes until the client has seen some of it, and kills the server with a request under way.
+async fn write_and_kill(server: &mut Server, random: &mut StdRng, following: &Following) {
+    let client = server.client();
+    let seen = following.lines().len();
+    write_every_kind(&client).await;
+    write_some(&client, random).await;
+    eventually("a connection", async || (following.lines().len() > seen).then_some(())).await;
     let (client, last) = (server.client(), write(random));
     let under_way = tokio::spawn(async move { client.try_post("/v1/transactions", &last).await });
     tokio::task::yield_now().await;
@@ -149,7 +153,7 @@ async fn follow(server: &mut Server, name: &str, prefixes: &[&str]) -> (Vec<Stri
     .await;
     let long = std::env::var_os("HEADWATER_LONG").is_some();
     for _ in 0..if long { KILLS_LONG } else { KILLS } {
-        write_and_kill(server, &mut random).await;
+        write_and_kill(server, &mut random, &following).await;
     }
     write_some(&client, &mut random).await;
     write_every_kind(&client).await;
