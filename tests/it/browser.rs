@@ -1,11 +1,8 @@
 //! A browser's own `EventSource`: Debian's Chromium, without a window.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-
 use serde_json::{Value, json};
 
-use crate::harness::{ROOT, Receiver, Reply, Server, eventually};
+use crate::harness::{Browser, ROOT, Receiver, Reply, Server, eventually};
 
 const ORDERS: &str = "/v1/collections/orders/documents";
 
@@ -21,37 +18,6 @@ source.onerror = () => tell({error: source.readyState});
 source.addEventListener("document.created", (event) =>
   tell({id: event.lastEventId, event: JSON.parse(event.data)}));
 </script>"#;
-
-/// A browser process with its children.
-struct Browser(Child);
-
-impl Browser {
-    fn open(url: &str, profile: &std::path::Path) -> Self {
-        let child = Command::new("chromium")
-            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic"])
-            .args(["--no-first-run", "--disable-background-networking"])
-            .args(["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"])
-            // Without a debugging port it would load the page and leave.
-            .arg("--remote-debugging-port=0")
-            .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(url)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .expect("chromium starts; see README, Tests");
-        Self(child)
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let group = format!("-{}", self.0.id());
-        drop(Command::new("kill").args(["-KILL", "--", &group]).status());
-        drop(self.0.wait());
-    }
-}
 
 #[tokio::test]
 async fn r12_an_eventsource_gets_events_at_once_and_resumes_by_itself_after_a_kill() {

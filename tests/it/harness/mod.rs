@@ -2,9 +2,11 @@
 //!
 //! Guarantees: what a test starts is gone when the test ends; nothing waits for ever; nothing sleeps instead of looking.
 
+mod browser;
 mod client;
 mod command;
 mod packages;
+mod program;
 mod receiver;
 mod server;
 mod stream;
@@ -13,9 +15,11 @@ pub(crate) mod wire;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+pub(crate) use browser::{Browser, Page};
 pub(crate) use client::{Answer, Client};
 pub(crate) use command::{Ended, headwater};
 pub(crate) use packages::Packages;
+pub(crate) use program::Program;
 pub(crate) use receiver::{Received, Receiver, Reply};
 pub(crate) use server::{ROOT, Server, ended, signal, text};
 pub(crate) use stream::{Frame, Stream};

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// The programs of `tests/clients` with their packages.
 pub(crate) struct Packages {
@@ -25,16 +26,31 @@ impl Packages {
 
     /// Gives lines to the Python program; its lines.
     pub(crate) fn python(&self, program: &str, input: &[Value]) -> Vec<Value> {
-        let mut command = Command::new("python3");
-        command.env("PYTHONPATH", self.dir.join("python")).arg(source().join(program));
-        lines(command, input)
+        lines(self.command(&source().join(program)), input)
     }
 
     /// Gives lines to the JavaScript program; its lines.
     pub(crate) fn node(&self, program: &str, input: &[Value]) -> Vec<Value> {
-        let mut command = Command::new("node");
-        command.arg(self.dir.join(program));
-        lines(command, input)
+        lines(self.command(&self.dir.join(program)), input)
+    }
+
+    /// A directory for programs of a test, from which they find the packages.
+    pub(crate) fn directory(&self) -> TempDir {
+        TempDir::new_in(&self.dir).unwrap()
+    }
+
+    /// Runs a program of any of the languages, by what its name ends in. JavaScript has to be in a directory of here.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let ending = program.extension().and_then(|ending| ending.to_str());
+        let interpreter = match ending {
+            Some("py") => "python3",
+            Some("mjs") => "node",
+            Some("sh") => "bash",
+            _ => panic!("what runs {}?", program.display()),
+        };
+        let mut command = Command::new(interpreter);
+        command.env("PYTHONPATH", self.dir.join("python")).arg(program);
+        command
     }
 }
 
