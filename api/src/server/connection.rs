@@ -55,15 +55,15 @@ pub(super) async fn serve(
     tls: Option<TlsAcceptor>,
     admission: Admission,
 ) {
-    let _admission = admission;
-    let Some(tls) = tls else { return serve_http(&server, socket, peer).await };
+    let admission = Arc::new(admission);
+    let Some(tls) = tls else { return serve_http(&server, socket, peer, admission).await };
     let patience = Duration::from_millis(server.app.engine.limits().header_timeout_ms);
     let accepted = tokio::select! {
         accepted = tokio::time::timeout(patience, tls.accept(socket)) => accepted,
         () = server.app.stopping.cancelled() => return,
     };
     match accepted {
-        Ok(Ok(stream)) => serve_http(&server, stream, peer).await,
+        Ok(Ok(stream)) => serve_http(&server, stream, peer, admission).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
@@ -73,6 +73,7 @@ async fn serve_http(
     server: &Server,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
+    admission: Arc<Admission>,
 ) {
     let limits = server.app.engine.limits();
     let builder = builder(server, limits);
@@ -84,6 +85,8 @@ async fn serve_http(
             let service = service.clone();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
+            // Whoever takes the connection over stays admitted.
+            request.extensions_mut().insert(Arc::clone(&admission));
             async move { Ok::<_, Infallible>(service.call(request).await) }
         })
     };

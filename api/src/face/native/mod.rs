@@ -21,6 +21,7 @@ mod openapi_people;
 mod openapi_table;
 mod query;
 mod sessions;
+mod socket;
 mod tokens;
 mod transactions;
 mod user_keys;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> Routes {
         .with(collections::routes())
         .with(events::routes())
         .with(live::routes())
+        .with(socket::routes())
         .with(credentials::routes())
         .with(user_keys::routes())
         .with(tokens::routes())
