@@ -30,6 +30,7 @@ mod replay;
 mod rights;
 mod schemas;
 mod signatures;
+mod socket;
 mod streams;
 mod streams_rights;
 mod transactions;
