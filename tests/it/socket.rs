@@ -71,9 +71,7 @@ async fn r13_cursors_resume_in_one_message_without_gap_or_double_after_a_kill() 
     let mut cursors = [0; 3];
     for round in 0..3 {
         let mut socket = connect(&server).await;
-        let asked = |(n, name): (usize, &&str)| {
-            json!({"ref": name, "type": "events", "collections": [name], "from": cursors[n]})
-        };
+        let asked = |(n, name): (usize, &&str)| json!({"ref": name, "type": "events", "collections": [name], "from": cursors[n]});
         let list: Vec<Value> = collections.iter().enumerate().map(asked).collect();
         socket.send(&json!({"op": "resume", "subscriptions": list})).await;
         for n in 0..30 {

@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use super::{PATIENCE, Stream};
+use super::{PATIENCE, Socket, Stream};
 
 /// Requests with one credential.
 #[derive(Clone)]
@@ -150,6 +150,17 @@ impl Client {
         let response = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().unwrap();
         assert_eq!(response.status(), 200, "{path}");
         Stream::new(response)
+    }
+
+    /// Opens a WebSocket.
+    pub(crate) async fn socket(&self) -> Socket {
+        let headers: Vec<_> = self.key.iter().map(|key| ("x-apikey", key.as_str())).collect();
+        Socket::open(&self.url, "/v1/ws", &headers).await.unwrap()
+    }
+
+    /// Where the server is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// What opening a stream is refused with.

@@ -18,7 +18,7 @@ pub(crate) use command::{Ended, headwater};
 pub(crate) use packages::Packages;
 pub(crate) use receiver::{Received, Receiver, Reply};
 pub(crate) use server::{ROOT, Server, ended, signal, text};
-pub(crate) use socket::{Socket, frame};
+pub(crate) use socket::Socket;
 pub(crate) use stream::{Frame, Stream};
 
 /// Longest wait for anything; generous, since the machine may be busy.

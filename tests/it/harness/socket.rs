@@ -50,9 +50,7 @@ impl Socket {
         let stream = socket.connect(address.parse().unwrap()).await.unwrap();
         let opened = tokio::time::timeout(PATIENCE, client_async(request, stream)).await.unwrap();
         match opened {
-            Ok((inner, _)) => {
-                Ok(Self { inner, waiting: VecDeque::new(), closed: None, pings: 0 })
-            }
+            Ok((inner, _)) => Ok(Self { inner, waiting: VecDeque::new(), closed: None, pings: 0 }),
             Err(Error::Http(refused)) => {
                 let body = refused.body().as_deref().unwrap_or_default();
                 let body = serde_json::from_slice(body).unwrap_or_default();
@@ -184,7 +182,7 @@ impl Socket {
 }
 
 /// An event of a subscription as a frame; `closed` is one, too, as it is among server-sent events.
-pub(crate) fn frame(message: &Value) -> Frame {
+fn frame(message: &Value) -> Frame {
     if message["op"] == "closed" {
         let data = json!({"reason": message["reason"]});
         return Frame { id: None, event: "closed".to_owned(), data };

@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use serde_json::json;
-use tokio_tungstenite::tungstenite::Message;
 
 use super::{WS, connect, create};
-use crate::harness::{PATIENCE, ROOT, Server, Socket};
+use crate::harness::{PATIENCE, Server, Socket};
 
 /// A frame of a client, masked by zeros.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {

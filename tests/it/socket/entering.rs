@@ -69,7 +69,8 @@ async fn a_credential_may_come_in_a_message() {
     assert_eq!(socket.refused(subscribe.clone()).await, "unauthorized");
     let unsubscribe = json!({"op": "unsubscribe", "ref": "a"});
     assert_eq!(socket.refused(unsubscribe).await, "unauthorized");
-    let resume = json!({"op": "resume", "subscriptions": [{"ref": "a", "type": "events", "from": 0}]});
+    let resume =
+        json!({"op": "resume", "subscriptions": [{"ref": "a", "type": "events", "from": 0}]});
     assert_eq!(socket.refused(resume).await, "unauthorized");
     assert_eq!(socket.refused(json!({"op": "auth", "token": "hw_wrong"})).await, "unauthorized");
     assert_eq!(socket.refused(json!({"op": "auth", "token": "a.b.c"})).await, "unauthorized");
@@ -173,7 +174,8 @@ async fn a_revoked_credential_subscribes_to_nothing_more() {
     let path = format!("/v1/credentials/{}", issued.body["id"].as_str().unwrap());
     let narrow = json!({"collections": {"orders": ["read"]}});
     root.patch(&path, &json!({"grant": narrow})).await.expect(200);
-    let orders = json!({"op": "subscribe", "ref": "a", "type": "events", "collections": ["orders"]});
+    let orders =
+        json!({"op": "subscribe", "ref": "a", "type": "events", "collections": ["orders"]});
     assert_eq!(socket.refused(orders.clone()).await, "forbidden");
     root.delete(&path).await.expect(200);
     assert_eq!(socket.refused(orders).await, "unauthorized");
@@ -182,7 +184,8 @@ async fn a_revoked_credential_subscribes_to_nothing_more() {
 #[tokio::test]
 async fn requests_of_a_key_are_counted_in_messages_too() {
     let server = Server::start();
-    let grant = json!({"collections": {"orders": ["subscribe"]}, "rates": {"per_ip_per_hour": 4}});
+    let grant =
+        json!({"collections": {"orders": ["subscribe"]}, "rate_limit": {"per_ip_per_hour": 4}});
     let issued = server.client().post("/v1/credentials", &json!({"grant": grant})).await;
     let key = issued.expect(201).body["key"].as_str().unwrap().to_owned();
     // The handshake is the first.

@@ -42,9 +42,10 @@ async fn r15_a_reader_that_stalls_disturbs_nobody_and_misses_nothing() {
     assert_eq!(positions(&mut other, "a").await, written, "while the other stands");
     // It stands: nothing of what it was sent has been taken.
     let page = server.client().get("/v1/admin/subscriptions").await.expect(200);
-    let behind = page.list("subscriptions").iter().filter(|one| {
-        one["cursor"].as_u64().unwrap() < *written.last().unwrap()
-    });
+    let behind = page
+        .list("subscriptions")
+        .iter()
+        .filter(|one| one["cursor"].as_u64().unwrap() < *written.last().unwrap());
     assert_eq!(behind.count(), 2, "{}", page.text);
     // What it says is heard all the same.
     stalled.send(&json!({"op": "ping"})).await;
