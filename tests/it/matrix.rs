@@ -69,6 +69,9 @@ async fn ask(client: &Client, fixture: &Fixture, route: &Route, caller: &Caller)
     if let Some(body) = fixture.body(route) {
         request = request.json(&body);
     }
+    if ["/v1/ws", "/v1/live/{collection}"].contains(&route.path.as_str()) {
+        return client.status(request).await;
+    }
     let answer = client.send(request).await;
     (answer.status, answer.text)
 }
@@ -121,7 +124,7 @@ async fn s1_every_route_lets_in_whom_it_should_and_nobody_else() {
     );
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
     // What the table had when this was written; a route that is gone is no route that was tried.
-    assert!(routes.len() >= 84, "{} routes", routes.len());
+    assert!(routes.len() >= 86, "{} routes", routes.len());
     assert!(refused > 2000 && let_in > 500, "{let_in} let in, {refused} refused");
 }
 

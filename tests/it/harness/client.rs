@@ -141,6 +141,14 @@ impl Client {
         self.send(request.body(body))
     }
 
+    /// The status of an answer that may never end; its text, if it is a refusal.
+    pub(crate) async fn status(&self, request: RequestBuilder) -> (u16, String) {
+        let answer = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().unwrap();
+        let status = answer.status().as_u16();
+        let text = if status < 400 { String::new() } else { answer.text().await.unwrap() };
+        (status, text)
+    }
+
     /// Opens a stream of events.
     pub(crate) async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Stream {
         let mut request = self.request("GET", path).header("accept", "text/event-stream");

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
@@ -22,6 +22,8 @@ pub(crate) struct Socket {
     pub(crate) closed: Option<(u16, String)>,
     /// Pings that came.
     pub(crate) pings: usize,
+    /// Answers to pings of ours.
+    pub(crate) pongs: usize,
 }
 
 impl Socket {
@@ -50,7 +52,9 @@ impl Socket {
         let stream = socket.connect(address.parse().unwrap()).await.unwrap();
         let opened = tokio::time::timeout(PATIENCE, client_async(request, stream)).await.unwrap();
         match opened {
-            Ok((inner, _)) => Ok(Self { inner, waiting: VecDeque::new(), closed: None, pings: 0 }),
+            Ok((inner, _)) => {
+                Ok(Self { inner, waiting: VecDeque::new(), closed: None, pings: 0, pongs: 0 })
+            }
             Err(Error::Http(refused)) => {
                 let body = refused.body().as_deref().unwrap_or_default();
                 let body = serde_json::from_slice(body).unwrap_or_default();
@@ -96,8 +100,10 @@ impl Socket {
                     return Some(serde_json::from_str(&text).unwrap());
                 }
                 Some(Ok(Message::Ping(_))) => self.pings += 1,
-                Some(Ok(Message::Close(frame))) => {
-                    let frame = frame.expect("a code");
+                Some(Ok(Message::Pong(_))) => self.pongs += 1,
+                // The answer to a goodbye of ours may have no code.
+                Some(Ok(Message::Close(None))) => {}
+                Some(Ok(Message::Close(Some(frame)))) => {
                     self.closed = Some((frame.code.into(), frame.reason.to_string()));
                 }
                 Some(Ok(other)) => panic!("unexpected: {other:?}"),
@@ -134,11 +140,16 @@ impl Socket {
     /// Sends a message; what is answered about a subscription.
     pub(crate) async fn ask(&mut self, message: Value) -> Value {
         self.send(&message).await;
-        match message["ref"].as_str() {
-            Some(reference) => self.next_of(reference).await,
-            None => self.next().await,
+        if let Some(reference) = message["ref"].as_str() {
+            return self.next_of(reference).await.expect("an answer");
         }
-        .expect("an answer")
+        loop {
+            let answer = self.receive().await.expect("an answer");
+            if answer["op"] != "event" {
+                return answer;
+            }
+            self.waiting.push_back(answer);
+        }
     }
 
     /// Subscribes; the position.
@@ -172,6 +183,15 @@ impl Socket {
     pub(crate) async fn ending(&mut self) -> u16 {
         while self.receive().await.is_some() {}
         self.closed.clone().expect("it ended without a word").0
+    }
+
+    /// All bytes that still come, while nothing is answered.
+    pub(crate) async fn unanswered(self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut stream = self.inner.into_inner();
+        let all = stream.read_to_end(&mut bytes);
+        tokio::time::timeout(PATIENCE, all).await.expect("it does not end").unwrap();
+        bytes
     }
 
     /// Ends the connection properly.

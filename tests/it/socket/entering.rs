@@ -178,7 +178,7 @@ async fn a_revoked_credential_subscribes_to_nothing_more() {
         json!({"op": "subscribe", "ref": "a", "type": "events", "collections": ["orders"]});
     assert_eq!(socket.refused(orders.clone()).await, "forbidden");
     root.delete(&path).await.expect(200);
-    assert_eq!(socket.refused(orders).await, "unauthorized");
+    assert_eq!(socket.refused(orders).await, "credential_revoked");
 }
 
 #[tokio::test]

@@ -231,3 +231,56 @@ fn number(message: Raw<'_>, name: &'static str) -> ApiResult<Option<u64>> {
     let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
     number.map(Some).ok_or_else(|| invalid(name, "a whole number"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Op, (Option<String>, &'static str)> {
+        let op = parse(text, &Limits::default());
+        op.map_err(|refused| (refused.reference, refused.error.code()))
+    }
+
+    fn start(op: &str, from: &str) -> Wanted {
+        let entry = format!(r#"{{"ref":"a","type":"events","from":{from}}}"#);
+        let text = match op {
+            "resume" => format!(r#"{{"op":"resume","subscriptions":[{entry}]}}"#),
+            _ => entry.replacen('{', r#"{"op":"subscribe","#, 1),
+        };
+        match read(&text) {
+            Ok(Op::Subscribe(mut list)) => list.remove(0).unwrap().wanted,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_resumed_is_an_id_and_what_is_begun_a_start() {
+        let id = |id: &str| Wanted { last_id: Some(id.to_owned()), ..Wanted::default() };
+        let from = |from: &str| Wanted { from: Some(from.to_owned()), ..Wanted::default() };
+        assert_eq!(start("resume", "7"), id("7"));
+        assert_eq!(start("resume", r#""7@ab""#), id("7@ab"));
+        assert_eq!(start("resume", r#""earliest""#), from("earliest"));
+        assert_eq!(start("resume", r#""2026-01-01T00:00:00Z""#), from("2026-01-01T00:00:00Z"));
+        assert_eq!(start("subscribe", "7"), from("7"));
+        assert_eq!(start("subscribe", r#""7@ab""#), from("7@ab"));
+    }
+
+    #[test]
+    fn a_refusal_names_its_subscription_where_that_is_known() {
+        let wrong = r#"{"op":"subscribe","ref":"a","type":"live","collection":"c","filter":{"x":{"$oid":"y"}}}"#;
+        assert_eq!(read(wrong).unwrap_err(), (Some("a".to_owned()), "malformed_ejson"));
+        let wrong = r#"{"op":"sing","ref":"a"}"#;
+        assert_eq!(read(wrong).unwrap_err(), (Some("a".to_owned()), "unknown_op"));
+        assert_eq!(read("{").unwrap_err(), (None, "invalid_json"));
+    }
+
+    #[test]
+    fn values_keep_their_types() {
+        let text = r#"{"op":"subscribe","ref":"a","type":"events","filter":{"n":1.0,"m":1}}"#;
+        let Ok(Op::Subscribe(list)) = read(text) else { panic!("refused") };
+        let Ok(Asking { about: About::Events(asked), .. }) = &list[0] else { panic!("{list:?}") };
+        let filter = Raw::trusted(asked.filter.as_deref().unwrap());
+        assert_eq!(filter.get("n").unwrap().as_double(), Some(1.0));
+        assert_eq!(filter.get("m").unwrap().as_i64(), Some(1));
+    }
+}
