@@ -96,7 +96,7 @@ impl Desk {
         let reference = asked.reference.clone();
         let feed = match self.open(asked).await {
             Ok(feed) => feed,
-            Err(error) => return self.refuse(Refused { reference: Some(reference), error }).await,
+            Err(error) => return self.refuse(Refused::of(reference, error)).await,
         };
         let epoch = self.app.engine.epoch();
         let begun = answer::subscribed(&reference, feed.cursor(), epoch);
@@ -128,7 +128,7 @@ impl Desk {
                 ApiError::not_found("ref_not_found", why)
             }
         };
-        self.refuse(Refused { reference: Some(reference), error }).await
+        self.refuse(Refused::of(reference, error)).await
     }
 
     async fn refuse(&mut self, refused: Refused) -> Result<(), Gone> {

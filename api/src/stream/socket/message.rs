@@ -49,12 +49,19 @@ pub(super) enum About {
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) reference: Option<String>,
-    pub(super) error: ApiError,
+    pub(super) error: Box<ApiError>,
+}
+
+impl Refused {
+    /// The refusal of a subscription.
+    pub(super) fn of(reference: String, error: ApiError) -> Self {
+        Self { reference: Some(reference), error: Box::new(error) }
+    }
 }
 
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
-        Self { reference: None, error }
+        Self { reference: None, error: Box::new(error) }
     }
 }
 
@@ -66,7 +73,7 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Op, Refused> {
             ApiError::bad_request("invalid_json", error.message().to_owned()).into()
         }
         // Something in it is wrong, but it is JSON.
-        _ => Refused { reference: reference_in(text, limits), error: error.into() },
+        _ => Refused { reference: reference_in(text, limits), error: Box::new(error.into()) },
     })?;
     let message = Raw::trusted(&value);
     let given = message.get("ref").and_then(Raw::as_str).map(str::to_owned);
@@ -115,7 +122,7 @@ fn asking(message: Raw<'_>, is_resumed: bool) -> Result<Asking, Refused> {
         return Err(invalid("subscriptions", "a list of objects").into());
     }
     let reference = reference(message)?;
-    let refused = |error| Refused { reference: Some(reference.clone()), error };
+    let refused = |error| Refused::of(reference.clone(), error);
     let about = about(message).map_err(refused)?;
     let wanted = wanted(message, is_resumed).map_err(refused)?;
     let format = format(message).map_err(refused)?;
