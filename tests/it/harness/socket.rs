@@ -93,8 +93,10 @@ impl Socket {
     }
 
     async fn receive(&mut self) -> Option<Value> {
+        // Pings are no answer.
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.inner.next()).await;
+            let next = tokio::time::timeout_at(deadline, self.inner.next()).await;
             match next.expect("the connection is silent") {
                 Some(Ok(Message::Text(text))) => {
                     return Some(serde_json::from_str(&text).unwrap());
