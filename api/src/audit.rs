@@ -13,10 +13,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use headwater_engine::Engine;
 use headwater_engine::value::{Object, Raw, Value, key};
 use headwater_engine::write::{Command, DocumentId, Operation};
+use http::StatusCode;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::auth::limit_key;
+use crate::auth::{Principal, limit_key};
+use crate::error::ApiError;
 
 /// The collection of the trail.
 pub(crate) const COLLECTION: &str = "_audit";
@@ -121,6 +123,31 @@ impl Audit {
         if self.queue.try_send(entry).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Notes the refusal of a request, by its first line, if it was for want of a right.
+    pub(crate) fn refusal(
+        &self,
+        error: &ApiError,
+        who: Option<&Principal>,
+        address: IpAddr,
+        line: &str,
+        now_ms: u64,
+    ) {
+        let of_rights =
+            [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+        if !of_rights.contains(&error.status()) {
+            return;
+        }
+        let entry = Entry {
+            action: "refused".to_owned(),
+            actor: who.map(|principal| Arc::clone(&principal.id)),
+            user: who.and_then(|principal| principal.user.clone()),
+            address: Some(address),
+            target: target("request", line),
+            ..Entry::default()
+        };
+        self.refused(entry, error.code(), now_ms);
     }
 
     /// Notes a refusal, unless the same caller was refused for the same reason shortly before.

@@ -105,25 +105,32 @@ impl ApiError {
         self.code
     }
 
+    /// What went wrong, for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// What went wrong inside, for the log.
     pub(crate) fn internal(&self) -> Option<&str> {
         self.internal.as_deref()
     }
 
+    /// The facts.
+    pub(crate) fn details(&self) -> serde_json::Map<String, serde_json::Value> {
+        let member = |(name, detail): &(&'static str, Detail)| {
+            let value = match detail {
+                Detail::Text(text) if *name == VIOLATIONS => violations(text),
+                Detail::Text(text) => serde_json::Value::from(text.as_str()),
+                Detail::Number(number) => serde_json::Value::from(*number),
+            };
+            ((*name).to_owned(), value)
+        };
+        self.details.iter().map(member).collect()
+    }
+
     /// The body of the native face.
     pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
-        let details: serde_json::Map<String, serde_json::Value> = self
-            .details
-            .iter()
-            .map(|(name, detail)| {
-                let value = match detail {
-                    Detail::Text(text) if *name == VIOLATIONS => violations(text),
-                    Detail::Text(text) => serde_json::Value::from(text.as_str()),
-                    Detail::Number(number) => serde_json::Value::from(*number),
-                };
-                ((*name).to_owned(), value)
-            })
-            .collect();
+        let details = self.details();
         let body = serde_json::json!({"error": {
             "code": self.code,
             "message": self.message,

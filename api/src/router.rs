@@ -20,6 +20,8 @@ pub(crate) enum Needs {
     Nothing,
     /// A credential; whose it is decides what is answered.
     Credential,
+    /// A credential, in the request or in a message that follows on its connection, and one of the kinds of requests.
+    Handshake(&'static [Acl]),
     /// A credential, and one of the kinds of requests; what it may do decides what is answered.
     Any(&'static [Acl]),
     /// A credential that allows the action on the collection in the path, and one of the kinds of requests.
@@ -37,6 +39,7 @@ impl Needs {
     pub(crate) fn describe(self) -> String {
         match self {
             Self::Nothing => "nothing".to_owned(),
+            Self::Handshake(_) => "a credential, now or in a message".to_owned(),
             Self::Credential | Self::Any(_) => "a credential".to_owned(),
             Self::Collection(action, _) => action.as_str().to_owned(),
             Self::Somewhere(action, _) => format!("{} on what it names", action.as_str()),
@@ -48,7 +51,8 @@ impl Needs {
     /// The kinds of requests of which one must be open; none: it does not matter.
     pub(crate) fn acls(self) -> &'static [Acl] {
         match self {
-            Self::Any(acls)
+            Self::Handshake(acls)
+            | Self::Any(acls)
             | Self::Collection(_, acls)
             | Self::Somewhere(_, acls)
             | Self::Operations(acls) => acls,

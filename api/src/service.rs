@@ -8,7 +8,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,7 +16,6 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tower_service::Service as _;
 
-use crate::audit::{self, Entry};
 use crate::auth::{Kind, client_address, cors};
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -156,23 +154,9 @@ impl Service {
 
     /// Puts a refusal for want of a right into the audit trail.
     fn note_refusal(&self, error: &ApiError, head: &Head, caller: &Caller) {
-        let status = error.status();
-        let of_rights =
-            [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
-        if !of_rights.contains(&status) {
-            return;
-        }
-        let principal = caller.principal();
-        let entry = Entry {
-            action: "refused".to_owned(),
-            actor: principal.map(|principal| Arc::clone(&principal.id)),
-            user: principal.and_then(|principal| principal.user.clone()),
-            address: Some(caller.address()),
-            target: audit::target("request", &head.line()),
-            ..Entry::default()
-        };
+        let principal = caller.principal().map(|principal| &**principal);
         let now_ms = self.app.engine.clock().now_ms();
-        self.app.audit.refused(entry, error.code(), now_ms);
+        self.app.audit.refusal(error, principal, caller.address(), &head.line(), now_ms);
     }
 
     /// Writes the body of a refusal.

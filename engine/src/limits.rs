@@ -58,6 +58,8 @@ pub struct Limits {
     pub ephemeral_bytes: u64,
     /// Subscriptions on one WebSocket connection.
     pub subscriptions_per_connection: u32,
+    /// Largest message that a client sends on a WebSocket, bytes.
+    pub message_bytes: u64,
     /// Size of request headers, bytes.
     pub header_bytes: u32,
     /// Time for a request's headers to arrive, milliseconds.
@@ -109,6 +111,7 @@ impl Default for Limits {
             streams_per_address: 10_000,
             ephemeral_bytes: 64 << 10,
             subscriptions_per_connection: 100,
+            message_bytes: 1 << 20,
             header_bytes: 16 << 10,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,

@@ -71,11 +71,12 @@ impl Config {
     /// What would be refused, or fail, further down.
     fn validate_bounds(&self) -> anyhow::Result<()> {
         let (limits, views, server) = (&self.limits, &self.views, &self.server);
-        let bounds: [(&str, u64, u64, u64); 9] = [
+        let bounds: [(&str, u64, u64, u64); 10] = [
             ("limits.id_bytes", limits.id_bytes.into(), 1, 32 << 10),
             ("limits.group_bytes", limits.group_bytes, 1, 512 << 20),
             ("limits.document_bytes", limits.document_bytes, 1, 256 << 20),
             ("limits.body_bytes", limits.body_bytes, 1, 1 << 30),
+            ("limits.message_bytes", limits.message_bytes, 1, 64 << 20),
             ("server.heartbeat_ms", server.heartbeat_ms, 100, 15_000),
             ("server.http2_streams", server.http2_streams.into(), 1, 10_000),
             ("views.cache_bytes", views.cache_bytes, 1 << 20, 1 << 40),

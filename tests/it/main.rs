@@ -35,6 +35,7 @@ mod replay;
 mod rights;
 mod schemas;
 mod signatures;
+mod socket;
 mod streams;
 mod streams_rights;
 mod taken_over;

@@ -188,6 +188,7 @@ async fn s1_s2_nothing_is_told_beyond_the_grant() {
         questions::writes(&caller, &watch, &history).await;
         questions::streams(&caller, &watch, &history).await;
         questions::live(&caller, &watch).await;
+        questions::sockets(&caller, &watch, &history).await;
         deliveries(&caller, &watch, &history).await;
         root.delete(&format!("/v1/credentials/{}", issued.body["id"].as_str().unwrap()))
             .await

@@ -1,10 +1,12 @@
 //! Open streams and the rights that they rest on: whatever ends or narrows those, the stream follows within a second (S11).
+//!
+//! Every stream here is opened twice, as server-sent events and on a WebSocket: both tell the same and end alike.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Frame, ROOT, Server, Stream, eventually};
+use crate::harness::{Client, Frame, ROOT, Server, Socket, Stream, eventually};
 
 const ORDERS: &str = "/v1/collections/orders/documents";
 const EVENTS: &str = "/v1/events?collections=orders";
@@ -14,10 +16,47 @@ const SOON: Duration = Duration::from_secs(1);
 
 type Headers = Vec<(&'static str, String)>;
 
-/// A stream as somebody who presents headers.
-async fn open(nobody: &Client, path: &str, headers: &Headers) -> Stream {
+/// The same subscription on both carriers.
+struct Following {
+    stream: Stream,
+    socket: Socket,
+}
+
+impl Following {
+    /// The next frame, which both tell.
+    async fn next(&mut self) -> Option<Frame> {
+        let frame = self.stream.next().await?;
+        assert_eq!(self.socket.take_of("s", 1).await.remove(0), frame, "on the WebSocket");
+        Some(frame)
+    }
+
+    async fn take(&mut self, count: usize) -> Vec<Frame> {
+        let frames = self.stream.take(count).await;
+        assert_eq!(self.socket.take_of("s", count).await, frames, "on the WebSocket");
+        frames
+    }
+
+    /// All that both tell until they end, which they do with the same frame.
+    async fn rest(&mut self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        while frames.last().is_none_or(|frame: &Frame| frame.event != "closed") {
+            frames.extend(self.socket.take_of("s", 1).await);
+        }
+        let rest = self.stream.rest().await;
+        assert_eq!(frames.last(), rest.last(), "on the WebSocket");
+        frames.extend(rest);
+        frames
+    }
+}
+
+/// A stream of orders as somebody who presents headers.
+async fn open(nobody: &Client, path: &str, headers: &Headers) -> Following {
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    nobody.stream(path, &headers).await
+    let stream = nobody.stream(path, &headers).await;
+    let path = path.replace("/v1/events", "/v1/ws");
+    let mut socket = Socket::open(nobody.url(), &path, &headers).await.unwrap();
+    socket.subscribe("s", json!({"collections": ["orders"]})).await;
+    Following { stream, socket }
 }
 
 fn bearer(token: &Value) -> Headers {
@@ -25,11 +64,11 @@ fn bearer(token: &Value) -> Headers {
 }
 
 /// The last frame of a stream that has to end soon.
-async fn ended(what: &str, stream: &mut Stream) -> Frame {
+async fn ended(what: &str, stream: &mut Following) -> Frame {
     ended_within(what, stream, SOON).await
 }
 
-async fn ended_within(what: &str, stream: &mut Stream, longest: Duration) -> Frame {
+async fn ended_within(what: &str, stream: &mut Following, longest: Duration) -> Frame {
     let rest = tokio::time::timeout(longest, stream.rest()).await;
     let rest = rest.unwrap_or_else(|_| panic!("{what}: it has not ended within {longest:?}"));
     let last = rest.last().unwrap_or_else(|| panic!("{what}: it ended without a word")).clone();
@@ -178,7 +217,8 @@ async fn s11_a_changed_grant_ends_or_narrows() {
         ("referers", json!(["https://shop.example/*"])),
     ] {
         let (key, path) = issue(&root, json!({"grant": reading()})).await;
-        let mut stream = root.with_key(key["key"].as_str().unwrap()).stream(EVENTS, &[]).await;
+        let key = vec![("x-apikey", key["key"].as_str().unwrap().to_owned())];
+        let mut stream = open(&nobody, EVENTS, &key).await;
         let mut grant = reading();
         grant[member] = value;
         root.patch(&path, &json!({"grant": grant})).await.expect(200);
@@ -394,9 +434,10 @@ async fn s11_rights_end_under_load_as_soon() {
     let root = server.client();
     let (key, path) = issue(&root, json!({"grant": reading()})).await;
     let client = root.with_key(key["key"].as_str().unwrap());
+    let headers = vec![("x-apikey", key["key"].as_str().unwrap().to_owned())];
     let mut streams = Vec::new();
     for _ in 0..10 {
-        streams.push(client.stream(EVENTS, &[]).await);
+        streams.push(open(&root.without_key(), EVENTS, &headers).await);
     }
     let writers: Vec<_> = (0..4)
         .map(|_| {

@@ -65,6 +65,7 @@ use owners::Owners;
 use people::People;
 use people::StoredUser;
 pub(crate) use people::check_cookie_origin;
+use presented::Presented;
 
 /// What the key of digests of requests is derived for.
 const REQUESTS: &str = "headwater 2026-11 request digests";
@@ -135,7 +136,21 @@ impl Access {
         let Some(presented) = presented::presented(parts, Conflict::Refuse)? else {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
-        let principal = self.directory.find(&presented).await?;
+        self.known(&presented).await
+    }
+
+    /// The principal of a key or token that came in a message; refused where it is not valid.
+    pub(crate) async fn by_token(&self, text: &str) -> Result<Arc<Principal>, ApiError> {
+        self.known(&presented::token(text)?).await
+    }
+
+    /// The principal of what another presented, as if it had been presented again.
+    pub(crate) async fn again(&self, before: &Principal) -> Result<Arc<Principal>, ApiError> {
+        self.known(&before.presented).await
+    }
+
+    async fn known(&self, presented: &Presented) -> Result<Arc<Principal>, ApiError> {
+        let principal = self.directory.find(presented).await?;
         if principal.kind == Kind::External {
             // It may be known since before the key was taken back that it rests on.
             let directory = &self.directory;

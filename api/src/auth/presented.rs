@@ -71,6 +71,11 @@ pub(crate) fn presented(parts: &Parts, conflict: Conflict) -> Result<Option<Pres
     Ok(found.first)
 }
 
+/// A key or a token that came by itself.
+pub(super) fn token(text: &str) -> Result<Presented, ApiError> {
+    Ok(Presented::Token(short(text.trim().to_owned())?))
+}
+
 /// What was found so far.
 struct Found {
     first: Option<Presented>,

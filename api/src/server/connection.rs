@@ -55,6 +55,9 @@ where
     }
 }
 
+/// Where a connection comes from, and its place among those that are open.
+type Client = (Peer, Arc<Admission>);
+
 /// Serves a connection to its end.
 pub(super) async fn serve(
     server: Arc<Server>,
@@ -63,33 +66,35 @@ pub(super) async fn serve(
     tls: Option<TlsAcceptor>,
     admission: Admission,
 ) {
-    let _admission = admission;
+    let admission = Arc::new(admission);
     match tls {
         // Every task has room for the larger of the two.
-        Some(tls) => Box::pin(serve_tls(&server, socket, peer, tls)).await,
-        None => serve_plain(&server, socket, peer).await,
+        Some(tls) => Box::pin(serve_tls(&server, socket, (peer, admission), tls)).await,
+        None => serve_plain(&server, socket, (peer, admission)).await,
     }
 }
 
-async fn serve_tls(server: &Server, socket: TcpStream, peer: Peer, tls: TlsAcceptor) {
+async fn serve_tls(server: &Server, socket: TcpStream, client: Client, tls: TlsAcceptor) {
     let patience = Duration::from_millis(server.app.engine.limits().header_timeout_ms);
     let accepted = tokio::select! {
         accepted = tokio::time::timeout(patience, tls.accept(socket)) => accepted,
         () = server.app.stopping.cancelled() => return,
     };
     match accepted {
-        Ok(Ok(stream)) => serve_plain(server, stream, peer).await,
+        Ok(Ok(stream)) => serve_plain(server, stream, client).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
 /// HTTP until the end, or until an endless answer begins, which is written without hyper.
-async fn serve_plain<S>(server: &Server, socket: S, peer: Peer)
+async fn serve_plain<S>(server: &Server, socket: S, client: Client)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let left = Box::pin(serve_http(server, socket, peer)).await;
+    // It counts until the socket closes.
+    let _admission = Arc::clone(&client.1);
+    let left = Box::pin(serve_http(server, socket, client)).await;
     let Some((socket, body)) = left else { return };
     let ended = tokio::select! {
         ended = relay(socket, body) => ended,
@@ -101,7 +106,7 @@ where
 }
 
 /// Serves requests; gives the socket and a body when the head of an endless answer is written.
-async fn serve_http<S>(server: &Server, socket: S, peer: Peer) -> Option<(S, Body)>
+async fn serve_http<S>(server: &Server, socket: S, client: Client) -> Option<(S, Body)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -113,7 +118,7 @@ where
         let (service, heard, loan) = (server.service.clone(), Arc::clone(&heard), loan.clone());
         service_fn(move |request| {
             heard.store(true, Ordering::Relaxed);
-            answer(service.clone(), loan.clone(), request, peer)
+            answer(service.clone(), loan.clone(), request, client.clone())
         })
     };
     let mut connection = Box::pin(builder.serve_connection_with_upgrades(loan.borrowed(), service));
@@ -157,11 +162,13 @@ async fn answer<S: Send + 'static>(
     service: Service,
     loan: Loan<S>,
     request: Request<Incoming>,
-    peer: Peer,
+    (peer, admission): Client,
 ) -> Result<Response, Infallible> {
     let may_leave = request.version() == Version::HTTP_11 && request.method() == Method::GET;
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
+    // Whoever takes the connection over stays admitted.
+    request.extensions_mut().insert(admission);
     let response = service.call(request).await;
     Ok(if may_leave && is_endless(&response) { loan.keep_body(response) } else { response })
 }

@@ -11,7 +11,7 @@ use http::request::Parts;
 
 use super::Session;
 use super::visitor::Visitor;
-use crate::auth::{Acl, Kind, check_cookie_origin};
+use crate::auth::{Acl, Kind, Principal, Taken, check_cookie_origin};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::extract::Parameters;
@@ -22,30 +22,16 @@ impl FromRequestParts<App> for Session {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let route = parts.extensions.get::<Route>().copied();
-        let route = route.ok_or_else(|| {
-            headwater_engine::Error::internal("a route has no entry in the authorization table")
-        })?;
+        let route = route_of(parts)?;
         let caller = caller_of(parts);
-        let now_ms = app.engine.clock().now_ms();
-        let principal = app.access.authenticate(parts).await.map_err(|error| {
-            if error.status() != StatusCode::UNAUTHORIZED {
-                return error;
-            }
-            app.rates.failure(caller.address(), error, now_ms)
-        })?;
+        let found = app.access.authenticate(parts).await;
+        let principal = counted(app, caller.address(), found)?;
         caller.is(&principal);
         if principal.kind == Kind::Cookie {
             check_cookie_origin(parts, app.access.options())?;
         }
         let visitor = Arc::new(Visitor::of(parts, caller.address()));
-        let grant = visitor.admit(&principal, app.engine.limits())?;
-        if let Some(limit) = grant.surface().per_ip_per_hour() {
-            let taken = app.rates.key(&principal.id, caller.address(), limit, now_ms);
-            caller.took(taken);
-            taken.check()?;
-        }
-        let session = Self { engine: app.engine.clone(), principal, grant, visitor };
+        let session = Self::admitted(app, principal, visitor, |taken| caller.took(taken))?;
         session.check_needs(route.needs, parts).await?;
         if let Some(position) = awaited_position(parts)? {
             session.engine.wait_for(position).await?;
@@ -54,18 +40,61 @@ impl FromRequestParts<App> for Session {
     }
 }
 
+/// The entry of the authorization table that a request is for.
+pub(super) fn route_of(parts: &Parts) -> Result<Route, ApiError> {
+    let route = parts.extensions.get::<Route>().copied();
+    let missing = "a route has no entry in the authorization table";
+    Ok(route.ok_or_else(|| headwater_engine::Error::internal(missing))?)
+}
+
+/// Counts a credential that is not valid; the refusal, or a harder one.
+pub(super) fn counted(
+    app: &App,
+    address: IpAddr,
+    found: Result<Arc<Principal>, ApiError>,
+) -> Result<Arc<Principal>, ApiError> {
+    found.map_err(|error| {
+        if error.status() != StatusCode::UNAUTHORIZED {
+            return error;
+        }
+        app.rates.failure(address, error, app.engine.clock().now_ms())
+    })
+}
+
 /// What is known of the caller before it has said who it is.
-fn caller_of(parts: &Parts) -> Caller {
+pub(super) fn caller_of(parts: &Parts) -> Caller {
     let known = parts.extensions.get::<Caller>().cloned();
     known.unwrap_or_else(|| Caller::at(IpAddr::V4(Ipv4Addr::LOCALHOST)))
 }
 
 impl Session {
+    /// The session of a principal, where its grant covers the visitor's request and was not used too often; `took` is told
+    /// how often it still may.
+    pub(super) fn admitted(
+        app: &App,
+        principal: Arc<Principal>,
+        visitor: Arc<Visitor>,
+        took: impl FnOnce(Taken),
+    ) -> Result<Self, ApiError> {
+        let grant = visitor.admit(&principal, app.engine.limits())?;
+        if let Some(limit) = grant.surface().per_ip_per_hour() {
+            let now_ms = app.engine.clock().now_ms();
+            let taken = app.rates.key(&principal.id, visitor.address, limit, now_ms);
+            took(taken);
+            taken.check()?;
+        }
+        Ok(Self { engine: app.engine.clone(), principal, grant, visitor })
+    }
+
     /// Checks what a route needs.
     async fn check_needs(&self, needs: Needs, parts: &mut Parts) -> Result<(), ApiError> {
         self.check_acls(needs.acls())?;
         match needs {
-            Needs::Nothing | Needs::Credential | Needs::Any(_) | Needs::Operations(_) => Ok(()),
+            Needs::Nothing
+            | Needs::Credential
+            | Needs::Handshake(_)
+            | Needs::Any(_)
+            | Needs::Operations(_) => Ok(()),
             Needs::FullAccess => {
                 self.full_access()?;
                 // What governs the server is none of the kinds of requests that `acls` name.

@@ -33,6 +33,11 @@ impl Visitor {
         }
     }
 
+    /// The request in one line.
+    pub(super) fn line(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
     /// The grant of a principal for this request; refused where the grant does not cover it.
     pub(crate) fn admit(
         &self,

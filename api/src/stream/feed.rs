@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_engine::subscribe::Start;
 use headwater_engine::{Error, ErrorKind, Result};
+use tokio::sync::watch;
 
 use super::channels::{Passing, Seat};
 use super::events;
@@ -35,6 +36,8 @@ pub(crate) struct Feed {
     course: Course,
     /// Its place on a channel, where it names one.
     seat: Option<Box<Seat>>,
+    /// Newer eyes of the caller.
+    renewals: Option<watch::Receiver<Option<Sight>>>,
 }
 
 /// What is followed, and how far it has come.
@@ -108,7 +111,12 @@ impl Feed {
             }
         };
         let seat = course.seat(app).map(Box::new);
-        Ok(Self { app: app.clone(), sight, wire, registration, course, seat })
+        Ok(Self { app: app.clone(), sight, wire, registration, course, seat, renewals: None })
+    }
+
+    /// Takes newer eyes of the same caller from there, as they come.
+    pub(crate) fn renewed_by(&mut self, renewals: watch::Receiver<Option<Sight>>) {
+        self.renewals = Some(renewals);
     }
 
     /// The position that everything told so far is of.
@@ -192,6 +200,15 @@ impl Feed {
         Ok(allowed)
     }
 
+    /// Newer eyes, if some came.
+    fn renewal(&mut self) -> Option<Sight> {
+        let renewals = self.renewals.as_mut()?;
+        if !renewals.has_changed().unwrap_or(false) {
+            return None;
+        }
+        renewals.borrow_and_update().clone()
+    }
+
     fn topic(&self) -> Topic {
         match &self.course {
             Course::Events(topic, _) => Topic::Events((**topic).clone()),
@@ -208,6 +225,7 @@ impl Feed {
             tokio::time::Instant::now() + Duration::from_millis(end.saturating_sub(now_ms))
         });
         let wake = expires.map_or(end, |expires| expires.min(end));
+        let renewed = renewed(self.renewals.as_ref());
         let changed = async {
             match &mut self.course {
                 Course::Events(_, follow) => follow.changed().await,
@@ -224,6 +242,7 @@ impl Feed {
             biased;
             () = stopping.cancelled() => Woken::Look,
             () = retired.cancelled() => Woken::Look,
+            () = renewed => Woken::Look,
             () = changed => Woken::Look,
             passing = passing => Woken::Passing(passing),
             () = tokio::time::sleep_until(wake) => {
@@ -250,6 +269,9 @@ impl Feed {
 
     /// Looks at the caller again if it changed or may have ended; why the subscription ends, if it does.
     async fn look(&mut self) -> Result<Option<&'static str>> {
+        if let Some(sight) = self.renewal() {
+            return Ok((!self.renew(sight).await?).then_some("access_narrowed"));
+        }
         let principal = self.sight.principal();
         if principal.expired(self.app.engine.clock().now_ms()) {
             return Ok(Some("credential_expired"));
@@ -273,6 +295,16 @@ impl Feed {
 fn outlives_rights(sight: &Sight) -> bool {
     let principal = sight.principal();
     principal.kind != Kind::External && !principal.grant.needs_request()
+}
+
+/// Waits until newer eyes came; does not take them.
+async fn renewed(renewals: Option<&watch::Receiver<Option<Sight>>>) {
+    if let Some(renewals) = renewals
+        && renewals.clone().changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn register(app: &App, session: &Session, topic: &Topic, from: u64) -> ApiResult<Registration> {

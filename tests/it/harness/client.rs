@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use super::{PATIENCE, Stream};
+use super::{PATIENCE, Socket, Stream};
 
 /// Requests with one credential.
 #[derive(Clone)]
@@ -152,6 +152,14 @@ impl Client {
         Some(Stream::new(response))
     }
 
+    /// The status of an answer that may never end; its text, if it is a refusal.
+    pub(crate) async fn status(&self, request: RequestBuilder) -> (u16, String) {
+        let answer = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().unwrap();
+        let status = answer.status().as_u16();
+        let text = if status < 400 { String::new() } else { answer.text().await.unwrap() };
+        (status, text)
+    }
+
     /// Opens a stream of events.
     pub(crate) async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Stream {
         let mut request = self.request("GET", path).header("accept", "text/event-stream");
@@ -161,6 +169,17 @@ impl Client {
         let response = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().unwrap();
         assert_eq!(response.status(), 200, "{path}");
         Stream::new(response)
+    }
+
+    /// Opens a WebSocket.
+    pub(crate) async fn socket(&self) -> Socket {
+        let headers: Vec<_> = self.key.iter().map(|key| ("x-apikey", key.as_str())).collect();
+        Socket::open(&self.url, "/v1/ws", &headers).await.unwrap()
+    }
+
+    /// Where the server is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// What opening a stream is refused with.

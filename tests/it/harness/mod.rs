@@ -9,6 +9,7 @@ mod packages;
 mod program;
 mod receiver;
 mod server;
+mod socket;
 mod stream;
 pub(crate) mod wire;
 
@@ -22,6 +23,7 @@ pub(crate) use packages::Packages;
 pub(crate) use program::Program;
 pub(crate) use receiver::{Received, Receiver, Reply};
 pub(crate) use server::{ROOT, Server, ended, signal, text};
+pub(crate) use socket::Socket;
 pub(crate) use stream::{Frame, Stream};
 
 /// Longest wait for anything; generous, since the machine may be busy.

@@ -268,8 +268,9 @@ async fn user(root: &Client, name: &str, role: Option<&str>, rights: Rights) -> 
     let issue = nobody.request("POST", "/v1/users/me/keys").header("authorization", &access);
     let key = text(&nobody.send(issue).await.expect(201).body, "key");
     let named = |what: &str| format!("{name}: {what}");
-    // A page of another origin reads with the cookie, and changes nothing.
-    let foreign = Rights { covers: |method, _| method == "GET", ..rights.clone() };
+    // A page of another origin reads with the cookie, changes nothing, and opens no WebSocket.
+    let covers = |method: &str, path: &str| method == "GET" && path != "/v1/ws";
+    let foreign = Rights { covers, ..rights.clone() };
     let header = ("cookie", cookie.as_str());
     let by_key = Rights { is_secret: true, ..rights.clone() };
     vec![

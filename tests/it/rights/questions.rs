@@ -194,6 +194,37 @@ pub(super) async fn live(caller: &Client, watch: &Watch<'_>) {
     }
 }
 
+/// The same on a WebSocket, and live queries that ask for every leaf by its value.
+pub(super) async fn sockets(caller: &Client, watch: &Watch<'_>, history: &History) {
+    let mut socket = caller.socket().await;
+    let page = caller.get(&format!("/v1/events?to={}&limit=1000", history.last)).await.expect(200);
+    let all = json!({"collections": ["things"], "from": "earliest"});
+    socket.subscribe("events", all).await;
+    for expected in page.list("events") {
+        let frame = socket.take_of("events", 1).await.remove(0);
+        watch.ever("a message", &frame.data.to_string());
+        assert_eq!(frame.data["position"], expected["position"], "pages and messages");
+        assert_eq!(frame.data["document"], expected["document"], "pages and messages");
+    }
+    for document in history.now.values().take(4) {
+        for (n, (path, token)) in document.leaves().into_iter().enumerate() {
+            let reference = format!("{}.{n}", document.id);
+            let query = json!({"type": "live", "collection": "things", "filter": {&path: token}});
+            socket.subscribe(&reference, query).await;
+            let admitted = watch.plain.rows.admit(document) && watch.plain.fields.show(&path);
+            let frames = socket.take_of(&reference, 1 + usize::from(admitted)).await;
+            for frame in &frames {
+                watch.now("a live query", &frame.data.to_string());
+            }
+            let ready = frames.last().unwrap();
+            assert_eq!(ready.event, "ready", "{path} of {:?}: {frames:?}", watch.plain);
+            assert_eq!(ready.data["count"], u64::from(admitted), "{path} of {:?}", watch.plain);
+            let leave = json!({"op": "unsubscribe", "ref": reference});
+            assert_eq!(socket.ask(leave).await["reason"], "unsubscribed");
+        }
+    }
+}
+
 /// The lists of paths in updates name nothing hidden.
 fn check_paths(watch: &Watch<'_>, events: &[Value]) {
     for event in events {

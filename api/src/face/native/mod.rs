@@ -22,6 +22,7 @@ mod openapi_people;
 mod openapi_table;
 mod query;
 mod sessions;
+mod socket;
 mod tokens;
 mod transactions;
 mod user_keys;
@@ -45,6 +46,7 @@ pub(crate) fn routes() -> Routes {
         .with(events::routes())
         .with(channels::routes())
         .with(live::routes())
+        .with(socket::routes())
         .with(credentials::routes())
         .with(user_keys::routes())
         .with(tokens::routes())

@@ -107,7 +107,7 @@ fn operation(route: &Route, described: &Described) -> Value {
             "content": {"application/json": schema, "application/ejson": schema},
         });
     }
-    if route.needs == Needs::Nothing {
+    if route.needs == Needs::Nothing || matches!(route.needs, Needs::Handshake(_)) {
         operation["security"] = json!([]);
     }
     operation

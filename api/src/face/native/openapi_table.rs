@@ -134,6 +134,15 @@ pub(super) const TABLE: &[Described] = &[
         media: &[Media::Stream],
     },
     Described {
+        method: "get",
+        path: "/v1/ws",
+        summary: "A WebSocket: many subscriptions on one connection.",
+        status: 101,
+        parameters: &[],
+        body: false,
+        media: &[],
+    },
+    Described {
         method: "post",
         path: "/v1/events",
         summary: "Publish a custom event.",
