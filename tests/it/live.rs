@@ -186,6 +186,11 @@ async fn a_live_query_follows_the_callers_rights() {
     assert_eq!(frames[0].event, "enter");
     assert_eq!(frames[0].data["document"], json!({"_id": "b", "owner": "ann", "n": 3}));
     assert_eq!((frames[1].event.as_str(), &frames[1].data["reason"]), ("leave", &json!("access")));
+    // A change of what its rights do not rest on voids nothing, nor does a new name of the key itself.
+    root.put("/v1/roles/other", &json!({"collections": {"orders": {"read": true}}})).await;
+    root.patch(&path, &json!({"label": "another"})).await.expect(200);
+    put(&root, "b", json!({"owner": "ann", "n": 4, "cost": 6})).await;
+    assert_eq!(stream.next().await.unwrap().event, "update");
     // Nothing that is hidden can be asked for.
     let by_cost = live(&[("filter", json!({"cost": {"$gt": 0}}))]);
     let mut hidden = caller.stream(&by_cost, &[]).await;

@@ -61,7 +61,7 @@ pub(crate) struct Principal {
 }
 
 /// What a grant is compiled from.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Parts {
     /// The grant as it was written.
     pub(crate) source: GrantSource,
@@ -95,6 +95,11 @@ impl Principal {
             rolebook::SETTINGS => true,
             _ => false,
         }
+    }
+
+    /// Whether its rights are another's, whatever the request.
+    pub(crate) fn has_rights_of(&self, other: &Self) -> bool {
+        !self.grant.needs_request() && self.parts == other.parts
     }
 
     /// Its grant for one request; the same for all, unless a rule looks at the request.

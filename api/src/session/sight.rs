@@ -43,6 +43,15 @@ impl Sight {
         Ok(Self { principal, grant, visitor: Arc::clone(&self.visitor) })
     }
 
+    /// Whether nothing more and nothing less is seen than before; then it counts as the very same grant.
+    pub(crate) fn equals(&mut self, before: &Self) -> bool {
+        let same = self.principal.has_rights_of(&before.principal);
+        if same {
+            self.grant = Arc::clone(&before.grant);
+        }
+        same
+    }
+
     /// What is seen of an event by one who asks with a filter.
     pub(crate) fn sees(&self, event: &Event<'_>, filter: &EventFilter) -> Seen {
         sees(&self.grant, event, filter)

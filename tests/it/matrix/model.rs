@@ -154,7 +154,6 @@ fn allows(route: &Route, rights: &Rights) -> bool {
         // The one that is asked for was registered with full access.
         ("settings on what it names", _) if path.starts_with("/v1/webhooks/{id}") => false,
         ("create, update or delete, as the operations do", _) => orders("create"),
-        ("subscribe", "/v1/live/{collection}") => orders("subscribe"),
         (action, _) if path.starts_with("/v1/collections/{collection}") => {
             assert!(STAR.contains(&action), "the model does not know what {route:?} needs");
             orders(action)

@@ -15,7 +15,7 @@ const CHANNELS_MAX: usize = 100;
 const PATTERN_BYTES_MAX: usize = 256;
 
 /// The `channels` of a grant.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Channels(Vec<(String, Actions)>);
 
 impl Channels {

@@ -21,7 +21,7 @@ use super::template::{self, Scope, Template};
 const EMPTY: &[u8] = &[0x80];
 
 /// A condition, checked but not compiled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Condition(Arc<Template>);
 
 /// What has to hold for a write.

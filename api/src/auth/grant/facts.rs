@@ -26,7 +26,7 @@ pub(crate) struct RequestFacts {
 }
 
 /// Everything that expansions stand for. What is not there allows nothing: see `condition`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Facts {
     /// `%%user`; `None` where nobody is logged in.
     pub(crate) user: Option<UserFacts>,

@@ -17,7 +17,7 @@ use super::reader::Reader;
 const PATTERNS_MAX: usize = 100;
 
 /// The `fields` of a grant or of an entry of a role.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Fields {
     shown: Patterns,
     /// Further narrows what may be written.
@@ -25,7 +25,7 @@ pub(super) struct Fields {
 }
 
 /// Lists of patterns, as they were given.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Patterns {
     include: Vec<String>,
     exclude: Vec<String>,

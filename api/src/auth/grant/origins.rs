@@ -7,7 +7,7 @@
 use reqwest::Url;
 
 /// A pattern.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Origin {
     /// `*`.
     Any,

@@ -9,7 +9,7 @@
 use super::glob;
 
 /// A pattern.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct PathPattern(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]

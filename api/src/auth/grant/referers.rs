@@ -12,7 +12,7 @@ use super::glob;
 use super::origins::{Host, Port, split_port};
 
 /// A pattern.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Referer {
     /// `*`.
     Any,

@@ -17,7 +17,7 @@ use super::template::Scope;
 use crate::auth::action::{Action, Actions};
 
 /// A role, checked but not compiled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Role {
     /// Its name.
     pub(crate) name: String,
@@ -29,7 +29,7 @@ pub(crate) struct Role {
 }
 
 /// What a role says of a collection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Entry {
     /// What is allowed, on some documents at least.
     pub(super) actions: Actions,

@@ -23,7 +23,7 @@ use crate::auth::action::{Action, Actions};
 const ROLES_MAX: usize = 100;
 
 /// A grant as its maker wrote it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct GrantSource {
     /// Full access.
     pub(crate) admin: bool,
@@ -50,7 +50,7 @@ pub(crate) struct GrantSource {
 }
 
 /// The actions on collections.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Collections {
     pub(super) named: HashMap<String, Actions>,
     others: Actions,

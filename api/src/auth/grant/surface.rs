@@ -43,7 +43,7 @@ pub(crate) struct Visit<'a> {
 }
 
 /// What a grant demands of every request; what is `None` demands nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Surface {
     methods: Option<Vec<&'static str>>,
     paths: Option<Vec<PathPattern>>,

@@ -22,7 +22,7 @@ pub(super) enum Scope {
 }
 
 /// A rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
     /// All of them.
     All(Vec<Node>),
@@ -55,7 +55,7 @@ pub(super) enum Node {
 }
 
 /// What a condition looks at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Operand {
     /// A field of the document.
     Field(String),
@@ -66,7 +66,7 @@ pub(super) enum Operand {
 }
 
 /// A rule with what there is to know of it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Template {
     pub(super) root: Node,
     pub(super) names_before: bool,

@@ -8,7 +8,7 @@ use http::Extensions;
 use crate::auth::Acl;
 use crate::error::ApiResult;
 use crate::router::{Needs, Routes};
-use crate::server::{Admission};
+use crate::server::Admission;
 use crate::session::Guest;
 use crate::state::App;
 use crate::stream::{Entrance, Upgrade};
