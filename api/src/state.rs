@@ -12,7 +12,7 @@ use crate::figures::Figures;
 use crate::jobs::Jobs;
 use crate::options::ApiOptions;
 use crate::rates::Rates;
-use crate::stream::Streams;
+use crate::stream::{Streams, Windows};
 
 /// The state of the faces; cheap to clone.
 #[derive(Clone)]
@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) figures: Figures,
     /// Open streams.
     pub(crate) streams: Arc<Streams>,
+    /// Windows of live queries that somebody looks at.
+    pub(crate) windows: Arc<Windows>,
     /// Long work of administrators.
     pub(crate) jobs: Jobs,
     /// Cancelled when the stop begins: streams end.
@@ -59,6 +61,7 @@ impl App {
             options,
             figures: Figures::default(),
             streams: Arc::default(),
+            windows: Arc::default(),
             jobs: Jobs::default(),
             stopping: CancellationToken::new(),
         }))

@@ -8,6 +8,7 @@
 mod audience;
 mod frames;
 mod snapshot;
+mod window;
 
 use std::sync::Arc;
 
@@ -19,84 +20,107 @@ use super::start::epoch_text;
 use super::topic::LiveTopic;
 use super::wire::Wire;
 use crate::session::Sight;
+use crate::state::App;
 use audience::{LiveAudience, LiveReader};
 use frames::Frames;
 use snapshot::Telling;
+use window::{Member, Request};
+
+pub(crate) use window::Windows;
 
 /// A live query and where it is.
 pub(super) struct Live {
     engine: Engine,
+    windows: Arc<Windows>,
     topic: Arc<LiveTopic>,
     frames: Frames,
     stage: Stage,
 }
 
 enum Stage {
+    /// Nothing is told yet.
+    Unbegun,
     /// The snapshot is told.
     Snapshot(Box<Telling>),
     /// Changes are told.
     Following(Follow),
+    /// A window is told of.
+    Window(Box<Member>),
 }
 
 impl Live {
     /// Begins with a snapshot, of which the first part is read at once, so that what is wrong shows before anything is told.
     /// `reset` says why the picture that the subscriber had is void.
     pub(super) async fn begin(
-        engine: &Engine,
+        app: &App,
         topic: &Arc<LiveTopic>,
         sight: &Sight,
         wire: &Wire,
         reset: Option<&'static str>,
     ) -> Result<Self> {
-        let frames = frames(engine, topic, wire);
-        let telling = Telling::begin(engine, topic, sight, reset).await?;
-        let stage = Stage::Snapshot(Box::new(telling));
-        Ok(Self { engine: engine.clone(), topic: Arc::clone(topic), frames, stage })
+        let mut live = Self::new(app, topic, wire);
+        live.stage = live.begun(sight, reset).await?;
+        Ok(live)
     }
 
     /// Goes on after a position that the subscriber has the picture of.
-    pub(super) fn resume(
-        engine: &Engine,
+    pub(super) async fn resume(
+        app: &App,
         topic: &Arc<LiveTopic>,
         sight: &Sight,
         wire: &Wire,
         position: u64,
-    ) -> Self {
-        let frames = frames(engine, topic, wire);
-        let stage = Stage::Following(follow(engine, topic, sight, &frames, position));
-        Self { engine: engine.clone(), topic: Arc::clone(topic), frames, stage }
+    ) -> Result<Self> {
+        let mut live = Self::new(app, topic, wire);
+        live.stage = match live.window(sight) {
+            Some(window) => Stage::Window(Box::new(window.resume(position).await?)),
+            None => Stage::Following(live.follow(sight, position)),
+        };
+        Ok(live)
+    }
+
+    fn new(app: &App, topic: &Arc<LiveTopic>, wire: &Wire) -> Self {
+        Self {
+            engine: app.engine.clone(),
+            windows: Arc::clone(&app.windows),
+            topic: Arc::clone(topic),
+            frames: frames(&app.engine, topic, wire),
+            stage: Stage::Unbegun,
+        }
     }
 
     /// The position that is told of.
     pub(super) fn cursor(&self) -> u64 {
         match &self.stage {
+            Stage::Unbegun => 0,
             Stage::Snapshot(telling) => telling.position(),
             Stage::Following(follow) => follow.cursor(),
+            Stage::Window(member) => member.cursor(),
         }
     }
 
     /// Voids what was told and begins again.
     pub(super) async fn begin_again(&mut self, sight: &Sight, reason: &'static str) -> Result<()> {
-        let telling = Telling::begin(&self.engine, &self.topic, sight, Some(reason)).await?;
-        self.stage = Stage::Snapshot(Box::new(telling));
+        self.stage = self.begun(sight, Some(reason)).await?;
         Ok(())
     }
 
     /// Takes what there is.
     pub(super) async fn next(&mut self, sight: &Sight) -> Result<Found> {
-        let follow = match &mut self.stage {
-            Stage::Following(follow) => follow,
+        let found = match &mut self.stage {
+            Stage::Unbegun => return Ok(Found::Nothing),
             Stage::Snapshot(telling) => {
                 let (chunk, is_last) = telling.next(&self.frames).await?;
                 if is_last {
                     let position = telling.position();
-                    let next = follow(&self.engine, &self.topic, sight, &self.frames, position);
-                    self.stage = Stage::Following(next);
+                    self.stage = Stage::Following(self.follow(sight, position));
                 }
                 return Ok(Found::Frames(chunk, 0));
             }
+            Stage::Following(follow) => follow.next().await?,
+            Stage::Window(member) => member.next().await?,
         };
-        match follow.next().await? {
+        match found {
             Found::Interrupted(reason) => {
                 self.begin_again(sight, reason).await?;
                 Ok(Found::Frames(Bytes::new(), 0))
@@ -107,9 +131,34 @@ impl Live {
 
     /// Waits until there may be something new. Safe to cancel.
     pub(super) async fn changed(&mut self) {
-        if let Stage::Following(follow) = &mut self.stage {
-            follow.changed().await;
+        match &mut self.stage {
+            Stage::Following(follow) => follow.changed().await,
+            Stage::Window(member) => member.changed().await,
+            Stage::Unbegun | Stage::Snapshot(_) => {}
         }
+    }
+
+    /// The stage that a live query begins with.
+    async fn begun(&self, sight: &Sight, reset: Option<&'static str>) -> Result<Stage> {
+        if let Some(window) = self.window(sight) {
+            return Ok(Stage::Window(Box::new(window.begin(reset).await?)));
+        }
+        let telling = Telling::begin(&self.engine, &self.topic, sight, reset).await?;
+        Ok(Stage::Snapshot(Box::new(telling)))
+    }
+
+    /// The window that is asked for, if it is one.
+    fn window<'a>(&'a self, sight: &'a Sight) -> Option<Request<'a>> {
+        let limit = self.topic.window?;
+        let Self { windows, engine, topic, frames, .. } = self;
+        Some(Request { windows, engine, topic, sight, frames, limit })
+    }
+
+    /// A place among those who follow the same live query, after a position.
+    fn follow(&self, sight: &Sight, position: u64) -> Follow {
+        let audience = LiveAudience::new(&self.topic, sight, self.frames.clone());
+        let reader = Arc::new(LiveReader::new(&self.topic, sight, self.engine.position()));
+        Follow::new(&self.engine, audience.key(), position, audience, Some(reader))
     }
 }
 
@@ -120,17 +169,4 @@ fn frames(engine: &Engine, topic: &LiveTopic, wire: &Wire) -> Frames {
         wire: wire.clone(),
         epoch: epoch_text(engine.epoch()),
     }
-}
-
-/// A place among those who follow the same live query, after a position.
-fn follow(
-    engine: &Engine,
-    topic: &LiveTopic,
-    sight: &Sight,
-    frames: &Frames,
-    position: u64,
-) -> Follow {
-    let audience = LiveAudience::new(topic, sight, frames.clone());
-    let reader = Arc::new(LiveReader::new(topic, sight, engine.position()));
-    Follow::new(engine, audience.key(), position, audience, Some(reader))
 }
