@@ -152,6 +152,18 @@ impl Client {
         Stream::new(response)
     }
 
+    /// The same, where the server may be stopping or starting; `None`: it does not answer.
+    pub(crate) async fn try_stream(&self, path: &str, headers: &[(&str, &str)]) -> Option<Stream> {
+        let mut request = self.request("GET", path).header("accept", "text/event-stream");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().ok()?;
+        let status = response.status();
+        assert!(status == 200 || status == 503, "{path}: {status}: {:?}", response.text().await);
+        (status == 200).then(|| Stream::new(response))
+    }
+
     /// What opening a stream is refused with.
     pub(crate) async fn refused_stream(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = self.request("GET", path).header("accept", "text/event-stream");

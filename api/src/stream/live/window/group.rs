@@ -40,6 +40,8 @@ pub(super) struct Group {
     state: Mutex<State>,
     /// The position of the newest frame, to wake members by.
     newest: watch::Sender<u64>,
+    /// The position of the window, for those who wait for one.
+    reached: watch::Sender<u64>,
     /// Wakes the keeper, to look how far events have been looked at.
     pub(super) asked: Notify,
 }
@@ -133,7 +135,18 @@ impl Group {
         let (ring, pending) = (Ring::new(position), Pending::default());
         let state = State { window, position, ring, pending, ended: None };
         let (state, newest) = (Mutex::new(state), watch::channel(position).0);
-        Self { definition, state, newest, asked: Notify::new() }
+        let reached = watch::channel(position).0;
+        Self { definition, state, newest, reached, asked: Notify::new() }
+    }
+
+    /// Waits until the window is of the newest position there is now, or has ended.
+    pub(super) async fn is_of_now(&self) {
+        let now = self.definition.engine.position();
+        self.definition.engine.fanout().catch_up(now);
+        let mut reached = self.reached.subscribe();
+        self.asked.notify_one();
+        // The sender is as old as this.
+        drop(reached.wait_for(|reached| *reached >= now).await);
     }
 
     /// The documents that are told of, in order, and the position that they are of.
@@ -197,6 +210,7 @@ impl Group {
         (state.window, state.position) = (window, position);
         drop(state);
         self.newest.send_replace(position);
+        self.reached.send_replace(position);
     }
 
     /// Begins again with another content: members see for themselves what lies between.
@@ -207,6 +221,7 @@ impl Group {
         (state.window, state.position) = (window, position);
         drop(state);
         self.newest.send_replace(position);
+        self.reached.send_replace(position);
     }
 
     /// Shows members what was taken in up to a position.
@@ -214,7 +229,9 @@ impl Group {
         let mut state = self.state.lock();
         let newest = state.close_chunk();
         state.position = state.position.max(position);
+        let position = state.position;
         drop(state);
+        self.reached.send_if_modified(|known| std::mem::replace(known, position) != position);
         if let Some(newest) = newest {
             self.newest.send_replace(newest);
         }
@@ -229,6 +246,7 @@ impl Group {
     pub(super) fn end(&self, error: Error) {
         self.state.lock().ended = Some(error);
         self.newest.send_modify(|_| {});
+        self.reached.send_replace(u64::MAX);
     }
 }
 

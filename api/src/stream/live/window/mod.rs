@@ -76,7 +76,9 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     /// Begins with the content; `reset` says why what was told before is void.
     pub(super) async fn begin(&self, reset: Option<&'static str>) -> Result<Member> {
-        Member::begin(self.seat().await?, self.reader(), reset)
+        let seat = self.seat().await?;
+        seat.group.is_of_now().await;
+        Member::begin(seat, self.reader(), reset)
     }
 
     /// Goes on after a position that the subscriber has the window of.
