@@ -149,10 +149,9 @@ async fn every_picture_is_what_a_plain_model_says() {
         }
         if phase % 3 == 1 {
             driver.recorded().await;
-            if random.random() {
-                server.kill()
-            } else {
-                drop(server.stop())
+            match random.random() {
+                true => server.kill(),
+                false => assert!(server.stop().success()),
             }
             server.restart();
         }

@@ -18,6 +18,7 @@ mod harness;
 mod holes;
 mod hostile;
 mod indexes;
+mod live;
 mod live_model;
 mod main_job;
 mod matrix;

@@ -159,9 +159,13 @@ impl Client {
             request = request.header(*name, *value);
         }
         let response = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().ok()?;
-        let status = response.status();
-        assert!(status == 200 || status == 503, "{path}: {status}: {:?}", response.text().await);
-        (status == 200).then(|| Stream::new(response))
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Some(Stream::new(response));
+        }
+        let text = response.text().await.unwrap_or_default();
+        assert_eq!(status, 503, "{path}: {text}");
+        None
     }
 
     /// What opening a stream is refused with.

@@ -88,7 +88,7 @@ impl Driver {
         self.count += 1;
         let mut document = json!({"_id": id(random), "n": self.count, "secret": self.count % 2});
         if random.random_bool(0.9) {
-            document["owner"] = json!(["x", "y"][random.random_range(0..2)]);
+            document["owner"] = json!(owner(random));
         }
         if random.random_bool(0.85) {
             document["a"] = value(random);
@@ -120,7 +120,7 @@ impl Driver {
             0 => json!({"n": self.count}),
             1 => json!({"$unset": {"a": ""}, "$set": {"n": self.count}}),
             2 => json!({"a": value(random)}),
-            _ => json!({"owner": ["x", "y"][random.random_range(0..2)]}),
+            _ => json!({"owner": owner(random)}),
         };
         Some(self.root.patch(&path, &patch).await)
     }
@@ -179,6 +179,10 @@ impl Driver {
 
 fn id(random: &mut StdRng) -> String {
     format!("d{:02}", random.random_range(0..IDS))
+}
+
+fn owner(random: &mut StdRng) -> &'static str {
+    ["x", "y"][random.random_range(0..2)]
 }
 
 fn path(id: &str) -> String {
