@@ -125,7 +125,7 @@ async fn every_picture_is_what_a_plain_model_says() {
     };
     eprintln!("HEADWATER_SEED={seed}");
     let long = std::env::var("HEADWATER_LONG").is_ok_and(|value| value != "0");
-    let (phases, turns) = if long { (60, 120) } else { (6, 60) };
+    let (phases, turns) = if long { (60, 120) } else { (9, 90) };
     let mut random = StdRng::seed_from_u64(seed);
     let mut server = Server::start();
     let root = server.client();
