@@ -12,8 +12,8 @@ use super::model::{Change, Model};
 use super::subscriber::Turns;
 use crate::harness::{Answer, Client, Frame, eventually};
 
-/// How many ids there are.
-const IDS: u32 = 30;
+/// How many ids there are: more than a window has in reserve.
+const IDS: u32 = 160;
 
 pub(super) struct Driver {
     root: Client,
@@ -49,14 +49,14 @@ impl Driver {
     /// Does something.
     pub(super) async fn turn(&mut self, random: &mut StdRng) {
         let answer = match random.random_range(0..100) {
-            0..25 => self.create(random).await,
-            25..60 => self.change(random).await,
-            60..72 => self.delete(random).await,
-            72..82 => self.transaction(random).await,
-            82..92 => self.by_filter(random).await,
-            92..95 => self.delete_by_filter(random).await,
-            95..98 => self.erase(random).await,
-            98 => Some(self.root.delete(&format!("/v1/collections/{COLLECTION}")).await),
+            0..20 => self.create(random).await,
+            20..45 => self.change(random).await,
+            45..55 => self.delete(random).await,
+            55..65 => self.transaction(random).await,
+            65..75 => self.by_filter(random).await,
+            75..80 => self.delete_by_filter(random).await,
+            80..83 => self.erase(random).await,
+            83 => Some(self.root.delete(&format!("/v1/collections/{COLLECTION}")).await),
             _ => self.many(random).await,
         };
         if let Some(answer) = answer.filter(|answer| answer.status < 300) {
@@ -104,7 +104,7 @@ impl Driver {
 
     /// Several at once, all or none.
     async fn many(&mut self, random: &mut StdRng) -> Option<Answer> {
-        let operations: Vec<Value> = (0..20).map(|_| self.replacement(random)).collect();
+        let operations: Vec<Value> = (0..40).map(|_| self.replacement(random)).collect();
         Some(self.root.post("/v1/transactions", &json!({"operations": operations})).await)
     }
 
@@ -158,7 +158,13 @@ impl Driver {
     }
 
     async fn delete_by_filter(&mut self, random: &mut StdRng) -> Option<Answer> {
-        let body = json!({"filter": {"a": random.random_range(0..4)}, "multi": true});
+        // Some take away what the front of a window is of.
+        let filter = match random.random_range(0..3) {
+            0 => json!({"_id": {"$lt": id(random)}}),
+            1 => json!({"n": {"$gt": self.count.saturating_sub(60)}}),
+            _ => json!({"a": random.random_range(0..4)}),
+        };
+        let body = json!({"filter": filter, "multi": true});
         Some(self.root.post(&format!("/v1/collections/{COLLECTION}/delete"), &body).await)
     }
 
@@ -178,7 +184,7 @@ impl Driver {
 }
 
 fn id(random: &mut StdRng) -> String {
-    format!("d{:02}", random.random_range(0..IDS))
+    format!("d{:03}", random.random_range(0..IDS))
 }
 
 fn owner(random: &mut StdRng) -> &'static str {
