@@ -84,6 +84,10 @@ async fn compare(model: &Model, callers: &[Caller], running: &mut [Running]) -> 
         let mut last = None;
         let became = tokio::time::timeout(crate::harness::PATIENCE, async {
             loop {
+                if let Some(failure) = one.seen.failure() {
+                    let about = model.about_one(&failure.id);
+                    panic!("{plan:?} by {rights:?}: {}{about}", failure.text);
+                }
                 assert!(!one.task.is_finished(), "a subscriber ended: {plan:?}");
                 last = one.seen.picture();
                 if last.as_ref() == Some(&expected) {
@@ -93,7 +97,8 @@ async fn compare(model: &Model, callers: &[Caller], running: &mut [Running]) -> 
             }
         });
         if became.await.is_err() {
-            panic!("{plan:?} by {rights:?} has\n{last:?}\ninstead of\n{expected:?}");
+            let about = model.about(&expected, &last.unwrap_or_default());
+            panic!("{plan:?} by {rights:?} stays wrong: {about}");
         }
     }
     let mut compared = 0;
@@ -104,13 +109,13 @@ async fn compare(model: &Model, callers: &[Caller], running: &mut [Running]) -> 
             let mut allowed = callers[one.caller].allowed(point.position);
             let fits =
                 allowed.any(|rights| one.plan.picture(documents.values(), rights) == point.picture);
-            let rights = callers[one.caller].allowed(point.position).next();
-            let expected = rights.map(|rights| one.plan.picture(documents.values(), rights));
-            assert!(
-                fits,
-                "{:?} by {rights:?} had at {} after {}\n{:?}\ninstead of\n{expected:?}",
-                one.plan, point.position, point.event, point.picture,
-            );
+            if !fits {
+                let rights = callers[one.caller].allowed(point.position).next().unwrap();
+                let expected = one.plan.picture(documents.values(), rights);
+                let about = model.about(&expected, &point.picture);
+                let (plan, position, event) = (&one.plan, point.position, &point.event);
+                panic!("{plan:?} by {rights:?} was wrong at {position}, after {event}: {about}");
+            }
             compared += 1;
         });
     }

@@ -35,6 +35,27 @@ impl Model {
         documents
     }
 
+    /// What happened to a document, for people.
+    pub(super) fn about_one(&self, id: &str) -> String {
+        let one = Documents::from([(id.to_owned(), Value::Null)]);
+        self.about(&one, &Documents::new())
+    }
+
+    /// What happened to documents by which two pictures differ, for people.
+    pub(super) fn about(&self, one: &Documents, other: &Documents) -> String {
+        let differs = |id: &String| one.get(id) != other.get(id);
+        let ids: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).collect();
+        let ids = ids.into_iter().filter(|id| differs(id));
+        let pairs: Vec<_> = ids.map(|id| (id, one.get(id), other.get(id))).collect();
+        let changes = self.changes.iter().filter(|(_, change)| match change {
+            Change::Put(id, _) | Change::Remove(id) => differs(id),
+            Change::Drop => true,
+        });
+        let changes = changes.rev().take(30).collect::<Vec<_>>().into_iter().rev();
+        let changes: String = changes.map(|change| format!("\n  {change:?}")).collect();
+        format!("\nexpected and had: {pairs:?}{changes}")
+    }
+
     /// Shows the documents at the position of each point; points come in order.
     pub(super) fn at_each(&self, points: &[Point], mut show: impl FnMut(&Point, &Documents)) {
         let (mut documents, mut next) = (Documents::new(), 0);

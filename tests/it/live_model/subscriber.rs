@@ -1,6 +1,5 @@
 //! A subscriber that believes nothing but its frames.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +35,15 @@ pub(super) struct Seen {
 struct Inner {
     picture: Option<Documents>,
     points: Vec<Point>,
+    failure: Option<Failure>,
+}
+
+/// A frame that does not fit the picture.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    /// The document that it is about, if it is about one.
+    pub(super) id: String,
+    pub(super) text: String,
 }
 
 impl Seen {
@@ -47,6 +55,11 @@ impl Seen {
     /// The pictures at all ids since the last time.
     pub(super) fn take_points(&self) -> Vec<Point> {
         std::mem::take(&mut self.inner.lock().unwrap().points)
+    }
+
+    /// Why the subscriber gave up, if it did.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.inner.lock().unwrap().failure.clone()
     }
 
     pub(super) fn resumed(&self) -> u64 {
@@ -62,6 +75,8 @@ pub(super) struct Subscriber {
     random: StdRng,
     /// The last id, and the picture that it is of.
     known: Option<(u64, Documents)>,
+    /// What was told, in short, for people.
+    history: Vec<String>,
 }
 
 /// A picture under way.
@@ -82,7 +97,15 @@ impl Subscriber {
     ) -> Self {
         let (client, seen) = (client.clone(), Arc::clone(seen));
         let path = plan.path(&format!("/v1/live/{COLLECTION}"));
-        Self { client, path, seen, turns, random: StdRng::seed_from_u64(seed), known: None }
+        Self {
+            client,
+            path,
+            seen,
+            turns,
+            random: StdRng::seed_from_u64(seed),
+            known: None,
+            history: Vec::new(),
+        }
     }
 
     /// Follows, goes away and comes back, without end.
@@ -99,7 +122,11 @@ impl Subscriber {
             if id.is_some() {
                 self.seen.resumed.fetch_add(1, Ordering::Relaxed);
             }
-            self.follow(stream).await;
+            self.history.push(format!("from {}", id.unwrap_or_default()));
+            if let Err(failure) = self.follow(stream).await {
+                self.seen.inner.lock().unwrap().failure = Some(failure);
+                return;
+            }
             self.stay_away().await;
         }
     }
@@ -110,7 +137,7 @@ impl Subscriber {
         drop(self.turns.wait_for(|(turn, is_quiet)| *turn >= until || *is_quiet).await);
     }
 
-    async fn follow(&mut self, mut stream: Stream) {
+    async fn follow(&mut self, mut stream: Stream) -> Result<(), Failure> {
         let most =
             if self.random.random_bool(0.3) { u32::MAX } else { self.random.random_range(1..40) };
         let known = self.known.clone();
@@ -120,8 +147,16 @@ impl Subscriber {
             documents: known.map_or_else(Documents::new, |(_, documents)| documents),
         };
         for _ in 0..most {
-            let Some(frame) = stream.next().await else { return };
-            picture.take(&frame, &self.path);
+            let Some(frame) = stream.next().await else { break };
+            let (event, id) = (&frame.event, frame.id.as_deref().unwrap_or("-"));
+            self.history
+                .push(format!("{event} {id} {} {}", frame.data["id"], frame.data["reason"]));
+            if let Err(what) = picture.take(&frame) {
+                let id = frame.data["id"].as_str().unwrap_or_default().to_owned();
+                let newest = &self.history[self.history.len().saturating_sub(40)..];
+                let text = format!("{what}: {frame:?}\n  {}", newest.join("\n  "));
+                return Err(Failure { id, text });
+            }
             if frame.id.is_none() {
                 continue;
             }
@@ -135,46 +170,47 @@ impl Subscriber {
                 picture: picture.documents.clone(),
             });
         }
+        Ok(())
     }
 }
 
 impl Picture {
-    fn take(&mut self, frame: &Frame, path: &str) {
-        let told = format!("{path} after {}: {frame:?}", self.last);
+    fn take(&mut self, frame: &Frame) -> Result<(), &'static str> {
+        let rule = |holds: bool, what| if holds { Ok(()) } else { Err(what) };
         match frame.event.as_str() {
+            // Rights may change again before a snapshot is told to its end.
             "reset" => {
-                assert!(!self.is_begun, "a reset within a snapshot: {told}");
-                (self.is_begun, self.documents) = (true, BTreeMap::new());
-                return;
+                (self.is_begun, self.documents) = (true, Documents::new());
+                return Ok(());
             }
             "snapshot" => {
-                assert!(self.is_begun && frame.id.is_none(), "{told}");
+                rule(self.is_begun && frame.id.is_none(), "a snapshot out of place")?;
                 let document = frame.data["document"].clone();
-                assert!(self.documents.insert(id_of(&document), document).is_none(), "{told}");
-                return;
+                let had = self.documents.insert(id_of(&document), document);
+                return rule(had.is_none(), "twice in a snapshot");
             }
             "ready" => {
-                assert!(self.is_begun && frame.id.is_some(), "{told}");
-                assert_eq!(frame.data["count"], self.documents.len(), "{told}");
-                assert!(frame.position() >= self.last, "an id went back: {told}");
+                rule(self.is_begun && frame.id.is_some(), "ready out of place")?;
+                rule(frame.data["count"] == self.documents.len(), "another count")?;
+                rule(frame.position() >= self.last, "an id went back")?;
                 self.is_begun = false;
-                return;
+                return Ok(());
             }
-            _ => assert!(!self.is_begun, "within a snapshot: {told}"),
+            _ => rule(!self.is_begun, "a change within a snapshot")?,
         }
         let position = frame.data["position"].as_u64().unwrap();
-        assert!(position > self.last, "a position went back: {told}");
-        assert!(frame.id.is_none() || frame.position() == position, "{told}");
+        rule(position > self.last, "a position went back")?;
+        rule(frame.id.is_none() || frame.position() == position, "another id")?;
         let id = frame.data["id"].as_str().unwrap().to_owned();
         let document: &Value = &frame.data["document"];
         let had = match frame.event.as_str() {
             "leave" => self.documents.remove(&id).is_some(),
             "enter" | "update" => {
-                assert_eq!(document["_id"], id.as_str(), "{told}");
+                rule(document["_id"] == id.as_str(), "another document")?;
                 self.documents.insert(id, document.clone()).is_some()
             }
-            other => panic!("a frame {other}: {told}"),
+            _ => return Err("an unknown frame"),
         };
-        assert_eq!(had, frame.event != "enter", "{told}");
+        rule(had == (frame.event != "enter"), "entered twice, or changed without being there")
     }
 }

@@ -74,7 +74,11 @@ impl Live {
         let mut live = Self::new(app, topic, wire);
         live.stage = match live.window(sight) {
             Some(window) => Stage::Window(Box::new(window.resume(position).await?)),
-            None => Stage::Following(live.follow(sight, position)),
+            // A group's frames may begin before a change of rights that its members were told of otherwise.
+            None => {
+                let now = live.engine.position();
+                Stage::Following(live.follow(sight, position).reading_to(now))
+            }
         };
         Ok(live)
     }

@@ -163,7 +163,11 @@ impl Group {
         let state = self.state.lock();
         match (state.ring.after(cursor), &state.ended) {
             (Held::Nothing, Some(error)) => Err(error.clone()),
-            (held, _) => Ok((held, state.position)),
+            // What is taken in and not shown yet is still to be told.
+            (held, _) => {
+                let pending = state.pending.first.map(|first| first - 1);
+                Ok((held, pending.unwrap_or(state.position)))
+            }
         }
     }
 
