@@ -20,8 +20,6 @@ pub(super) struct Follow {
     engine: Engine,
     member: Member,
     reader: Option<Arc<dyn Reader>>,
-    /// Up to here the log is read, whatever the group holds: its frames say nothing of what interrupts.
-    read_to: u64,
     /// Where it reads for itself what its group does not hold any more.
     reading: Option<Box<Reading>>,
 }
@@ -65,12 +63,7 @@ impl Follow {
         reader: Option<Arc<dyn Reader>>,
     ) -> Self {
         let member = engine.fanout().join(key, cursor, || Arc::new(audience));
-        Self { engine: engine.clone(), member, reader, read_to: 0, reading: None }
-    }
-
-    /// The same, where every event up to a position that is published has to be looked at by the reader.
-    pub(super) fn reading_to(self, read_to: u64) -> Self {
-        Self { read_to, ..self }
+        Self { engine: engine.clone(), member, reader, reading: None }
     }
 
     /// The position up to which everything was given.
@@ -81,8 +74,7 @@ impl Follow {
     /// Takes what there is.
     pub(super) async fn next(&mut self) -> Result<Found> {
         // Events in hand are written to their end, so that the group takes over between two batches.
-        let in_hand = self.reading.as_ref().is_some_and(|reading| reading.batch.is_some());
-        if in_hand || self.member.cursor() < self.read_to {
+        if self.reading.as_ref().is_some_and(|reading| reading.batch.is_some()) {
             return self.read().await;
         }
         match self.member.try_next() {

@@ -7,6 +7,7 @@
 
 mod audience;
 mod frames;
+mod lookout;
 mod snapshot;
 mod window;
 
@@ -23,6 +24,7 @@ use crate::session::Sight;
 use crate::state::App;
 use audience::{LiveAudience, LiveReader};
 use frames::Frames;
+use lookout::{Lookout, Sighted};
 use snapshot::Telling;
 use window::{Member, Request};
 
@@ -40,6 +42,8 @@ pub(super) struct Live {
 enum Stage {
     /// Nothing is told yet.
     Unbegun,
+    /// It is looked whether the picture of an earlier position can be gone on with.
+    Looking(Box<Lookout>),
     /// The snapshot is told.
     Snapshot(Box<Telling>),
     /// Changes are told.
@@ -74,10 +78,9 @@ impl Live {
         let mut live = Self::new(app, topic, wire);
         live.stage = match live.window(sight) {
             Some(window) => Stage::Window(Box::new(window.resume(position).await?)),
-            // A group's frames may begin before a change of rights that its members were told of otherwise.
             None => {
-                let now = live.engine.position();
-                Stage::Following(live.follow(sight, position).reading_to(now))
+                let reader = LiveReader::new(topic, sight, u64::MAX);
+                Stage::Looking(Box::new(Lookout::new(&live.engine, reader, position)?))
             }
         };
         Ok(live)
@@ -97,6 +100,7 @@ impl Live {
     pub(super) fn cursor(&self) -> u64 {
         match &self.stage {
             Stage::Unbegun => 0,
+            Stage::Looking(lookout) => lookout.from,
             Stage::Snapshot(telling) => telling.position(),
             Stage::Following(follow) => follow.cursor(),
             Stage::Window(member) => member.cursor(),
@@ -113,6 +117,15 @@ impl Live {
     pub(super) async fn next(&mut self, sight: &Sight) -> Result<Found> {
         let found = match &mut self.stage {
             Stage::Unbegun => return Ok(Found::Nothing),
+            Stage::Looking(lookout) => match lookout.step().await? {
+                Sighted::NotYet => Found::Frames(Bytes::new(), 0),
+                Sighted::Void(reason) => Found::Interrupted(reason),
+                Sighted::Clear => {
+                    let from = lookout.from;
+                    self.stage = Stage::Following(self.follow(sight, from));
+                    Found::Frames(Bytes::new(), 0)
+                }
+            },
             Stage::Snapshot(telling) => {
                 let (chunk, is_last) = telling.next(&self.frames).await?;
                 if is_last {
@@ -138,7 +151,7 @@ impl Live {
         match &mut self.stage {
             Stage::Following(follow) => follow.changed().await,
             Stage::Window(member) => member.changed().await,
-            Stage::Unbegun | Stage::Snapshot(_) => {}
+            Stage::Unbegun | Stage::Looking(_) | Stage::Snapshot(_) => {}
         }
     }
 
