@@ -12,7 +12,7 @@ use crate::figures::Figures;
 use crate::jobs::Jobs;
 use crate::options::ApiOptions;
 use crate::rates::Rates;
-use crate::stream::{Channels, Streams};
+use crate::stream::{Channels, Streams, Windows};
 
 /// The state of the faces; cheap to clone.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) streams: Arc<Streams>,
     /// Channels: who is present, and what passes.
     pub(crate) channels: Arc<Channels>,
+    /// Windows of live queries that somebody looks at.
+    pub(crate) windows: Arc<Windows>,
     /// Long work of administrators.
     pub(crate) jobs: Jobs,
     /// Cancelled when the stop begins: streams end.
@@ -62,6 +64,7 @@ impl App {
             figures: Figures::default(),
             streams: Arc::default(),
             channels: Arc::default(),
+            windows: Arc::default(),
             jobs: Jobs::default(),
             stopping: CancellationToken::new(),
         }))

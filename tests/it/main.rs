@@ -22,6 +22,8 @@ mod holes;
 mod hostile;
 mod indexes;
 mod live;
+mod live_model;
+mod live_windows;
 mod main_job;
 mod matrix;
 mod network;

@@ -164,6 +164,11 @@ impl Access {
         Ok(presented::presented(parts, Conflict::Refuse)?.is_some())
     }
 
+    /// Waits until the log shows every change of rights that principals of now were made by.
+    pub(crate) async fn settled(&self) -> Result<(), ApiError> {
+        self.directory.snapshot().await.map(drop)
+    }
+
     /// A principal as it stands now; `None` once what it presented is revoked or expired.
     pub(crate) async fn current(&self, before: &Principal) -> Option<Arc<Principal>> {
         self.directory.find(&before.presented).await.ok()

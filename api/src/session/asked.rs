@@ -74,6 +74,11 @@ impl Asked {
         self.sort.is_some()
     }
 
+    /// The order that it asks for, encoded.
+    pub(crate) fn sort(&self) -> Option<&[u8]> {
+        self.sort.as_deref()
+    }
+
     /// Whether it searches text.
     pub(super) fn is_search(&self) -> bool {
         self.filter.as_deref().is_some_and(|filter| searches(Raw::trusted(filter)))

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use headwater_engine::EventKind;
+use headwater_engine::query::{Context, Sort, Trust};
 use headwater_engine::subscribe::live::check_steady;
 use headwater_engine::subscribe::{BodyFilter, BodyProjection, EventFilter};
 use headwater_engine::value::Raw;
@@ -116,7 +117,9 @@ impl LiveAsked {
         let (given, sort) = (self.filter.as_deref(), self.sort.as_deref());
         let (given, sort) = (given.map(Raw::trusted), sort.map(Raw::trusted));
         let asked = Asked::new(given, sort, None, Format::Plain);
-        Ok(LiveTopic { collection: self.collection, asked, filter, projection, window, format })
+        let sort = sort_of(session, &asked)?;
+        let collection = self.collection;
+        Ok(LiveTopic { collection, asked, sort, filter, projection, window, format })
     }
 }
 
@@ -138,6 +141,14 @@ fn body_projection(
     };
     let projection = ids_read(projection, Format::Plain);
     Ok(BodyProjection::parse(Raw::trusted(&projection), session.engine().limits())?)
+}
+
+/// The order of documents.
+fn sort_of(session: &Session, asked: &Asked) -> ApiResult<Option<Sort>> {
+    let limits = session.engine().limits();
+    let context = Context { limits, now_ms: 0, trust: Trust::Ordinary };
+    let sort = asked.sort().map(|sort| Sort::parse(Raw::trusted(sort), &context));
+    Ok(sort.transpose()?)
 }
 
 fn short_name(name: &'static str, text: &str) -> ApiResult<()> {

@@ -102,10 +102,11 @@ impl Feed {
             Topic::Live(topic) => {
                 let topic = Arc::new(topic);
                 let live = if !is_fresh && outlives_rights(&sight) {
-                    Live::resume(engine, &topic, &sight, &wire, from)
+                    app.access.settled().await?;
+                    Live::resume(app, &topic, &sight, &wire, from).await?
                 } else {
                     let reset = (!is_fresh).then_some("access");
-                    Live::begin(engine, &topic, &sight, &wire, reset).await?
+                    Live::begin(app, &topic, &sight, &wire, reset).await?
                 };
                 Course::Live(topic, Box::new(live))
             }
@@ -331,6 +332,8 @@ fn reason_of(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::Gone => "position_gone",
         ErrorKind::Unavailable => "unavailable",
+        // A window that has outgrown its bounds, or that a query cannot fill any more.
+        ErrorKind::LimitExceeded | ErrorKind::Invalid => error.code(),
         _ => {
             tracing::error!(%error, "a subscription failed");
             "internal"

@@ -20,8 +20,6 @@ pub(super) struct Follow {
     engine: Engine,
     member: Member,
     reader: Option<Arc<dyn Reader>>,
-    /// Up to here it reads the log itself, whatever its group holds.
-    read_until: u64,
     /// Where it reads for itself what its group does not hold any more.
     reading: Option<Box<Reading>>,
 }
@@ -65,13 +63,7 @@ impl Follow {
         reader: Option<Arc<dyn Reader>>,
     ) -> Self {
         let member = engine.fanout().join(key, cursor, || Arc::new(audience));
-        Self { engine: engine.clone(), member, reader, read_until: 0, reading: None }
-    }
-
-    /// The same, which reads the log itself up to a position, so that its reader looks at every event until then.
-    pub(super) fn reading_until(mut self, position: u64) -> Self {
-        self.read_until = position;
-        self
+        Self { engine: engine.clone(), member, reader, reading: None }
     }
 
     /// The position up to which everything was given.
@@ -83,7 +75,7 @@ impl Follow {
     pub(super) async fn next(&mut self) -> Result<Found> {
         // Events in hand are written to their end, so that the group takes over between two batches.
         let in_hand = self.reading.as_ref().is_some_and(|reading| reading.batch.is_some());
-        if in_hand || self.member.cursor() < self.read_until {
+        if in_hand {
             return self.read().await;
         }
         match self.member.try_next() {

@@ -22,6 +22,7 @@ mod wire;
 pub(crate) use asked::{EventsAsked, LiveAsked, NAME_BYTES_MAX};
 pub(crate) use channels::{Channels, Passing, What};
 pub(crate) use feed::Feed;
+pub(crate) use live::Windows;
 pub(crate) use page::{EventPage, PageQuery, page};
 pub(crate) use registry::Streams;
 pub(crate) use socket::{Entrance, Upgrade};

@@ -1,6 +1,7 @@
 //! What a subscription is about, once it was checked.
 
 use headwater_engine::EventKind;
+use headwater_engine::query::Sort;
 use headwater_engine::subscribe::live::LiveQuery;
 use headwater_engine::subscribe::{BodyFilter, BodyProjection, EventFilter};
 
@@ -40,6 +41,8 @@ pub(crate) struct LiveTopic {
     pub(crate) collection: String,
     /// Filter, sort and projection, for the snapshot.
     pub(crate) asked: Asked,
+    /// The order, compiled.
+    pub(crate) sort: Option<Sort>,
     /// The filter, for events.
     pub(crate) filter: Option<BodyFilter>,
     /// What is shown of documents.

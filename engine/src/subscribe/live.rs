@@ -121,6 +121,17 @@ impl LiveQuery {
         }
     }
 
+    /// Why a document is not told of any more, by its present body and the time (UTC ms) of that; `None`: there is none. One
+    /// that is in the result can only have been pushed out of a window.
+    pub fn absence(&self, body: Option<(Raw<'_>, u64)>) -> Reason {
+        match body.map_or(State::Missing, |(body, time_ms)| self.state(body, time_ms)) {
+            State::Missing => Reason::Deleted,
+            State::Hidden => Reason::Access,
+            State::Other => Reason::Filter,
+            State::In(_) => Reason::Window,
+        }
+    }
+
     fn was_in(&self, event: &Event<'_>) -> bool {
         let before = event.body_before();
         let state = before.as_deref().map(|before| self.state(Raw::trusted(before), event.time_ms));

@@ -10,6 +10,7 @@ pub mod fanout;
 mod filter;
 pub mod live;
 mod projection;
+pub mod window;
 
 use std::sync::Arc;
 

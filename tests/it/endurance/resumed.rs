@@ -30,7 +30,9 @@ async fn read(client: Client, path: &'static str, seed: u64, counts: Arc<Counts>
         if end > 0 && last >= end {
             return seen;
         }
-        let Some(mut stream) = client.try_stream(path, Some(&last.to_string())).await else {
+        let Some(mut stream) =
+            client.try_stream(path, &[("last-event-id", &last.to_string())]).await
+        else {
             tokio::task::yield_now().await;
             continue;
         };

@@ -141,17 +141,6 @@ impl Client {
         self.send(request.body(body))
     }
 
-    /// Opens a stream, where the server may be killed meanwhile.
-    pub(crate) async fn try_stream(&self, path: &str, last_id: Option<&str>) -> Option<Stream> {
-        let mut request = self.request("GET", path).header("accept", "text/event-stream");
-        if let Some(id) = last_id {
-            request = request.header("last-event-id", id);
-        }
-        let response = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().ok()?;
-        assert_eq!(response.status(), 200, "{path} after {last_id:?}");
-        Some(Stream::new(response))
-    }
-
     /// The status of an answer that may never end; its text, if it is a refusal.
     pub(crate) async fn status(&self, request: RequestBuilder) -> (u16, String) {
         let answer = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().unwrap();
@@ -180,6 +169,22 @@ impl Client {
     /// Where the server is.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same, where the server may be stopping or starting; `None`: it does not answer.
+    pub(crate) async fn try_stream(&self, path: &str, headers: &[(&str, &str)]) -> Option<Stream> {
+        let mut request = self.request("GET", path).header("accept", "text/event-stream");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = tokio::time::timeout(PATIENCE, request.send()).await.unwrap().ok()?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Some(Stream::new(response));
+        }
+        let text = response.text().await.unwrap_or_default();
+        assert_eq!(status, 503, "{path}: {text}");
+        None
     }
 
     /// What opening a stream is refused with.

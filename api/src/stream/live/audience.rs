@@ -48,9 +48,11 @@ impl Audience for LiveAudience {
         let Some(id) = event.id() else { return };
         let frames = &self.frames;
         match self.query.change(event) {
-            Change::Enter(document) => frames.document("enter", event.position, id, &document, out),
+            Change::Enter(document) => {
+                frames.document("enter", Some(event.position), event.position, id, &document, out);
+            }
             Change::Update(document) => {
-                frames.document("update", event.position, id, &document, out);
+                frames.document("update", Some(event.position), event.position, id, &document, out);
             }
             Change::Leave(reason) => {
                 frames.leave(Some(event.position), event.position, id, reason, out)
@@ -65,25 +67,34 @@ impl Audience for LiveAudience {
     }
 
     fn interests(&self) -> Interests {
-        let collection = &self.query.collection;
-        let equality = equality(&self.grant, collection, self.query.filter.as_ref());
-        let own = Interest { collection: collection.clone(), equality };
-        let drops = Interest { collection: COLLECTIONS.to_owned(), equality: None };
-        Interests::In(vec![own, drops])
+        interests(&self.query, &self.grant)
     }
+}
+
+/// Where the events lie that may change the result of a query for those who see by a grant.
+pub(super) fn interests(query: &LiveQuery, grant: &Grant) -> Interests {
+    let collection = &query.collection;
+    let equality = equality(grant, collection, query.filter.as_ref());
+    let own = Interest { collection: collection.clone(), equality };
+    let drops = Interest { collection: COLLECTIONS.to_owned(), equality: None };
+    Interests::In(vec![own, drops])
 }
 
 /// What a live query looks at in events that it reads from the log.
 pub(super) struct LiveReader {
     query: LiveQuery,
-    sight: Sight,
-    /// Up to here rights may have changed without this caller having been told.
-    unheard: u64,
+    /// Who looks, and up to where its rights may have changed without its having been told; `None`: that is not looked at.
+    caller: Option<(Sight, u64)>,
 }
 
 impl LiveReader {
-    pub(super) fn new(topic: &LiveTopic, sight: &Sight, unheard: u64) -> Self {
-        Self { query: topic.query(sight), sight: sight.clone(), unheard }
+    pub(super) fn new(topic: &LiveTopic, sight: &Sight, until: u64) -> Self {
+        Self { query: topic.query(sight), caller: Some((sight.clone(), until)) }
+    }
+
+    /// One that looks for erased events alone.
+    pub(super) fn of_erasures(query: LiveQuery) -> Self {
+        Self { query, caller: None }
     }
 }
 
@@ -92,8 +103,9 @@ impl Reader for LiveReader {
         if event.collection == self.query.collection && event.erased() {
             return Some("erased");
         }
-        let may_change = event.position <= self.unheard && event.is_system();
-        (may_change && self.sight.principal().rests_on_event(event)).then_some("access")
+        let (sight, until) = self.caller.as_ref()?;
+        let may_change = event.position <= *until && event.is_system();
+        (may_change && sight.principal().rests_on_event(event)).then_some("access")
     }
 
     fn passes_over(&self, _event: &Event<'_>) -> Result<bool> {

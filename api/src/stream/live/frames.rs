@@ -53,16 +53,17 @@ impl Frames {
         });
     }
 
-    /// A document that entered or changed, shown as far as rights go, as the last frame of its position.
+    /// A document that entered or changed, shown as far as rights go; `frame_id` where it is the last frame of its position.
     pub(super) fn document(
         &self,
         event: &str,
+        frame_id: Option<u64>,
         position: u64,
         id: Raw<'_>,
         document: &[u8],
         out: &mut Vec<u8>,
     ) {
-        self.wire.frame(Some(position), event, out, |out| {
+        self.wire.frame(frame_id, event, out, |out| {
             self.write_place(position, id, out);
             out.extend_from_slice(b",\"document\":");
             self.write_document(document, out);

@@ -124,6 +124,11 @@ impl Fanout {
         self.processed.load(Ordering::Acquire)
     }
 
+    /// Looks at what is published up to a position now, instead of when the task comes to it.
+    pub fn catch_up(&self, position: u64) {
+        while self.processed() < position && self.step() {}
+    }
+
     /// How many groups there are.
     pub fn groups(&self) -> usize {
         self.state.lock().by_key.len()
