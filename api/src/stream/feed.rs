@@ -33,6 +33,8 @@ pub(crate) struct Feed {
     sight: Sight,
     wire: Wire,
     registration: Registration,
+    /// Whether it began with what was newest.
+    is_fresh: bool,
     course: Course,
     /// Its place on a channel, where it names one.
     seat: Option<Box<Seat>>,
@@ -112,7 +114,8 @@ impl Feed {
             }
         };
         let seat = course.seat(app).map(Box::new);
-        Ok(Self { app: app.clone(), sight, wire, registration, course, seat, renewals: None })
+        let app = app.clone();
+        Ok(Self { app, sight, wire, registration, is_fresh, course, seat, renewals: None })
     }
 
     /// Takes newer eyes of the same caller from there, as they come.
@@ -128,13 +131,11 @@ impl Feed {
         }
     }
 
-    /// How a stream of server-sent events begins. A live query that has told nothing yet is begun anew when it is cut.
+    /// How a stream of server-sent events begins. One that asked for the newest says where that is: cut before its first
+    /// event it would ask for the newest again.
     pub(super) fn beginning(&self) -> Bytes {
-        let is_resumable = match &self.course {
-            Course::Events(..) => true,
-            Course::Live(_, live) => live.is_resumed(),
-        };
-        self.wire.beginning(is_resumable.then(|| self.cursor()))
+        let asks_again = self.is_fresh && matches!(self.course, Course::Events(..));
+        self.wire.beginning(asks_again.then(|| self.cursor()))
     }
 
     /// What comes next, within `patience`.

@@ -96,11 +96,6 @@ impl Live {
         }
     }
 
-    /// Whether what was told until now is the picture of a position.
-    pub(super) fn is_resumed(&self) -> bool {
-        matches!(self.stage, Stage::Looking(_) | Stage::Following(_))
-    }
-
     /// The position that is told of.
     pub(super) fn cursor(&self) -> u64 {
         match &self.stage {
