@@ -58,6 +58,10 @@ impl Audience for Wanted {
         }
     }
 
+    fn overruns(&self) -> u32 {
+        0
+    }
+
     fn interests(&self) -> Interests {
         let Some(collection) = self.collection else { return Interests::Everything };
         let equality = self.filter.as_ref().and_then(|(_, equality)| equality.clone());

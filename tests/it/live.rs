@@ -321,3 +321,105 @@ async fn collapsing_leaves_the_newest_state_and_never_hides_a_departure() {
     client.refused_stream(&format!("{path}&kinds=document.created"), &[]).await.refused(400);
     client.refused_stream("/v1/events?collapse=what", &[]).await.refused(400);
 }
+
+#[tokio::test]
+async fn a_snapshot_of_small_and_large_documents_is_whole() {
+    let server = Server::start();
+    let client = server.client();
+    let small: Vec<Value> = (0..3000).map(|n| json!({"_id": 100 + n})).collect();
+    for part in small.chunks(1000) {
+        client.post(ORDERS, &json!(part)).await.expect(201);
+    }
+    let filler = "x".repeat(900 << 10);
+    for n in 0..24 {
+        client.post(ORDERS, &json!({"_id": n, "filler": filler})).await.expect(201);
+    }
+    for query in ["", "?sort={\"_id\":-1}", "?sort={\"filler\":-1}"] {
+        let mut stream = client.stream(&format!("/v1/live/orders{query}"), &[]).await;
+        let (documents, ready) = snapshot(&mut stream).await;
+        assert_eq!((documents.len(), &ready.data["count"]), (3024, &json!(3024)), "{query}");
+    }
+}
+
+/// A filter that takes a million steps where there is an `n`.
+fn endless() -> Value {
+    let inner = json!({"$reduce": {"input": {"$range": [0, 1000]}, "initialValue": 0,
+        "in": {"$add": ["$$value", "$$this"]}}});
+    let outer = json!({"$reduce": {"input": {"$range": [0, {"$ifNull": ["$n", 0]}]},
+        "initialValue": 0, "in": {"$add": ["$$value", inner]}}});
+    json!({"$expr": {"$gte": [outer, 0]}})
+}
+
+#[tokio::test]
+async fn a_filter_that_takes_too_long_holds_nobody_up_and_ends() {
+    let server = Server::start();
+    let client = server.client();
+    put(&client, "a", json!({})).await;
+    let slow = format!("filter={}", endless());
+    let events = format!("/v1/events?collections=orders&{slow}");
+    let mut followed = client.stream(&events, &[]).await;
+    let mut lived = client.stream(&format!("/v1/live/orders?{slow}"), &[]).await;
+    assert_eq!(snapshot(&mut lived).await.0.len(), 1, "it is quick where there is no `n`");
+    let mut other = client.stream("/v1/events?collections=orders", &[]).await;
+    let many: Vec<Value> = (0..20).map(|_| json!({"n": 1000})).collect();
+    client.post(ORDERS, &json!(many)).await.expect(201);
+    other.take(20).await;
+    let mut late = client.stream(&format!("{events}&from=earliest"), &[]).await;
+    for stream in [&mut followed, &mut lived, &mut late] {
+        let last = stream.rest().await.pop().unwrap();
+        assert_eq!(last.data, json!({"reason": "filter_too_slow"}), "{last:?}");
+    }
+    let refused = client.refused_stream(&format!("/v1/live/orders?{slow}"), &[]).await;
+    assert_eq!(refused.refused(400), "filter_too_slow");
+}
+
+#[tokio::test]
+async fn a_change_of_what_is_hidden_is_no_change() {
+    let server = Server::start();
+    let root = server.client();
+    put(&root, "a", json!({"n": 1, "cost": 1})).await;
+    let grant = json!({"collections": {"orders": ["subscribe"]}, "fields": {"exclude": ["cost"]}});
+    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
+    let caller = root.with_key(issued.body["key"].as_str().unwrap());
+    let mut plain = caller.stream("/v1/live/orders", &[]).await;
+    let mut window = caller.stream("/v1/live/orders?limit=5", &[]).await;
+    put(&root, "a", json!({"n": 1, "cost": 2})).await;
+    let seen = put(&root, "a", json!({"n": 2, "cost": 2})).await;
+    for stream in [&mut plain, &mut window] {
+        snapshot(stream).await;
+        assert_eq!(told(&stream.next().await.unwrap()), ("update", seen, json!("a")));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_told_nothing_is_told_how_far_that_is() {
+    let server = Server::with(&[("HEADWATER_SERVER__HEARTBEAT_MS", "200")]);
+    let client = server.client();
+    put(&client, "a", json!({"n": 1})).await;
+    let filter = "filter={\"n\":7}";
+    let paths = [
+        format!("/v1/events?collections=orders&from=earliest&{filter}"),
+        format!("/v1/live/orders?{filter}"),
+        format!("/v1/live/orders?limit=3&{filter}"),
+    ];
+    for (n, path) in paths.iter().enumerate() {
+        let mut stream = client.stream(path, &[]).await;
+        let last = put(&client, "a", json!({"n": 10 + n})).await;
+        let wanted = format!("\nid: {last}");
+        // A browser that comes back goes on from there, not from its last event.
+        while !stream.block().await.unwrap().ends_with(&wanted) {}
+    }
+}
+
+#[tokio::test]
+async fn a_misspelt_parameter_is_refused_by_name() {
+    let server = Server::start();
+    let client = server.client();
+    for path in ["/v1/live/orders?fliter={}", "/v1/events?colections=orders"] {
+        let answer = client.refused_stream(path, &[]).await;
+        assert_eq!(answer.status, 400, "{path}");
+        assert_eq!(answer.body["error"]["code"], "unknown_parameter", "{path}");
+    }
+    // What clients of server-sent events add by themselves.
+    client.stream("/v1/live/orders?lastEventId=0&_=17", &[]).await;
+}

@@ -1,7 +1,7 @@
 //! The rest of an endless answer, after its head: a body in chunked encoding, written with as little memory as possible.
 //!
 //! Guarantees: one chunk at a time, of pieces that were there already, and the next one only when the socket took it; the end of the body is the end of the
-//! chunks and of the connection; a body that fails leaves the chunks without an end; a peer that went away is noticed
+//! chunks and of the connection; a peer that reads nothing for [`STALLED`] is left; a body that fails leaves the chunks without an end; a peer that went away is noticed
 //! while there is nothing to write, and the body is dropped.
 //! Leaves to others: the head, and aborting.
 
@@ -16,6 +16,8 @@ use bytes::{Buf, Bytes};
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::stream::STALLED;
+
 /// The largest line that begins a chunk: 16 digits and the line's end.
 const SIZE_LINE_BYTES: usize = 18;
 const LINE_END: &[u8] = b"\r\n";
@@ -24,6 +26,10 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const GATHERED_BYTES: usize = 16 << 10;
 /// How much of what the peer still sends is passed over at a time, bytes.
 const PASSED_OVER_BYTES: usize = 512;
+
+fn stalled() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the peer has not read for too long")
+}
 
 /// Writes the body to its end, and closes the connection.
 pub(super) async fn relay<S>(mut socket: S, body: Body) -> io::Result<()>
@@ -41,8 +47,12 @@ where
         write!(free, "{:x}\r\n", data.len())?;
         let written = SIZE_LINE_BYTES - free.len();
         let mut chunk = line[..written].chain(data).chain(LINE_END);
-        socket.write_all_buf(&mut chunk).await?;
-        socket.flush().await?;
+        let written = async {
+            socket.write_all_buf(&mut chunk).await?;
+            socket.flush().await
+        };
+        // What is waited for is a few kilobytes: a peer that reads at all takes them in time.
+        tokio::time::timeout(STALLED, written).await.map_err(|_| stalled())??;
     }
     rest.ended.unwrap_or(Ok(()))?;
     socket.write_all(LAST_CHUNK).await?;

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use headwater_engine::query::Budget;
 use headwater_engine::query::find::{self, Query};
 use headwater_engine::restrict::Visibility;
+use headwater_engine::subscribe::BodyFilter;
 use headwater_engine::view::Snapshot;
 use headwater_engine::{Engine, Result};
 
 use super::asked::Asked;
+use super::picture::check_pace;
 use super::run::{Size, run};
 
 /// What to find the first documents of.
@@ -26,6 +28,8 @@ pub(crate) struct First {
     pub(crate) collection: String,
     /// Filter and order.
     pub(crate) asked: Asked,
+    /// The filter as events are looked at with it.
+    pub(crate) filter: Option<BodyFilter>,
     /// What of the collection is seen.
     pub(crate) visibility: Visibility,
 }
@@ -61,6 +65,7 @@ impl First {
             ..Query::all(&compiled.filter)
         };
         let found = find::find(&self.snapshot, number, &query, budget)?;
+        check_pace(self.filter.as_ref(), &found.rows)?;
         // A document that is kept must not keep the table's block that it was read from.
         let copied = |row: &find::FoundRow| Bytes::copy_from_slice(row.body().as_bytes());
         Ok((found.rows.iter().map(copied).collect(), found.more))

@@ -214,6 +214,7 @@ impl Page<'_> {
             at: self.at,
             hint: None,
             is_result: true,
+            part_bytes: usize::MAX,
             restriction: self.restriction,
         };
         let count = self.query.count && !self.query.explain;

@@ -1,16 +1,17 @@
 //! The documents of a collection that match and may be seen, at one position, read part by part.
 //!
-//! Guarantees: all parts are of the position at which it was taken; a part is bounded in documents, and in bytes as far as
-//! documents are of the collection's average size. Each part has a query's budget of its own.
+//! Guarantees: all parts are of the position at which it was taken; a part is bounded in documents and, one document aside, in
+//! bytes. Each part has a query's budget of its own.
 //! Leaves to others: how long somebody may take over it (it keeps the state of its position from being compacted away).
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater_engine::query::find::{self, Place, Query};
+use headwater_engine::query::find::{self, FoundRow, Place, Query};
 use headwater_engine::restrict::Restriction;
+use headwater_engine::subscribe::{BodyFilter, STEPS_MAX};
 use headwater_engine::view::{CollectionId, Snapshot};
-use headwater_engine::{Engine, Result};
+use headwater_engine::{Engine, Error, ErrorKind, Result};
 
 use super::asked::Asked;
 use super::run::{Size, run};
@@ -21,7 +22,7 @@ const PART_ROWS: usize = 500;
 /// Most documents of a part in another order: finding them may mean looking at all.
 const SORTED_ROWS: usize = 5000;
 /// Bytes that a part should have at most.
-const PART_BYTES: u64 = 1 << 20;
+const PART_BYTES: usize = 1 << 20;
 
 /// A reader of documents at one position.
 pub(crate) struct Picture {
@@ -36,6 +37,7 @@ struct Shared {
     number: Option<CollectionId>,
     restriction: Option<Arc<Restriction>>,
     asked: Asked,
+    filter: Option<BodyFilter>,
     rows: usize,
 }
 
@@ -45,19 +47,16 @@ impl Picture {
         engine: &Engine,
         sight: &Sight,
         collection: &str,
-        asked: &Asked,
+        (asked, filter): (&Asked, Option<&BodyFilter>),
     ) -> Result<Self> {
         let snapshot = engine.snapshot();
         let number = snapshot.collections().number(collection);
-        let counters = number.map(|number| snapshot.counters(number)).transpose()?;
-        let counters = counters.unwrap_or_default();
-        let average = (counters.bytes / counters.count.max(1)).max(1);
-        let most = if asked.is_sorted() { SORTED_ROWS } else { PART_ROWS };
-        let rows = usize::try_from(PART_BYTES / average).unwrap_or(most).clamp(1, most);
+        let rows = if asked.is_sorted() { SORTED_ROWS } else { PART_ROWS };
         let shared = Shared {
             engine: engine.clone(),
             restriction: sight.restriction(collection),
             asked: asked.clone(),
+            filter: filter.cloned(),
             snapshot,
             number,
             rows,
@@ -93,12 +92,26 @@ impl Shared {
         let query = Query {
             sort: compiled.sort.as_ref(),
             limit: self.rows,
+            part_bytes: PART_BYTES,
+            is_result: false,
             after,
             restriction: self.restriction.as_deref(),
             ..Query::all(&compiled.filter)
         };
         let found = find::find(&self.snapshot, number, &query, budget)?;
+        check_pace(self.filter.as_ref(), &found.rows)?;
         let last = found.rows.last().filter(|_| found.more).map(|row| row.place.clone());
         Ok((found.rows.iter().map(find::FoundRow::body_bytes).collect(), last))
     }
+}
+
+/// Refuses a filter that takes longer on these documents than one that is followed may: changes of them would not be told.
+pub(super) fn check_pace(filter: Option<&BodyFilter>, rows: &[FoundRow]) -> Result<()> {
+    let Some(filter) = filter else { return Ok(()) };
+    if rows.iter().all(|row| filter.matches_state(row.body(), row.row.changed_ms())) {
+        return Ok(());
+    }
+    let message =
+        format!("the filter takes more than {STEPS_MAX} steps on a document; a live query cannot");
+    Err(Error::new(ErrorKind::LimitExceeded, "filter_too_slow", message))
 }

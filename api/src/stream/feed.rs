@@ -35,6 +35,8 @@ pub(crate) struct Feed {
     registration: Registration,
     /// Whether it began with what was newest.
     is_fresh: bool,
+    /// The last position that the subscriber heard of.
+    said: u64,
     course: Course,
     /// Its place on a channel, where it names one.
     seat: Option<Box<Seat>>,
@@ -115,7 +117,17 @@ impl Feed {
         };
         let seat = course.seat(app).map(Box::new);
         let app = app.clone();
-        Ok(Self { app, sight, wire, registration, is_fresh, course, seat, renewals: None })
+        Ok(Self {
+            app,
+            sight,
+            wire,
+            registration,
+            is_fresh,
+            said: from,
+            course,
+            seat,
+            renewals: None,
+        })
     }
 
     /// Takes newer eyes of the same caller from there, as they come.
@@ -136,6 +148,24 @@ impl Feed {
     pub(super) fn beginning(&self) -> Bytes {
         let asks_again = self.is_fresh && matches!(self.course, Course::Events(..));
         self.wire.beginning(asks_again.then(|| self.cursor()))
+    }
+
+    /// What breaks a silence.
+    pub(super) fn heartbeat(&mut self) -> Bytes {
+        let cursor = self.cursor();
+        let has_moved = cursor > self.said && self.is_told_of_cursor();
+        if has_moved {
+            self.said = cursor;
+        }
+        self.wire.heartbeat(has_moved.then_some(cursor))
+    }
+
+    /// Whether what was told is the picture of the cursor.
+    fn is_told_of_cursor(&self) -> bool {
+        match &self.course {
+            Course::Events(..) => true,
+            Course::Live(_, live) => live.is_following(),
+        }
     }
 
     /// What comes next, within `patience`.
@@ -159,6 +189,7 @@ impl Feed {
                 Ok(Found::Frames(chunk, events)) => {
                     self.told(events);
                     if !chunk.is_empty() {
+                        self.said = self.cursor();
                         return Told::Chunk(chunk);
                     }
                     // A log that moves on without anything for this subscriber must not silence it.

@@ -4,16 +4,22 @@
 //! Leaves to others: who may be told, and how long to wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use headwater_engine::clock::SharedClock;
 use headwater_engine::subscribe::fanout::{Audience, GroupKey, Member, Next};
 use headwater_engine::subscribe::{Batch, Start, Subscription};
-use headwater_engine::{Engine, Event, Result};
+use headwater_engine::{Engine, Error, ErrorKind, Event, Result};
 
 use crate::session::blocking;
 
 /// A chunk is given once it has this many bytes, or there is nothing more.
 const CHUNK_BYTES: usize = 64 << 10;
+/// Nobody else on the thread waits longer than this for events to be looked at.
+const TURN: Duration = Duration::from_millis(5);
+/// A filter that took too long on so many states ends the subscription.
+const OVERRUNS_MAX: u32 = 10;
 
 /// A place among those who are told the same.
 pub(super) struct Follow {
@@ -73,6 +79,10 @@ impl Follow {
 
     /// Takes what there is.
     pub(super) async fn next(&mut self) -> Result<Found> {
+        if self.member.audience().overruns() >= OVERRUNS_MAX {
+            let message = "the filter takes too many steps on the documents it looks at";
+            return Err(Error::new(ErrorKind::LimitExceeded, "filter_too_slow", message));
+        }
         // Events in hand are written to their end, so that the group takes over between two batches.
         let in_hand = self.reading.as_ref().is_some_and(|reading| reading.batch.is_some());
         if in_hand {
@@ -115,6 +125,7 @@ impl Follow {
             reader: self.reader.clone(),
             batch: batch.clone(),
             written,
+            clock: Arc::clone(self.engine.clock()),
         };
         let told = match &self.reader {
             Some(reader) if reader.is_slow() => blocking(&self.engine, move || part.tell()).await?,
@@ -128,6 +139,10 @@ impl Follow {
             reading.batch = Some((batch, told.reached));
         }
         self.member.resume(told.reached);
+        if told.chunk.is_empty() {
+            // Others have their turn, also where much is read in vain.
+            tokio::task::yield_now().await;
+        }
         Ok(Found::Frames(told.chunk.into(), told.events))
     }
 }
@@ -138,6 +153,7 @@ struct Part {
     reader: Option<Arc<dyn Reader>>,
     batch: Batch,
     written: u64,
+    clock: SharedClock,
 }
 
 /// What was written of a part.
@@ -154,6 +170,7 @@ impl Part {
     fn tell(&self) -> Result<Told> {
         let (reached, interrupted) = (self.written, None);
         let mut told = Told { chunk: Vec::new(), events: 0, reached, interrupted };
+        let end = self.clock.monotonic() + TURN;
         for record in self.batch.records().filter(|record| record.position() > self.written) {
             if told.chunk.len() >= CHUNK_BYTES {
                 break;
@@ -170,6 +187,9 @@ impl Part {
             }
             told.events += u32::from(told.chunk.len() > before);
             told.reached = event.position;
+            if self.clock.monotonic() > end {
+                break;
+            }
         }
         Ok(told)
     }

@@ -25,7 +25,7 @@ pub(crate) use feed::Feed;
 pub(crate) use live::Windows;
 pub(crate) use page::{EventPage, PageQuery, page};
 pub(crate) use registry::Streams;
-pub(crate) use socket::{Entrance, Upgrade};
+pub(crate) use socket::{Entrance, STALLED, Upgrade};
 pub(crate) use sse::EventStream;
 pub(crate) use start::{Wanted, epoch_text, position_of, start_of};
 pub(crate) use topic::{EventTopic, Topic};

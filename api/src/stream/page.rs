@@ -11,6 +11,8 @@ use crate::session::Sight;
 
 /// Events looked through for one page at most; the next page goes on from there.
 const SCAN_EVENTS_MAX: u64 = 200_000;
+/// Nobody else on the thread waits longer than this for events to be looked at.
+const TURN: Duration = Duration::from_millis(5);
 /// Bytes of JSON in one page at most, one event aside.
 const PAGE_BYTES_MAX: usize = 16 << 20;
 
@@ -51,6 +53,7 @@ pub(crate) async fn page(engine: &Engine, query: PageQuery) -> Result<EventPage>
     let clock = engine.clock();
     let deadline_ms = engine.limits().query_deadline_ms;
     let late = clock.monotonic() + Duration::from_millis(deadline_ms);
+    let mut turn = clock.monotonic() + TURN;
     while next < end && clock.monotonic() < late {
         let Some(batch) = subscription.try_next().await? else { break };
         for record in batch.records() {
@@ -69,6 +72,13 @@ pub(crate) async fn page(engine: &Engine, query: PageQuery) -> Result<EventPage>
                 count += 1;
             }
             next = event.position;
+            if clock.monotonic() > turn {
+                if clock.monotonic() > late {
+                    break;
+                }
+                tokio::task::yield_now().await;
+                turn = clock.monotonic() + TURN;
+            }
         }
         tokio::task::consume_budget().await;
     }

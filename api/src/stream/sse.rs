@@ -12,8 +12,6 @@ use tokio::time::Instant;
 
 use super::feed::{Feed, Told};
 
-/// A comment, which breaks the silence.
-const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 /// The last words of a server that stops.
 const FAREWELL: Bytes = Bytes::from_static(b": the server is stopping; resume at the last id\n\n");
 
@@ -60,7 +58,7 @@ impl EventStream {
         let silence_left = self.heartbeat.saturating_sub(self.sent.elapsed());
         Some(match self.feed.next(silence_left).await {
             Told::Chunk(chunk) => chunk,
-            Told::Silence => HEARTBEAT,
+            Told::Silence => self.feed.heartbeat(),
             Told::Stopping => {
                 self.state = State::Ended;
                 FAREWELL

@@ -90,6 +90,13 @@ pub(crate) async fn position_of(engine: &Engine, start: Start) -> Result<u64> {
             let held = engine.clone();
             blocking(engine, move || held.resolve(start)).await
         }
+        // Read from the views a moment before it was published.
+        Start::After(position)
+            if position > engine.position() && position <= engine.snapshot().position() =>
+        {
+            engine.wait_for(position).await?;
+            engine.resolve(start)
+        }
         _ => engine.resolve(start),
     }
 }

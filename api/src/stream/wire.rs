@@ -39,6 +39,14 @@ impl Wire {
         format!("retry: 1000\n{id}\n").into()
     }
 
+    /// A comment, which breaks a silence; where nothing of what happened concerned the reader, with the position it has come to.
+    pub(super) fn heartbeat(&self, id: Option<u64>) -> Bytes {
+        match id {
+            None => Bytes::from_static(b":\n\n"),
+            Some(id) => format!(":\nid: {id}{}\n\n", self.suffix).into(),
+        }
+    }
+
     /// Makes different wires different.
     pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
         for text in [self.reference.as_deref(), Some(&self.suffix)] {

@@ -144,6 +144,7 @@ impl SnapshotCollections {
                 limit,
                 at: self.at,
                 is_result: false,
+                part_bytes: usize::MAX,
                 restriction,
                 ..all
             };

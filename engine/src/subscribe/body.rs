@@ -5,6 +5,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 
@@ -14,11 +15,15 @@ use crate::limits::Limits;
 use crate::query::{Context, Filter, Trust};
 use crate::value::{Raw, Value};
 
+/// Steps that expressions of a filter may take on one state: everybody who follows waits for them. About 2 ms.
+pub const STEPS_MAX: u64 = 10_000;
+
 /// A filter with the text it came from.
 #[derive(Clone, Debug)]
 pub struct BodyFilter {
     source: Bytes,
     filter: Arc<Filter>,
+    overruns: Arc<AtomicU32>,
 }
 
 impl BodyFilter {
@@ -34,7 +39,7 @@ impl BodyFilter {
             return Err(Error::invalid("unsupported_operator", message));
         }
         let source = Bytes::copy_from_slice(filter.as_bytes());
-        Ok(Some(Self { source, filter: Arc::new(compiled) }))
+        Ok(Some(Self { source, filter: Arc::new(compiled), overruns: Arc::default() }))
     }
 
     /// Whether an event is about something that matches. A filter that fails on it (`$expr`) does not match.
@@ -48,11 +53,23 @@ impl BodyFilter {
             && event.body_before().is_some_and(|before| holds(Raw::trusted(&before)))
     }
 
-    /// Whether one state, before or after an event of that time (UTC ms), matches. A filter that fails on it (`$expr`) does
-    /// not match.
+    /// Whether one state, before or after an event of that time (UTC ms), matches. A filter that fails on it (`$expr`), or
+    /// takes more than [`STEPS_MAX`] steps, does not match.
     pub fn matches_state(&self, state: Raw<'_>, time_ms: u64) -> bool {
         let now_ms = i64::try_from(time_ms).unwrap_or(i64::MAX);
-        self.filter.matches_at(state, now_ms).unwrap_or(false)
+        match self.filter.matches_at(state, now_ms, STEPS_MAX) {
+            Ok(matches) => matches,
+            Err(error) => {
+                let took_long = ["limit_exceeded", "regex_too_slow"].contains(&error.code());
+                self.overruns.fetch_add(u32::from(took_long), Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    /// How often it took too long on one state, and was taken not to match, with all that were cloned from the same.
+    pub fn overruns(&self) -> u32 {
+        self.overruns.load(Ordering::Relaxed)
     }
 
     /// The compiled filter.

@@ -104,6 +104,7 @@ impl LiveQuery {
         };
         match (self.was_in(event), after) {
             (false, State::In(document)) => Change::Enter(document),
+            (true, State::In(document)) if self.is_as_before(event, &document) => Change::Nothing,
             (true, State::In(document)) => Change::Update(document),
             (true, State::Missing) => Change::Leave(Reason::Deleted),
             (true, State::Hidden) => Change::Leave(Reason::Access),
@@ -130,6 +131,15 @@ impl LiveQuery {
             State::Other => Reason::Filter,
             State::In(_) => Reason::Window,
         }
+    }
+
+    /// Whether only what is hidden has changed.
+    fn is_as_before(&self, event: &Event<'_>, shown: &[u8]) -> bool {
+        let hides = match &self.visibility {
+            Visibility::Restricted(restriction) => restriction.fields.is_some(),
+            Visibility::Nothing | Visibility::Everything => false,
+        };
+        hides && self.before(event).as_deref() == Some(shown)
     }
 
     fn was_in(&self, event: &Event<'_>) -> bool {

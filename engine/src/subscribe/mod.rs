@@ -21,7 +21,7 @@ use crate::event::Event;
 use crate::log::{Block, LogReader, RecordView, Tail, TailRead};
 use crate::tasks::Tasks;
 
-pub use body::BodyFilter;
+pub use body::{BodyFilter, STEPS_MAX};
 pub use filter::EventFilter;
 pub use projection::BodyProjection;
 

@@ -17,6 +17,19 @@ use crate::stream::{
     EventPage, EventTopic, EventsAsked, PageQuery, epoch_text, page, position_of, start_of,
 };
 
+/// Parameters of a stream of events, besides those of every stream. A stream has no end: `to` and `limit` are of pages.
+const OF_EVENTS: [&str; 9] = [
+    "collections",
+    "kinds",
+    "filter",
+    "projection",
+    "channel",
+    "presence",
+    "collapse",
+    "to",
+    "limit",
+];
+
 /// The routes of events.
 pub(super) fn routes() -> Routes {
     const READ: Needs = Needs::Somewhere(Action::Subscribe, &[Acl::Stream]);
@@ -32,6 +45,7 @@ async fn read(
 ) -> ApiResult {
     let topic = asked(&session, &parameters)?.topic(&session, format)?;
     if following::wants_stream(&headers) {
+        following::check_names(&parameters, &OF_EVENTS)?;
         return following::stream(app, &session, &parameters, &headers, topic).await;
     }
     events_page(&app.engine, &session, &parameters, topic).await

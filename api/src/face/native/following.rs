@@ -25,6 +25,15 @@ pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Parameters of every stream; the last two are what clients of `EventSource` add by themselves.
+const EVERY: [&str; 5] = ["from", "epoch", "last_event_id", "lastEventId", "_"];
+
+/// Refuses parameters that are none of a stream's: a misspelt filter would show everything.
+pub(super) fn check_names(parameters: &Parameters, own: &[&str]) -> ApiResult<()> {
+    let known: Vec<&str> = EVERY.iter().chain(own).copied().collect();
+    parameters.only(&known)
+}
+
 /// Where the parameters say that a page or stream begins.
 pub(super) fn wanted(parameters: &Parameters) -> Wanted {
     let owned = |name| parameters.get(name).map(str::to_owned);

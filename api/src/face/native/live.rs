@@ -26,6 +26,7 @@ async fn follow(
     format: Format,
     headers: HeaderMap,
 ) -> ApiResult {
+    following::check_names(&parameters, &["filter", "sort", "projection", "limit"])?;
     let limits = session.engine().limits();
     let asked = LiveAsked {
         collection,

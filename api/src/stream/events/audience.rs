@@ -65,6 +65,10 @@ impl Audience for EventAudience {
         self.wire.frame(Some(event.position), seen.kind(event), out, data);
     }
 
+    fn overruns(&self) -> u32 {
+        self.filter.body.as_ref().map_or(0, BodyFilter::overruns)
+    }
+
     fn interests(&self) -> Interests {
         let EventFilter { collections, kinds, channels, .. } = &self.filter;
         let outside = Interest { collection: OUTSIDE.to_owned(), equality: None };

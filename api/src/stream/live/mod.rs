@@ -96,6 +96,15 @@ impl Live {
         }
     }
 
+    /// Whether the snapshot is told, and every change since.
+    pub(super) fn is_following(&self) -> bool {
+        match &self.stage {
+            Stage::Following(_) => true,
+            Stage::Window(member) => member.is_following(),
+            Stage::Unbegun | Stage::Looking(_) | Stage::Snapshot(_) => false,
+        }
+    }
+
     /// The position that is told of.
     pub(super) fn cursor(&self) -> u64 {
         match &self.stage {

@@ -28,7 +28,8 @@ impl Telling {
         sight: &Sight,
         reset: Option<&'static str>,
     ) -> Result<Self> {
-        let mut picture = Picture::take(engine, sight, &topic.collection, &topic.asked)?;
+        let asked = (&topic.asked, topic.filter.as_ref());
+        let mut picture = Picture::take(engine, sight, &topic.collection, asked)?;
         let part = picture.next().await?;
         Ok(Self { picture, reset, part, count: 0 })
     }

@@ -16,3 +16,4 @@ mod writer;
 
 pub(crate) use connection::Entrance;
 pub(crate) use handshake::Upgrade;
+pub(crate) use pulse::STALLED;

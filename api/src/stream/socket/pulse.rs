@@ -1,12 +1,13 @@
 //! Whether a peer lives: what came from it, and what it took, seen on the bytes themselves.
 //!
 //! A peer gives a sign of life when a byte of it comes, or when a write that had to wait for it goes on: then it is slow, not
-//! gone. A write that finds room at once is none, since it may go into a buffer of the system.
+//! gone. A write that finds room at once is none, since it may go into a buffer of the system. A peer that does not read
+//! cannot be asked for a sign: a write that has to wait has [`STALLED`].
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 
 /// Silent for so many heartbeats, a peer counts as gone.
 const HEARTBEATS: u32 = 3;
+/// How long a peer may not read at all.
+pub(crate) const STALLED: Duration = Duration::from_secs(900);
 
 /// When a connection gave signs; times are milliseconds since its beginning.
 pub(super) struct Pulse {
@@ -25,6 +28,8 @@ pub(super) struct Pulse {
     lived: AtomicU64,
     /// The last byte was written.
     sent: AtomicU64,
+    /// Whether a write has to wait.
+    waits: AtomicBool,
 }
 
 /// What is to be done about a silence.
@@ -42,7 +47,14 @@ impl Pulse {
     /// A peer that has just connected.
     pub(super) fn new() -> Arc<Self> {
         let never = AtomicU64::default;
-        Arc::new(Self { begun: Instant::now(), heard: never(), lived: never(), sent: never() })
+        let waits = AtomicBool::default();
+        Arc::new(Self {
+            begun: Instant::now(),
+            heard: never(),
+            lived: never(),
+            sent: never(),
+            waits,
+        })
     }
 
     /// Asks for a sign whenever nothing was sent or nothing came for a heartbeat; returns once the peer counts as gone.
@@ -63,7 +75,9 @@ impl Pulse {
 
     /// What is to be done, when the peer was asked last at a time.
     fn next(&self, now: Duration, asked: Duration, heartbeat: Duration) -> Next {
-        let end = read(&self.lived) + heartbeat * HEARTBEATS;
+        let patience = heartbeat * HEARTBEATS;
+        let waits = self.waits.load(Ordering::Relaxed);
+        let end = read(&self.lived) + if waits { patience.max(STALLED) } else { patience };
         let due = read(&self.sent).min(read(&self.heard)).max(asked) + heartbeat;
         match now {
             _ if now >= end => Next::Lost,
@@ -128,6 +142,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
             }
         }
         this.waiting = done.is_pending();
+        this.pulse.waits.store(this.waiting, Ordering::Relaxed);
         done
     }
 
@@ -150,7 +165,8 @@ mod tests {
     /// A pulse with signs at these seconds.
     fn pulse(heard: u64, lived: u64, sent: u64) -> Pulse {
         let at = |seconds: u64| AtomicU64::new(seconds * 1000);
-        Pulse { begun: Instant::now(), heard: at(heard), lived: at(lived), sent: at(sent) }
+        let waits = AtomicBool::default();
+        Pulse { begun: Instant::now(), heard: at(heard), lived: at(lived), sent: at(sent), waits }
     }
 
     fn next(pulse: &Pulse, now: u64, asked: u64) -> Next {

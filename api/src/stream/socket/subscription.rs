@@ -17,8 +17,8 @@ use crate::error::ApiError;
 use crate::session::Sight;
 use crate::stream::feed::{Feed, Told};
 
-/// How long a feed may be silent before it is asked again; the connection breaks silences by itself.
-const PATIENCE: Duration = Duration::from_secs(3600);
+/// How long a feed may be silent before it is asked again how far it has come; the connection breaks silences by itself.
+const PATIENCE: Duration = Duration::from_secs(14);
 
 /// The subscriptions of a connection, by their names.
 pub(super) struct Table {

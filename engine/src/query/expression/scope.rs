@@ -45,6 +45,8 @@ impl Bounds {
 thread_local! {
     /// The steps spent by the work under way on this thread, and how many [`Work`]s are open.
     static SPENT: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+    /// The most steps of the work under way, whatever its limits say.
+    static ALLOWED: Cell<u64> = const { Cell::new(u64::MAX) };
 }
 
 /// One piece of work: what is evaluated on this thread while it is open shares one allowance of steps. The outermost
@@ -61,6 +63,12 @@ impl Work {
         });
         Self
     }
+
+    /// The same, which may take so many steps at most.
+    pub(crate) fn within(steps: u64) -> Self {
+        ALLOWED.set(ALLOWED.get().min(steps));
+        Self::begin()
+    }
 }
 
 impl Drop for Work {
@@ -68,6 +76,9 @@ impl Drop for Work {
         SPENT.with(|spent| {
             let (steps, open) = spent.get();
             spent.set((steps, open.saturating_sub(1)));
+            if open <= 1 {
+                ALLOWED.set(u64::MAX);
+            }
         });
     }
 }
@@ -93,7 +104,7 @@ impl Drop for Shared {
 impl Shared {
     pub(super) fn new(bounds: Bounds) -> Self {
         let work = Work::begin();
-        let most = bounds.deadline_ms.saturating_mul(STEPS_PER_MS);
+        let most = bounds.deadline_ms.saturating_mul(STEPS_PER_MS).min(ALLOWED.get());
         let spent = SPENT.with(Cell::get).0;
         Self { bounds, most, steps: Cell::new(most.saturating_sub(spent)), _work: work }
     }

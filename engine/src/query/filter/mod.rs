@@ -92,8 +92,10 @@ impl Filter {
         self.matches_with(document, &[])
     }
 
-    /// As [`Filter::matches`], at another time than the one it was compiled at: what `$$NOW` is, UTC ms.
-    pub fn matches_at(&self, document: Raw<'_>, now_ms: i64) -> Result<bool> {
+    /// As [`Filter::matches`], at another time than the one it was compiled at (what `$$NOW` is, UTC ms), and within so many
+    /// steps of its expressions.
+    pub fn matches_at(&self, document: Raw<'_>, now_ms: i64, steps: u64) -> Result<bool> {
+        let _work = Work::within(steps);
         evaluate::Evaluation::new(now_ms, &[]).run(&self.root, document, &mut None)
     }
 

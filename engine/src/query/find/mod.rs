@@ -52,6 +52,8 @@ pub struct Query<'a> {
     pub hint: Option<Hint<'a>>,
     /// Whether the documents are the result, so that its limit counts them.
     pub is_result: bool,
+    /// Give no more once the documents have so many bytes, but at least one.
+    pub part_bytes: usize,
     /// What of the collection the caller may see: filter and sort look at nothing else.
     pub restriction: Option<&'a Restriction>,
 }
@@ -68,6 +70,7 @@ impl<'a> Query<'a> {
             at: None,
             hint: None,
             is_result: true,
+            part_bytes: usize::MAX,
             restriction: None,
         }
     }
@@ -232,7 +235,7 @@ fn in_order(
     let sight = (query.restriction, budget);
     let mut source = scan::open(snapshot, collection, access, query.after, sort, sight)?;
     let mut found = Found::default();
-    let mut skip = query.skip;
+    let (mut skip, mut bytes) = (query.skip, 0);
     while let Some(next) = source.next()? {
         let passed = query.after.is_some_and(|after| next.place <= *after);
         if passed || !query.filter.matches(next.body())? {
@@ -243,6 +246,11 @@ fn in_order(
             continue;
         }
         if found.rows.len() == query.limit {
+            found.more = true;
+            break;
+        }
+        bytes += next.body().as_bytes().len();
+        if bytes > query.part_bytes && !found.rows.is_empty() {
             found.more = true;
             break;
         }
@@ -284,7 +292,13 @@ fn window(
     }
     let mut found = Found { more: top.has_more(), ..Found::default() };
     found.plan.examined = source.examined();
+    let mut bytes = 0;
     for next in top.into_sorted().into_iter().skip(query.skip) {
+        bytes += next.body().as_bytes().len();
+        if bytes > query.part_bytes && !found.rows.is_empty() {
+            found.more = true;
+            break;
+        }
         query.charge(&next, budget)?;
         found.rows.push(next);
     }

@@ -43,12 +43,17 @@ pub trait Audience: Send + Sync + 'static {
 
     /// Where events have to be looked at; wider than what is wanted, never narrower.
     fn interests(&self) -> Interests;
+
+    /// How often its filter took too long on an event.
+    fn overruns(&self) -> u32;
 }
 
 /// The one who follows the log for all groups.
 pub struct Fanout {
     tail: Arc<Tail>,
     state: Mutex<State>,
+    /// Held by whoever looks at a block; nobody who comes or goes waits for it.
+    looking: Mutex<()>,
     /// Up to here every event is in the groups that want it.
     processed: AtomicU64,
 }
@@ -61,6 +66,8 @@ struct State {
     index: Index,
     /// Groups that hold frames.
     filled: Vec<usize>,
+    /// Up to here events were shown to the groups that there were.
+    looked_at: u64,
     /// Where groups were found for the event at hand.
     found: Vec<usize>,
 }
@@ -69,7 +76,7 @@ impl Fanout {
     /// One over the tail of a log; [`Fanout::start`] sets it going.
     pub(crate) fn new(tail: Arc<Tail>) -> Arc<Self> {
         let processed = AtomicU64::new(tail.published());
-        Arc::new(Self { tail, state: Mutex::default(), processed })
+        Arc::new(Self { tail, state: Mutex::default(), looking: Mutex::default(), processed })
     }
 
     /// Follows the log until the stop.
@@ -109,9 +116,9 @@ impl Fanout {
         let group = group.unwrap_or_else(|| {
             // Nobody followed: what came until now needs no looking at.
             if state.by_key.is_empty() {
-                self.processed.store(self.tail.published(), Ordering::Release);
+                self.processed.fetch_max(self.tail.published(), Ordering::AcqRel);
             }
-            let from = self.processed.load(Ordering::Acquire);
+            let from = self.processed().max(state.looked_at);
             state.add(key, audience(), from)
         });
         group.enter();
@@ -136,6 +143,7 @@ impl Fanout {
 
     /// Forgets the frames that are held, for instance after an erasure: members go on from the log.
     pub(crate) fn forget(&self) {
+        let _looking = self.looking.lock();
         self.state.lock().skip_to(self.processed());
     }
 
@@ -147,19 +155,24 @@ impl Fanout {
         }
     }
 
-    /// Looks at the next block; whether there was one.
+    /// Looks at the next block; whether there was one. Groups come and go meanwhile.
     fn step(&self) -> bool {
-        let mut state = self.state.lock();
+        let _looking = self.looking.lock();
         let end = self.tail.published();
         let processed = self.processed();
-        if state.by_key.is_empty() || processed >= end {
-            self.processed.store(processed.max(end), Ordering::Release);
+        if processed >= end {
+            return false;
+        }
+        let mut state = self.state.lock();
+        if state.by_key.is_empty() {
+            self.processed.fetch_max(end, Ordering::AcqRel);
             return false;
         }
         let to = match self.tail.after(processed) {
             TailRead::Block(block) => {
+                drop(state);
                 let to = block.last_position().min(end);
-                state.look_at(&block, processed, to);
+                self.look_at(&block, processed, to);
                 to
             }
             // Too far behind: members read the log themselves, which is what it is there for.
@@ -169,10 +182,33 @@ impl Fanout {
             }
             TailRead::UpToDate => return false,
         };
-        // In this order: a member that finds nothing goes on after what is processed.
-        state.flush();
-        self.processed.store(to, Ordering::Release);
+        // Last: a member that finds nothing goes on after what is processed.
+        self.processed.fetch_max(to, Ordering::AcqRel);
         true
+    }
+
+    /// Shows the events of a block after a position, up to another, to the groups that may want them.
+    fn look_at(&self, block: &Block, after: u64, to: u64) {
+        let (mut found, mut filled) = (Vec::new(), Vec::new());
+        for record in block.iter().filter(|one| one.position() > after && one.position() <= to) {
+            let event = match Event::decode(&record) {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::error!(position = record.position(), %error, "an event was not read");
+                    continue;
+                }
+            };
+            self.state.lock().find(&event, &mut found);
+            for group in found.drain(..) {
+                if group.take(&event) {
+                    filled.push(group);
+                }
+            }
+        }
+        filled.sort_unstable_by_key(|group| group.slot());
+        filled.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        filled.iter().for_each(|group| group.flush());
+        self.state.lock().note_filled(&filled);
     }
 
     fn sweep(&self) {
@@ -204,37 +240,25 @@ impl State {
         self.free.push(slot);
     }
 
-    /// Shows the events of a block after a position, up to another, to those who may want them.
-    fn look_at(&mut self, block: &Block, after: u64, to: u64) {
-        let Self { index, groups, found, filled, .. } = self;
-        for record in block.iter().filter(|one| one.position() > after && one.position() <= to) {
-            let event = match Event::decode(&record) {
-                Ok(event) => event,
-                Err(error) => {
-                    tracing::error!(position = record.position(), %error, "an event was not read");
-                    continue;
-                }
-            };
-            found.clear();
-            index.find(&event, found);
-            for slot in found.iter() {
-                let Some(group) = &groups[*slot] else { continue };
-                if group.take(&event) {
-                    filled.push(*slot);
-                }
-            }
-        }
+    /// Appends the groups that may want an event. Groups that come later begin after it.
+    fn find(&mut self, event: &Event<'_>, out: &mut Vec<Arc<Group>>) {
+        let Self { index, groups, found, looked_at, .. } = self;
+        *looked_at = event.position;
+        found.clear();
+        index.find(event, found);
+        out.extend(found.iter().filter_map(|slot| groups[*slot].clone()));
     }
 
-    /// Gives members what their groups took in.
-    fn flush(&mut self) {
-        self.filled.sort_unstable();
-        self.filled.dedup();
-        for slot in &self.filled {
-            if let Some(group) = &self.groups[*slot] {
-                group.flush();
+    /// Notes which groups hold frames.
+    fn note_filled(&mut self, filled: &[Arc<Group>]) {
+        for group in filled {
+            let slot = group.slot();
+            if self.groups[slot].as_ref().is_some_and(|known| Arc::ptr_eq(known, group)) {
+                self.filled.push(slot);
             }
         }
+        self.filled.sort_unstable();
+        self.filled.dedup();
     }
 
     /// Forgets all frames; every member goes on from the log.

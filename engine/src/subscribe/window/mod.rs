@@ -60,6 +60,11 @@ impl Window {
         Ok(window)
     }
 
+    /// Bytes of the documents that it knows.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The documents that are told of, in order.
     pub fn told(&self) -> &[WindowRow] {
         &self.rows[..self.rows.len().min(self.limit)]

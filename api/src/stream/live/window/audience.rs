@@ -65,6 +65,10 @@ impl Audience for ChangeAudience {
         }
     }
 
+    fn overruns(&self) -> u32 {
+        self.query.filter.as_ref().map_or(0, BodyFilter::overruns)
+    }
+
     fn interests(&self) -> Interests {
         interests(&self.query, &self.grant)
     }

@@ -19,6 +19,7 @@ use headwater_engine::subscribe::{Batch, Start, Subscription};
 use headwater_engine::value::key;
 use headwater_engine::view::Snapshot;
 use headwater_engine::{Event, Result};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::audience::LiveReader;
 use super::group::Group;
@@ -36,6 +37,8 @@ pub(super) struct CatchUp {
     /// Documents by their ids, as they were before they were first touched; `None`: not in the result.
     touched: HashMap<Vec<u8>, Option<Bytes>>,
     bytes: usize,
+    /// Its place among those who may.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// How far one has come.
@@ -53,11 +56,15 @@ impl CatchUp {
     pub(super) fn new(group: &Arc<Group>, reader: &Arc<LiveReader>, cursor: u64) -> Result<Self> {
         let subscription = group.definition.engine.subscribe(Start::After(cursor))?;
         let (group, reader) = (Arc::clone(group), Arc::clone(reader));
-        Ok(Self { group, reader, subscription, touched: HashMap::new(), bytes: 0 })
+        Ok(Self { group, reader, subscription, touched: HashMap::new(), bytes: 0, permit: None })
     }
 
     /// Reads on, and computes the difference where there is nothing more to read.
     pub(super) async fn step(&mut self) -> Result<Caught> {
+        if self.permit.is_none() {
+            // Never closed.
+            self.permit = Arc::clone(&self.group.definition.catching_up).acquire_owned().await.ok();
+        }
         if let Some(batch) = self.subscription.try_next().await? {
             let void = self.look_at(&batch, u64::MAX)?;
             return Ok(void.map_or(Caught::NotYet, Caught::Void));
@@ -65,7 +72,8 @@ impl CatchUp {
         let snapshot = Arc::new(self.group.definition.engine.snapshot());
         let position = snapshot.position();
         while self.subscription.cursor() < position {
-            let Some(batch) = self.subscription.try_next().await? else { break };
+            // The views may be ahead of what is published.
+            let batch = self.subscription.next().await?;
             if let Some(reason) = self.look_at(&batch, position)? {
                 return Ok(Caught::Void(reason));
             }

@@ -12,7 +12,7 @@ use headwater_engine::value::{Raw, key};
 use headwater_engine::view::Snapshot;
 use headwater_engine::{Engine, Error, Result};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::super::frames::Frames;
 use super::audience::Happened;
@@ -32,6 +32,8 @@ pub(super) struct Definition {
     pub(super) order: Order,
     pub(super) limit: usize,
     pub(super) frames: Frames,
+    /// How many members may catch up at a time.
+    pub(super) catching_up: Arc<Semaphore>,
 }
 
 /// A window and its members.
@@ -72,6 +74,7 @@ impl Definition {
             snapshot: Arc::clone(snapshot),
             collection: self.query.collection.clone(),
             asked: self.asked.clone(),
+            filter: self.query.filter.clone(),
             visibility: self.query.visibility.clone(),
         }
     }

@@ -71,6 +71,11 @@ impl Member {
         self.cursor
     }
 
+    /// Whether all changes up to the cursor were told.
+    pub(in crate::stream::live) fn is_following(&self) -> bool {
+        matches!(self.stage, Stage::Following)
+    }
+
     /// Takes what there is.
     pub(in crate::stream::live) async fn next(&mut self) -> Result<Found> {
         match &mut self.stage {

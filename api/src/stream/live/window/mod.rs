@@ -15,14 +15,14 @@ mod ring;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use headwater_engine::subscribe::fanout::GroupKey;
 use headwater_engine::subscribe::window::Order;
 use headwater_engine::subscribe::{BodyFilter, BodyProjection};
-use headwater_engine::{Engine, Result};
+use headwater_engine::{Engine, Error, ErrorKind, Result};
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::audience::LiveReader;
@@ -34,10 +34,23 @@ use group::{Definition, Group};
 
 pub(super) use member::Member;
 
+/// Bytes of documents that all windows together may begin with.
+const ALL_BYTES_MAX: u64 = 512 << 20;
+/// How many members find out at a time what their windows were: each may hold as much as a window.
+const CATCHING_UP_MAX: usize = 64;
+
 /// All windows that somebody looks at.
-#[derive(Default)]
 pub(crate) struct Windows {
     by_key: Mutex<HashMap<GroupKey, Arc<Place>>>,
+    bytes: AtomicU64,
+    catching_up: Arc<Semaphore>,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        let catching_up = Arc::new(Semaphore::new(CATCHING_UP_MAX));
+        Self { by_key: Mutex::default(), bytes: AtomicU64::default(), catching_up }
+    }
 }
 
 /// Where those who ask for the same window meet.
@@ -46,6 +59,8 @@ struct Place {
     /// How many there are; changed under the lock of all windows.
     seats: AtomicUsize,
     group: OnceCell<Arc<Group>>,
+    /// The bytes that it counts for.
+    bytes: AtomicU64,
     /// Cancelled when the last one has left.
     left: CancellationToken,
 }
@@ -121,9 +136,11 @@ impl Request<'_> {
             order: Order::new(self.topic.sort.clone()),
             limit: self.limit,
             frames: self.frames.clone(),
+            catching_up: Arc::clone(&self.windows.catching_up),
         };
         let snapshot = Arc::new(self.engine.snapshot());
         let window = definition.filled(&snapshot).await?;
+        self.windows.take_bytes(place, window.bytes() as u64)?;
         let group = Arc::new(Group::new(definition, window, snapshot.position()));
         let (kept, place, windows) =
             (Arc::clone(&group), Arc::clone(place), Arc::clone(self.windows));
@@ -131,7 +148,9 @@ impl Request<'_> {
         self.engine.tasks().spawn("live-window", async move {
             tokio::select! {
                 () = place.left.cancelled() => {}
-                () = stop.cancelled() => {}
+                () = stop.cancelled() => {
+                    kept.end(Error::unavailable("stopping", "the server is stopping"));
+                }
                 error = keeper::keep(&kept) => {
                     tracing::warn!(%error, "a window of a live query ended");
                     windows.forget(&place);
@@ -148,7 +167,8 @@ impl Windows {
         let mut by_key = self.by_key.lock();
         let place = by_key.entry(key).or_insert_with(|| {
             let (group, left) = (OnceCell::new(), CancellationToken::new());
-            Arc::new(Place { key, seats: AtomicUsize::new(0), group, left })
+            let (seats, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
+            Arc::new(Place { key, seats, group, bytes, left })
         });
         place.seats.fetch_add(1, Ordering::Relaxed);
         Guest { windows: Arc::clone(self), place: Arc::clone(place) }
@@ -160,9 +180,22 @@ impl Windows {
             return;
         }
         place.left.cancel();
+        self.bytes.fetch_sub(place.bytes.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         if by_key.get(&place.key).is_some_and(|known| Arc::ptr_eq(known, place)) {
             by_key.remove(&place.key);
         }
+    }
+
+    fn take_bytes(&self, place: &Place, bytes: u64) -> Result<()> {
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        place.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) <= ALL_BYTES_MAX {
+            return Ok(());
+        }
+        let message = format!(
+            "the windows of live queries hold more than {ALL_BYTES_MAX} bytes together; ask for fewer documents, or later"
+        );
+        Err(Error::new(ErrorKind::Unavailable, "windows_full", message))
     }
 
     /// Who asks from now on gets another one.
