@@ -199,3 +199,17 @@ async fn requests_of_a_key_are_counted_in_messages_too() {
     assert_eq!(socket.ask(json!({"op": "ping"})).await, json!({"op": "pong"}));
     drop(connect(&server).await);
 }
+
+#[tokio::test]
+async fn one_whose_credential_has_ended_is_not_kept() {
+    let server = Server::start();
+    let root = server.client();
+    let grant = json!({"collections": {"orders": ["subscribe"]}});
+    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201).body;
+    let caller = root.with_key(issued["key"].as_str().unwrap());
+    let mut socket = caller.socket().await;
+    socket.subscribe("a", json!({"collections": ["orders"]})).await;
+    root.delete(&format!("/v1/credentials/{}", issued["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(socket.next_of("a").await.unwrap()["reason"], "credential_revoked");
+    assert_eq!(socket.ending().await, 1008);
+}

@@ -28,6 +28,8 @@ use crate::state::App;
 
 /// How long subscriptions may take for their last words when the server stops.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How often it is looked whether somebody who says nothing may still be here.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Who comes in by a handshake.
 pub(crate) struct Entrance {
@@ -110,7 +112,10 @@ async fn step(
     stream: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
     desk: &mut Desk,
 ) -> Option<End> {
-    match stream.next().await {
+    let Ok(next) = tokio::time::timeout(IDLE, stream.next()).await else {
+        return desk.is_over().await.then_some(End::Unauthorized);
+    };
+    match next {
         None => Some(End::Closed),
         Some(Err(error)) => Some(End::of(&error)),
         Some(Ok(Message::Close(_))) => Some(End::Closed),

@@ -43,6 +43,16 @@ impl Desk {
         self.guest.session.is_some()
     }
 
+    /// Whether nothing is left to do: no subscription, and a credential that has ended.
+    pub(super) async fn is_over(&self) -> bool {
+        let Some(session) = &self.guest.session else { return false };
+        let principal = session.principal();
+        let has_ended = principal.expired(self.app.engine.clock().now_ms())
+            || principal.retired.is_cancelled()
+                && self.app.access.current(principal).await.is_none();
+        has_ended && self.table.is_empty()
+    }
+
     /// Answers a message.
     pub(super) async fn handle(&mut self, text: Utf8Bytes) -> Result<(), Gone> {
         match self.parse(text).await {

@@ -71,6 +71,11 @@ impl Table {
         Place { table: Arc::clone(self), reference, leave, eyes }
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.lock().is_empty()
+    }
+
     /// Asks a subscription to end; whether there is one.
     pub(super) fn leave(&self, reference: &str) -> bool {
         let open = self.open.lock();
