@@ -124,9 +124,11 @@ async fn openapi_names_every_route_that_answers() {
             .collect::<Vec<_>>()
             .join("/");
         for method in methods.as_object().unwrap().keys().filter(|name| *name != "parameters") {
-            let answer = client.send(client.request(&method.to_uppercase(), &concrete)).await;
-            assert_ne!(answer.status, 405, "{method} {path}");
-            assert_ne!(answer.body["error"]["code"], "route_not_found", "{method} {path}");
+            // A stream's answer has no end.
+            let request = client.request(&method.to_uppercase(), &concrete);
+            let (status, text) = client.status(request).await;
+            assert_ne!(status, 405, "{method} {path}");
+            assert!(!text.contains("route_not_found"), "{method} {path}: {text}");
         }
     }
     assert!(paths.contains_key("/v1/collections/{c}/documents") || paths.len() > 20, "{paths:?}");
