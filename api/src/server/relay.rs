@@ -47,12 +47,14 @@ where
         write!(free, "{:x}\r\n", data.len())?;
         let written = SIZE_LINE_BYTES - free.len();
         let mut chunk = line[..written].chain(data).chain(LINE_END);
-        let written = async {
-            socket.write_all_buf(&mut chunk).await?;
-            socket.flush().await
-        };
-        // What is waited for is a few kilobytes: a peer that reads at all takes them in time.
-        tokio::time::timeout(STALLED, written).await.map_err(|_| stalled())??;
+        while chunk.has_remaining() {
+            // Each turn is some progress.
+            let written = tokio::time::timeout(STALLED, socket.write_buf(&mut chunk)).await;
+            if written.map_err(|_| stalled())?? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        tokio::time::timeout(STALLED, socket.flush()).await.map_err(|_| stalled())??;
     }
     rest.ended.unwrap_or(Ok(()))?;
     socket.write_all(LAST_CHUNK).await?;

@@ -4,9 +4,11 @@
 //! bytes. Each part has a query's budget of its own.
 //! Leaves to others: how long somebody may take over it (it keeps the state of its position from being compacted away).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use headwater_engine::query::Budget;
 use headwater_engine::query::find::{self, FoundRow, Place, Query};
 use headwater_engine::restrict::Restriction;
 use headwater_engine::subscribe::{BodyFilter, STEPS_MAX};
@@ -23,12 +25,17 @@ const PART_ROWS: usize = 500;
 const SORTED_ROWS: usize = 5000;
 /// Bytes that a part should have at most.
 const PART_BYTES: usize = 1 << 20;
+/// Bytes that are found at once, in another order.
+const SORTED_BYTES: usize = 16 << 20;
 
 /// A reader of documents at one position.
 pub(crate) struct Picture {
     engine: Engine,
     shared: Arc<Shared>,
     after: Option<Place>,
+    /// Found and not given yet; it is found in larger parts where each means looking at everything.
+    pending: VecDeque<Bytes>,
+    is_read: bool,
 }
 
 struct Shared {
@@ -61,7 +68,13 @@ impl Picture {
             number,
             rows,
         };
-        Ok(Self { engine: engine.clone(), shared: Arc::new(shared), after: None })
+        Ok(Self {
+            engine: engine.clone(),
+            shared: Arc::new(shared),
+            after: None,
+            pending: VecDeque::new(),
+            is_read: false,
+        })
     }
 
     /// The position.
@@ -71,28 +84,33 @@ impl Picture {
 
     /// The next documents, encoded, in their order, and whether they are the last.
     pub(crate) async fn next(&mut self) -> Result<(Vec<Bytes>, bool)> {
-        let (shared, after) = (Arc::clone(&self.shared), self.after.take());
-        let part =
-            run(&self.engine, Size::Unknown, move |budget| shared.read(after.as_ref(), budget));
-        let (documents, after) = part.await?;
-        let is_last = after.is_none();
-        self.after = after;
-        Ok((documents, is_last))
+        if self.pending.is_empty() && !self.is_read {
+            let (shared, after) = (Arc::clone(&self.shared), self.after.take());
+            let work = move |budget: &Arc<Budget>| shared.read(after.as_ref(), budget);
+            let (documents, after) = run(&self.engine, Size::Unknown, work).await?;
+            (self.pending, self.is_read) = (documents.into(), after.is_none());
+            self.after = after;
+        }
+        let (mut documents, mut bytes) = (Vec::new(), 0);
+        while let Some(document) = self.pending.front() {
+            bytes += document.len();
+            if bytes > PART_BYTES && !documents.is_empty() {
+                break;
+            }
+            documents.extend(self.pending.pop_front());
+        }
+        Ok((documents, self.is_read && self.pending.is_empty()))
     }
 }
 
 impl Shared {
-    fn read(
-        &self,
-        after: Option<&Place>,
-        budget: &headwater_engine::query::Budget,
-    ) -> Result<(Vec<Bytes>, Option<Place>)> {
+    fn read(&self, after: Option<&Place>, budget: &Budget) -> Result<(Vec<Bytes>, Option<Place>)> {
         let compiled = self.asked.compile(&self.engine, &self.snapshot, self.number)?;
         let Some(number) = self.number else { return Ok((Vec::new(), None)) };
         let query = Query {
             sort: compiled.sort.as_ref(),
             limit: self.rows,
-            part_bytes: PART_BYTES,
+            part_bytes: if self.asked.is_sorted() { SORTED_BYTES } else { PART_BYTES },
             is_result: false,
             after,
             restriction: self.restriction.as_deref(),

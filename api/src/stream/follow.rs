@@ -18,8 +18,6 @@ use crate::session::blocking;
 const CHUNK_BYTES: usize = 64 << 10;
 /// Nobody else on the thread waits longer than this for events to be looked at.
 const TURN: Duration = Duration::from_millis(5);
-/// A filter that took too long on so many states ends the subscription.
-const OVERRUNS_MAX: u32 = 10;
 
 /// A place among those who are told the same.
 pub(super) struct Follow {
@@ -79,16 +77,18 @@ impl Follow {
 
     /// Takes what there is.
     pub(super) async fn next(&mut self) -> Result<Found> {
-        if self.member.audience().overruns() >= OVERRUNS_MAX {
-            let message = "the filter takes too many steps on the documents it looks at";
-            return Err(Error::new(ErrorKind::LimitExceeded, "filter_too_slow", message));
-        }
+        check_pace(self.member.audience())?;
         // Events in hand are written to their end, so that the group takes over between two batches.
         let in_hand = self.reading.as_ref().is_some_and(|reading| reading.batch.is_some());
         if in_hand {
             return self.read().await;
         }
-        match self.member.try_next() {
+        let next = self.member.try_next();
+        if matches!(next, Next::Frames { .. } | Next::Nothing) {
+            // What was passed over because it took too long must not count as told.
+            check_pace(self.member.audience())?;
+        }
+        match next {
             Next::Frames { bytes, events } => {
                 self.reading = None;
                 Ok(Found::Frames(bytes, events))
@@ -135,6 +135,9 @@ impl Follow {
             self.reading = None;
             return Ok(Found::Interrupted(reason));
         }
+        if told.chunk.is_empty() {
+            check_pace(self.member.audience())?;
+        }
         if told.reached < batch.last_position() {
             reading.batch = Some((batch, told.reached));
         }
@@ -145,6 +148,15 @@ impl Follow {
         }
         Ok(Found::Frames(told.chunk.into(), told.events))
     }
+}
+
+/// Ends a subscription whose filter or projection took too long on a document, before anything after it is told.
+fn check_pace(audience: &Arc<dyn Audience>) -> Result<()> {
+    if audience.overruns() == 0 {
+        return Ok(());
+    }
+    let message = "the filter or projection takes too many steps on a document";
+    Err(Error::new(ErrorKind::LimitExceeded, "filter_too_slow", message))
 }
 
 /// Events in hand after a position.
@@ -184,6 +196,11 @@ impl Part {
             match &self.reader {
                 Some(reader) if reader.passes_over(&event)? => {}
                 _ => self.audience.write(&event, &mut told.chunk),
+            }
+            if self.audience.overruns() > 0 {
+                // What came before is still told; this is not, and nothing after it.
+                told.chunk.truncate(before);
+                break;
             }
             told.events += u32::from(told.chunk.len() > before);
             told.reached = event.position;

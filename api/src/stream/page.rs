@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use headwater_engine::restrict::Seen;
 use headwater_engine::subscribe::{BodyProjection, EventFilter, Start};
-use headwater_engine::{Engine, Event, Result};
+use headwater_engine::{Engine, Error, ErrorKind, Event, Result};
 
 use crate::extract::Format;
 use crate::session::Sight;
@@ -63,6 +63,11 @@ pub(crate) async fn page(engine: &Engine, query: PageQuery) -> Result<EventPage>
             }
             let event = Event::decode(&record)?;
             let seen = query.sight.sees(&event, &query.filter);
+            if query.filter.body.as_ref().is_some_and(|filter| filter.overruns() > 0) {
+                let message = "the filter takes too many steps on a document";
+                let error = Error::new(ErrorKind::LimitExceeded, "filter_too_slow", message);
+                return Err(error.with("position", event.position));
+            }
             if seen != Seen::Nothing {
                 if count > 0 {
                     events.push(b',');

@@ -23,7 +23,13 @@ pub const STEPS_MAX: u64 = 10_000;
 pub struct BodyFilter {
     source: Bytes,
     filter: Arc<Filter>,
+    steps: u64,
     overruns: Arc<AtomicU32>,
+}
+
+/// Whether a failure is one of taking too long.
+pub(super) fn took_long(error: &Error) -> bool {
+    ["limit_exceeded", "regex_too_slow"].contains(&error.code())
 }
 
 impl BodyFilter {
@@ -39,7 +45,8 @@ impl BodyFilter {
             return Err(Error::invalid("unsupported_operator", message));
         }
         let source = Bytes::copy_from_slice(filter.as_bytes());
-        Ok(Some(Self { source, filter: Arc::new(compiled), overruns: Arc::default() }))
+        let (filter, overruns) = (Arc::new(compiled), Arc::default());
+        Ok(Some(Self { source, filter, steps: STEPS_MAX, overruns }))
     }
 
     /// Whether an event is about something that matches. A filter that fails on it (`$expr`) does not match.
@@ -57,14 +64,19 @@ impl BodyFilter {
     /// takes more than [`STEPS_MAX`] steps, does not match.
     pub fn matches_state(&self, state: Raw<'_>, time_ms: u64) -> bool {
         let now_ms = i64::try_from(time_ms).unwrap_or(i64::MAX);
-        match self.filter.matches_at(state, now_ms, STEPS_MAX) {
+        match self.filter.matches_at(state, now_ms, self.steps) {
             Ok(matches) => matches,
             Err(error) => {
-                let took_long = ["limit_exceeded", "regex_too_slow"].contains(&error.code());
-                self.overruns.fetch_add(u32::from(took_long), Ordering::Relaxed);
+                self.overruns.fetch_add(u32::from(took_long(&error)), Ordering::Relaxed);
                 false
             }
         }
+    }
+
+    /// The same for one who does not keep others waiting: a hundred times the steps.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { steps: 100 * STEPS_MAX, ..self }
     }
 
     /// How often it took too long on one state, and was taken not to match, with all that were cloned from the same.

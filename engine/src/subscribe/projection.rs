@@ -4,9 +4,11 @@
 //! it fails on is shown as its `_id` alone. Two projections with the same text are equal.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 
+use super::body::{STEPS_MAX, took_long};
 use super::live::check_steady;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -18,6 +20,7 @@ use crate::value::{Raw, document};
 pub struct BodyProjection {
     source: Bytes,
     projection: Arc<Projection>,
+    overruns: Arc<AtomicU32>,
 }
 
 impl BodyProjection {
@@ -35,16 +38,24 @@ impl BodyProjection {
             return Err(Error::invalid("unsupported_operator", message).with("operator", "$"));
         }
         let source = Bytes::copy_from_slice(projection.as_bytes());
-        Ok(Some(Self { source, projection: Arc::new(compiled) }))
+        Ok(Some(Self { source, projection: Arc::new(compiled), overruns: Arc::default() }))
     }
 
     /// What is shown of a document.
     pub fn apply(&self, document: Raw<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        match self.projection.apply(document, None, &mut out) {
+        match self.projection.apply_within(document, STEPS_MAX, &mut out) {
             Ok(()) => out,
-            Err(_) => document::id_alone(document),
+            Err(error) => {
+                self.overruns.fetch_add(u32::from(took_long(&error)), Ordering::Relaxed);
+                document::id_alone(document)
+            }
         }
+    }
+
+    /// How often it took too long, with all that were cloned from the same.
+    pub fn overruns(&self) -> u32 {
+        self.overruns.load(Ordering::Relaxed)
     }
 
     /// The projection as it was given, encoded.

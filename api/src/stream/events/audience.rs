@@ -66,7 +66,8 @@ impl Audience for EventAudience {
     }
 
     fn overruns(&self) -> u32 {
-        self.filter.body.as_ref().map_or(0, BodyFilter::overruns)
+        let projection = self.projection.as_ref().map_or(0, BodyProjection::overruns);
+        self.filter.body.as_ref().map_or(0, BodyFilter::overruns) + projection
     }
 
     fn interests(&self) -> Interests {

@@ -67,7 +67,8 @@ impl Audience for LiveAudience {
     }
 
     fn overruns(&self) -> u32 {
-        self.query.filter.as_ref().map_or(0, BodyFilter::overruns)
+        let projection = self.frames.projection.as_ref().map_or(0, BodyProjection::overruns);
+        self.query.filter.as_ref().map_or(0, BodyFilter::overruns) + projection
     }
 
     fn interests(&self) -> Interests {

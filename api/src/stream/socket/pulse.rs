@@ -77,7 +77,11 @@ impl Pulse {
     fn next(&self, now: Duration, asked: Duration, heartbeat: Duration) -> Next {
         let patience = heartbeat * HEARTBEATS;
         let waits = self.waits.load(Ordering::Relaxed);
-        let end = read(&self.lived) + if waits { patience.max(STALLED) } else { patience };
+        // What it says does not help: it has to read.
+        let end = match waits {
+            true => read(&self.sent) + patience.max(STALLED),
+            false => read(&self.lived) + patience,
+        };
         let due = read(&self.sent).min(read(&self.heard)).max(asked) + heartbeat;
         match now {
             _ if now >= end => Next::Lost,

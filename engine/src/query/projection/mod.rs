@@ -45,6 +45,12 @@ impl Projection {
         })
     }
 
+    /// As [`Projection::apply`], within so many steps of its expressions.
+    pub fn apply_within(&self, document: Raw<'_>, steps: u64, out: &mut Vec<u8>) -> Result<()> {
+        let _work = Work::within(steps);
+        self.apply(document, None, out)
+    }
+
     /// Writes what a document shows. `filter` is the one that found it, for the positional `$`.
     pub fn apply(
         &self,

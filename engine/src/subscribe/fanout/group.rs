@@ -87,14 +87,26 @@ impl Group {
         ring.members == 0
     }
 
-    /// Takes an event in, if the group wants it; whether it did.
-    pub(super) fn take(&self, event: &Event<'_>) -> bool {
-        let mut ring = self.ring.lock();
-        let before = ring.pending.len();
-        self.audience.write(event, &mut ring.pending);
-        if ring.pending.len() == before {
+    /// Takes an event in, if the group wants it; whether it did. `frame` is a place to write it.
+    pub(super) fn take(&self, event: &Event<'_>, frame: &mut Vec<u8>) -> bool {
+        frame.clear();
+        // Members do not wait for the looking.
+        self.audience.write(event, frame);
+        if self.audience.overruns() > 0 {
+            // Members see that it took too long, and end.
+            self.newest.send_modify(|_| {});
             return false;
         }
+        if frame.is_empty() {
+            return false;
+        }
+        let mut ring = self.ring.lock();
+        // The group begins after it: its members read it for themselves.
+        if event.position <= ring.from {
+            return false;
+        }
+        let before = ring.pending.len();
+        ring.pending.extend_from_slice(frame);
         if before == 0 {
             ring.pending_first = event.position;
         }
@@ -160,7 +172,8 @@ impl Ring {
     fn drop_oldest(&mut self) {
         if let Some(chunk) = self.chunks.pop_front() {
             self.bytes -= chunk.bytes.len();
-            self.from = chunk.last;
+            // Never back: what lies before is not held, whatever was taken in late.
+            self.from = self.from.max(chunk.last);
         }
     }
 }

@@ -85,6 +85,7 @@ impl Fanout {
         tasks.spawn("fanout", async move {
             let mut published = fanout.tail.subscribe();
             let mut sweep = tokio::time::interval(KEPT);
+            sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 let more = fanout.step();
                 if more {
@@ -114,8 +115,8 @@ impl Fanout {
             None => None,
         };
         let group = group.unwrap_or_else(|| {
-            // Nobody followed: what came until now needs no looking at.
-            if state.by_key.is_empty() {
+            // Nobody followed, and nothing is being looked at: what came until now needs no looking at.
+            if state.by_key.is_empty() && self.looking.try_lock().is_some() {
                 self.processed.fetch_max(self.tail.published(), Ordering::AcqRel);
             }
             let from = self.processed().max(state.looked_at);
@@ -189,7 +190,7 @@ impl Fanout {
 
     /// Shows the events of a block after a position, up to another, to the groups that may want them.
     fn look_at(&self, block: &Block, after: u64, to: u64) {
-        let (mut found, mut filled) = (Vec::new(), Vec::new());
+        let (mut found, mut filled, mut frame) = (Vec::new(), Vec::new(), Vec::new());
         for record in block.iter().filter(|one| one.position() > after && one.position() <= to) {
             let event = match Event::decode(&record) {
                 Ok(event) => event,
@@ -200,7 +201,7 @@ impl Fanout {
             };
             self.state.lock().find(&event, &mut found);
             for group in found.drain(..) {
-                if group.take(&event) {
+                if group.take(&event, &mut frame) {
                     filled.push(group);
                 }
             }

@@ -171,7 +171,10 @@ fn filter(value: Raw<'_>) -> Result<Option<BodyFilter>> {
         return Ok(None);
     }
     let limits = Limits::for_stored_queries();
-    BodyFilter::parse(value, &limits).map_err(|error| error.with("field", "filter"))
+    let filter =
+        BodyFilter::parse(value, &limits).map_err(|error| error.with("field", "filter"))?;
+    // Deliveries have a task of their own.
+    Ok(filter.map(BodyFilter::patient))
 }
 
 fn no_query(field: &'static str, value: Raw<'_>) -> Result<()> {

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_engine::subscribe::live::Change;
@@ -28,6 +29,8 @@ use crate::stream::follow::Reader;
 
 /// Most documents that may have been touched.
 const TOUCHED_MAX: usize = 10_000;
+/// How long to wait for a place at a time.
+const TURN: Duration = Duration::from_millis(100);
 
 /// One who catches up.
 pub(super) struct CatchUp {
@@ -62,8 +65,13 @@ impl CatchUp {
     /// Reads on, and computes the difference where there is nothing more to read.
     pub(super) async fn step(&mut self) -> Result<Caught> {
         if self.permit.is_none() {
+            let permits = Arc::clone(&self.group.definition.catching_up);
+            // Not for ever at a time: whoever waits has silences to break, and may have to go.
+            let Ok(permit) = tokio::time::timeout(TURN, permits.acquire_owned()).await else {
+                return Ok(Caught::NotYet);
+            };
             // Never closed.
-            self.permit = Arc::clone(&self.group.definition.catching_up).acquire_owned().await.ok();
+            self.permit = permit.ok();
         }
         if let Some(batch) = self.subscription.try_next().await? {
             let void = self.look_at(&batch, u64::MAX)?;

@@ -188,10 +188,11 @@ impl Windows {
 
     fn take_bytes(&self, place: &Place, bytes: u64) -> Result<()> {
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        place.bytes.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) <= ALL_BYTES_MAX {
+            place.bytes.fetch_add(bytes, Ordering::Relaxed);
             return Ok(());
         }
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         let message = format!(
             "the windows of live queries hold more than {ALL_BYTES_MAX} bytes together; ask for fewer documents, or later"
         );
