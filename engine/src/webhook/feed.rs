@@ -12,14 +12,14 @@ use tokio::sync::mpsc;
 use super::identity;
 use super::registration::{Registration, Scope};
 use super::registry::{Registry, Webhooks};
-use super::sight::{Sight, see};
+use super::sight::{Sight, see, see_matching};
 use super::worker::{Item, Payload};
 use crate::engine::Engine;
 use crate::error::{Detail, Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::event_json;
 use crate::restrict::Seen;
-use crate::subscribe::{Batch, BodyProjection, Start, Subscription};
+use crate::subscribe::{Batch, BodyFilter, BodyProjection, Start, Subscription};
 use crate::value;
 
 /// Most steps of a subscription in one read.
@@ -31,6 +31,8 @@ pub(super) struct Wanted {
     pub(super) registration: Arc<Registration>,
     /// Only these collections; none: what the registration follows.
     pub(super) collections: Vec<String>,
+    /// What a replay asks of documents beside the registration.
+    pub(super) filter: Option<BodyFilter>,
     /// What its owner may see.
     pub(super) sight: Arc<dyn Sight>,
 }
@@ -43,7 +45,7 @@ impl Wanted {
         if !within || !self.registration.wants_place(event) {
             return Seen::Nothing;
         }
-        see(&*self.sight, &self.registration, event)
+        see_matching(&*self.sight, &self.registration, event, self.filter.as_ref())
     }
 }
 
@@ -226,9 +228,8 @@ fn made_for(
     registration: &Registration,
 ) -> Item {
     let projection = &registration.projection;
-    let same = |(known, item): &&(Seen, Item)| {
-        *known == seen && item.payload.projection == *projection
-    };
+    let same =
+        |(known, item): &&(Seen, Item)| *known == seen && item.payload.projection == *projection;
     if let Some((_, item)) = made.iter().find(same) {
         return item.clone();
     }
