@@ -133,7 +133,7 @@ async fn r19_a_replay_by_a_filter_looks_at_states_before_and_after_as_the_owner_
     let root = server.client();
     let receiver = Receiver::start();
     let grant = json!({
-        "collections": {"orders": ["read", "settings"]}, "read_filter": {"secret": {"$ne": true}}, "hidden_fields": ["cost"],
+        "collections": {"orders": ["read", "settings"]}, "read_filter": {"secret": {"$ne": true}}, "fields": {"exclude": ["cost"]},
     });
     let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
     let owner = root.with_key(issued.body["key"].as_str().unwrap());

@@ -308,7 +308,7 @@ async fn a_projection_shows_part_of_what_the_owner_sees_and_never_more() {
     let server = Server::start();
     let root = server.client();
     let grant = json!({
-        "collections": {"orders": ["read", "settings"]}, "read_filter": {"open": true}, "hidden_fields": ["cost", "to.phone"],
+        "collections": {"orders": ["read", "settings"]}, "read_filter": {"open": true}, "fields": {"exclude": ["cost", "to.phone"]},
     });
     let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
     let owner = root.with_key(issued.body["key"].as_str().unwrap());
