@@ -383,3 +383,27 @@ async fn a_projection_goes_for_retries_replays_and_tests_as_it_stands_at_the_att
     client.patch(&webhook, &json!({"projection": null})).await.expect(200);
     assert_eq!(client.get(&webhook).await.expect(200).body["projection"], json!({}));
 }
+
+#[tokio::test]
+async fn a_body_that_was_made_before_a_patch_of_the_projection_is_made_again() {
+    let server = Server::start();
+    let client = server.client();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let receiver = Receiver::answering(move |_| {
+        drop(held.recv());
+        Reply::status(204)
+    });
+    let (webhook, _) = register(&client, &receiver, json!({"projection": {"a": 1}})).await;
+    client.post(ORDERS, &json!({"_id": "x", "a": 1, "b": 1})).await.expect(201);
+    client.patch(&format!("{ORDERS}/x"), &json!({"b": 2})).await.expect(200);
+    eventually("a second delivery behind the first", async || {
+        let read = client.get(&webhook).await.expect(200).body;
+        (read["parked"] == 1 && read["outstanding"] == 2).then_some(())
+    })
+    .await;
+    client.patch(&webhook, &json!({"projection": {"b": 1}})).await.expect(200);
+    drop(release);
+    let received = receiver.wait(2).await;
+    let documents: Vec<Value> = received.iter().map(|one| one.json()["document"].clone()).collect();
+    assert_eq!(documents, [json!({"_id": "x", "a": 1}), json!({"_id": "x", "b": 2})]);
+}
