@@ -390,7 +390,7 @@ async fn a_body_that_was_made_before_a_patch_of_the_projection_is_made_again() {
     let client = server.client();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let receiver = Receiver::answering(move |_| {
-        drop(held.recv());
+        let _released = held.recv();
         Reply::status(204)
     });
     let (webhook, _) = register(&client, &receiver, json!({"projection": {"a": 1}})).await;
