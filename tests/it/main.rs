@@ -32,6 +32,7 @@ mod process;
 mod providers;
 mod queries;
 mod realtime;
+mod receiving;
 mod recipes;
 mod replay;
 mod rights;

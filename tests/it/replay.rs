@@ -126,3 +126,86 @@ async fn a_replay_of_nothing_known_is_refused() {
     client.post(&format!("{webhook}/replay"), &json!({"from": "x"})).await.expect(400);
     client.post(&format!("{webhook}/replay"), &json!({"from": 0, "bogus": 1})).await.expect(400);
 }
+
+#[tokio::test]
+async fn r19_a_replay_by_a_filter_looks_at_states_before_and_after_as_the_owner_sees_them() {
+    let server = Server::start();
+    let root = server.client();
+    let receiver = Receiver::start();
+    let grant = json!({
+        "collections": {"orders": ["read", "settings"]}, "read_filter": {"secret": {"$ne": true}}, "fields": {"exclude": ["cost"]},
+    });
+    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
+    let owner = root.with_key(issued.body["key"].as_str().unwrap());
+    let (webhook, answer) = register(&owner, &receiver, json!({})).await;
+    let one = |id: &str, status: &str| json!({"_id": id, "status": status, "cost": 7});
+    let first = root.post(ORDERS, &one("a", "open")).await.expect(201).position();
+    root.post(ORDERS, &one("b", "paid")).await.expect(201);
+    let mut unseen = one("c", "open");
+    unseen["secret"] = json!(true);
+    root.post(ORDERS, &unseen).await.expect(201);
+    let left = root.patch(&format!("{ORDERS}/a"), &json!({"status": "paid"})).await.expect(200);
+    root.patch(&format!("{ORDERS}/a"), &json!({"n": 1})).await.expect(200);
+    receiver.wait(4).await;
+    let before = ids(&receiver.received());
+    receiver.clear();
+    let path = format!("{webhook}/replay");
+    let asked = json!({"from": 0, "filter": {"status": "open"}, "dry_run": true});
+    let counted = owner.post(&path, &asked).await.expect(200);
+    let expected = [first, left.position()];
+    assert_eq!(counted.body, json!({"matched": 2, "first": expected[0], "last": expected[1]}));
+    assert!(receiver.received().is_empty(), "a dry run sends nothing");
+    // Nothing is found out about what is hidden from the owner, whoever asks.
+    let asked =
+        json!({"webhook": answer.body["id"], "from": 0, "filter": {"cost": 7}, "dry_run": true});
+    let counted = root.post("/v1/admin/replay", &asked).await.expect(200);
+    assert_eq!(counted.body["matched"], 0);
+    let asked = json!({"webhook": answer.body["id"], "from": 0, "filter": {"status": "open"}});
+    let started = root.post("/v1/admin/replay", &asked).await.expect(202);
+    let end = finished(&root, &started.body).await;
+    assert_eq!((&end["status"], &end["succeeded"]), (&json!("done"), &json!(2)));
+    let again = ids(&receiver.received());
+    assert_eq!(again.keys().copied().collect::<Vec<_>>(), expected);
+    assert!(again.iter().all(|(position, id)| before[position] == *id));
+}
+
+#[tokio::test]
+async fn r19_a_replay_by_statuses_sends_what_stands_so() {
+    let server = Server::with(&[("HEADWATER_WEBHOOKS__RETRY_SCHEDULE", "0s,1h,1h")]);
+    let client = server.client();
+    let receiver =
+        Receiver::answering(|one| Reply::status(if one.json()["id"] == "bad" { 500 } else { 204 }));
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    client.post(ORDERS, &json!([{"_id": "good"}, {"_id": "bad"}])).await.expect(201);
+    client.patch(&format!("{ORDERS}/bad"), &json!({"n": 1})).await.expect(200);
+    eventually("one failing and one behind it", async || {
+        let read = client.get(&webhook).await.expect(200).body;
+        (read["failing"] == 1 && read["parked"] == 1 && read["outstanding"] == 2).then_some(())
+    })
+    .await;
+    receiver.answer_status(204);
+    receiver.clear();
+    let path = format!("{webhook}/replay");
+    let matched = async |statuses: Value, filter: Value| {
+        let asked = json!({"from": 0, "statuses": statuses, "filter": filter, "dry_run": true});
+        client.post(&path, &asked).await.expect(200).body["matched"].clone()
+    };
+    assert_eq!(matched(json!(["dead"]), json!({})).await, 0);
+    assert_eq!(matched(json!(["pending"]), json!({})).await, 1);
+    assert_eq!(matched(json!(["failing"]), json!({})).await, 1);
+    assert_eq!(matched(json!(["pending", "failing"]), json!({"n": 1})).await, 1);
+    assert_eq!(matched(json!(["pending", "failing"]), json!({"n": 2})).await, 0);
+    for wrong in [json!(["succeeded"]), json!(["eaten"]), json!("dead")] {
+        let refused = client.post(&path, &json!({"from": 0, "statuses": wrong})).await.expect(400);
+        assert!(refused.text.contains("statuses"), "{}", refused.text);
+    }
+    let refused = client.post(&path, &json!({"from": 0, "filter": {"a": {"$nope": 1}}})).await;
+    assert!(refused.expect(400).text.contains("filter"));
+    let started =
+        client.post(&path, &json!({"from": 0, "statuses": ["failing"]})).await.expect(202);
+    let end = finished(&client, &started.body).await;
+    assert_eq!((&end["status"], &end["succeeded"]), (&json!("done"), &json!(1)));
+    let received = receiver.wait(2).await;
+    let versions: Vec<Value> = received.iter().map(|one| one.json()["version"].clone()).collect();
+    assert_eq!(versions, [1, 2], "at once, and what stood behind it flows on");
+}

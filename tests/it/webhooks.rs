@@ -302,3 +302,108 @@ async fn a_deleted_webhook_is_gone() {
     client.delete(&webhook).await.expect(404);
     assert_eq!(client.get("/v1/webhooks").await.expect(200).list("webhooks").len(), 0);
 }
+
+#[tokio::test]
+async fn a_projection_shows_part_of_what_the_owner_sees_and_never_more() {
+    let server = Server::start();
+    let root = server.client();
+    let grant = json!({
+        "collections": {"orders": ["read", "settings"]}, "read_filter": {"open": true}, "fields": {"exclude": ["cost", "to.phone"]},
+    });
+    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
+    let owner = root.with_key(issued.body["key"].as_str().unwrap());
+    let (shown, computed, left) = (Receiver::start(), Receiver::start(), Receiver::start());
+    let some = json!({"projection": {"cost": 1, "to": 1, "n": 1}});
+    let (webhook, answer) = register(&owner, &shown, some.clone()).await;
+    assert_eq!(answer.body["projection"], some["projection"]);
+    assert_eq!(owner.get(&webhook).await.expect(200).body["projection"], some["projection"]);
+    let copied = json!({"projection": {"copy": "$cost", "phone": "$to.phone", "n": "$n"}});
+    register(&owner, &computed, copied).await;
+    register(&owner, &left, json!({"projection": {"n": 0}})).await;
+    let order = json!({
+        "_id": "a", "open": true, "n": 1, "cost": 9, "text": "-", "to": {"name": "x", "phone": "1"},
+    });
+    root.post(ORDERS, &order).await.expect(201);
+    root.patch(&format!("{ORDERS}/a"), &json!({"n": 2, "cost": 10})).await.expect(200);
+    root.delete(&format!("{ORDERS}/a")).await.expect(200);
+    let received: Vec<Value> = shown.wait(3).await.iter().map(Received::json).collect();
+    assert_eq!(received[0]["document"], json!({"_id": "a", "n": 1, "to": {"name": "x"}}));
+    assert_eq!(received[1]["document"], json!({"_id": "a", "n": 2, "to": {"name": "x"}}));
+    assert_eq!(received[1]["changed"], json!(["n"]));
+    assert_eq!(received[2]["document"], Value::Null);
+    let first = computed.wait(3).await[0].json();
+    assert_eq!(
+        first["document"],
+        json!({"_id": "a", "n": 1}),
+        "what is hidden is not there to copy"
+    );
+    let first = left.wait(3).await[0].json();
+    let rest = json!({"_id": "a", "open": true, "text": "-", "to": {"name": "x"}});
+    assert_eq!(first["document"], rest);
+}
+
+#[tokio::test]
+async fn a_projection_goes_for_retries_replays_and_tests_as_it_stands_at_the_attempt() {
+    let server = Server::with(&[("HEADWATER_WEBHOOKS__RETRY_SCHEDULE", "0s,1s,0s,0s")]);
+    let client = server.client();
+    let receiver = Receiver::answering(|_| Reply::status(500));
+    let (webhook, _) = register(&client, &receiver, json!({"projection": {"a": 1}})).await;
+    client.post(ORDERS, &json!({"_id": "x", "a": 1, "b": 2})).await.expect(201);
+    let document = |received: &Received| received.json()["document"].clone();
+    let first = receiver.wait(1).await.remove(0);
+    assert_eq!(document(&first), json!({"_id": "x", "a": 1}));
+    receiver.answer_status(204);
+    receiver.clear();
+    let read = client.patch(&webhook, &json!({"projection": {"b": 1}})).await.expect(200);
+    assert_eq!(read.body["projection"], json!({"b": 1}));
+    let delivery = first.position();
+    let retry = format!("{webhook}/deliveries/{delivery}/retry");
+    client.send(client.request("POST", &retry)).await.expect(202);
+    let second = eventually("a delivery that was taken", async || receiver.taken().pop()).await;
+    assert_eq!((second.id(), document(&second)), (first.id(), json!({"_id": "x", "b": 2})));
+    settled(&client, &webhook).await;
+    receiver.clear();
+    client.post(&format!("{webhook}/replay"), &json!({"from": 0})).await.expect(202);
+    let replayed = receiver.wait(1).await.remove(0);
+    assert_eq!((replayed.id(), &replayed.body), (second.id(), &second.body));
+    receiver.clear();
+    client.patch(&webhook, &json!({"projection": {"message": 1}})).await.expect(200);
+    client.send(client.request("POST", &format!("{webhook}/test"))).await.expect(200);
+    let sample = receiver.wait(1).await.remove(0);
+    let members = document(&sample);
+    assert_eq!(members.as_object().unwrap().keys().collect::<Vec<_>>(), ["_id", "message"]);
+    client.patch(&webhook, &json!({"projection": {"nothing": 1}})).await.expect(200);
+    client.send(client.request("POST", &format!("{webhook}/test"))).await.expect(200);
+    assert_eq!(document(&receiver.wait(2).await[1]), json!({"_id": "sample"}));
+    for wrong in [json!({"a": 1, "b": 0}), json!(7), json!({"a.$": 1}), json!({"a": {"$nope": 1}})]
+    {
+        let refused = client.patch(&webhook, &json!({"projection": wrong})).await.expect(400);
+        assert!(refused.text.contains("projection"), "{wrong}: {}", refused.text);
+    }
+    client.patch(&webhook, &json!({"projection": null})).await.expect(200);
+    assert_eq!(client.get(&webhook).await.expect(200).body["projection"], json!({}));
+}
+
+#[tokio::test]
+async fn a_body_that_was_made_before_a_patch_of_the_projection_is_made_again() {
+    let server = Server::start();
+    let client = server.client();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let receiver = Receiver::answering(move |_| {
+        let _released = held.recv();
+        Reply::status(204)
+    });
+    let (webhook, _) = register(&client, &receiver, json!({"projection": {"a": 1}})).await;
+    client.post(ORDERS, &json!({"_id": "x", "a": 1, "b": 1})).await.expect(201);
+    client.patch(&format!("{ORDERS}/x"), &json!({"b": 2})).await.expect(200);
+    eventually("a second delivery behind the first", async || {
+        let read = client.get(&webhook).await.expect(200).body;
+        (read["parked"] == 1 && read["outstanding"] == 2).then_some(())
+    })
+    .await;
+    client.patch(&webhook, &json!({"projection": {"b": 1}})).await.expect(200);
+    drop(release);
+    let received = receiver.wait(2).await;
+    let documents: Vec<Value> = received.iter().map(|one| one.json()["document"].clone()).collect();
+    assert_eq!(documents, [json!({"_id": "x", "a": 1}), json!({"_id": "x", "b": 2})]);
+}

@@ -1,4 +1,4 @@
-//! Projections of what a stream tells of documents.
+//! Projections of what streams and webhooks tell of documents.
 //!
 //! Guarantees: a projection is applied to the shown part of a document, so that it can show nothing hidden. A document that
 //! it fails on is shown as its `_id` alone. Two projections with the same text are equal.
@@ -13,7 +13,7 @@ use super::live::check_steady;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::query::{Context, Projection, Trust};
-use crate::value::{Raw, document};
+use crate::value::{Raw, Value, document};
 
 /// A projection with the text it came from.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl BodyProjection {
             return Ok(None);
         }
         if compiled.is_positional() {
-            let message = "the positional `$` of a projection cannot be used on a stream";
+            let message = "the positional `$` of a projection cannot be used for events";
             return Err(Error::invalid("unsupported_operator", message).with("operator", "$"));
         }
         let source = Bytes::copy_from_slice(projection.as_bytes());
@@ -61,6 +61,11 @@ impl BodyProjection {
     /// The projection as it was given, encoded.
     pub fn source(&self) -> &[u8] {
         &self.source
+    }
+
+    /// The projection as it was given.
+    pub fn to_value(&self) -> Value {
+        Raw::trusted(&self.source).to_value()
     }
 }
 

@@ -1,4 +1,6 @@
 //! One attempt: the event as the webhook's owner sees it, the signature, the transport.
+//!
+//! Guarantees: what is sent is what the owner may see and the registration asks for as they stand at the attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +33,9 @@ pub(super) async fn run(
 ) -> Ending {
     let Means { engine, transport, sight } = *means;
     let same = job.standing.is_some() && sight.standing(&registration.owner) == job.standing;
-    let payload = match job.payload.filter(|_| same) {
+    // Nor if its registration asks for another body by now.
+    let usable = |made: &Arc<Payload>| same && made.projection == registration.projection;
+    let payload = match job.payload.filter(usable) {
         Some(payload) => payload,
         None => match load(means, registration, job.position).await {
             Ok(Some(payload)) => Arc::new(payload),
@@ -90,7 +94,7 @@ async fn load(
         let event = Event::decode(&record)?;
         Ok(match see_again(&*sight, &registration, &event) {
             Seen::Nothing => None,
-            seen => Some(feed::payload(&event, &seen)),
+            seen => Some(feed::payload(&event, &seen, registration.projection.as_ref())),
         })
     });
     read.await.ok_or_else(|| Error::internal("reading the log panicked"))?

@@ -1,7 +1,7 @@
 //! Reading the log for webhooks: a stretch for one that is behind, and one shared pass for all that are live.
 //!
-//! Guarantees: what is read is durable and visible; a body is encoded once per event and per way of seeing it, however
-//! many webhooks want it; a pass says which registrations it knew.
+//! Guarantees: what is read is durable and visible; a body is encoded once per event and per way of seeing and
+//! projecting it, however many webhooks want it; a pass says which registrations it knew.
 //! Leaves to others: whether a webhook has room for what was read.
 
 use std::collections::HashMap;
@@ -12,14 +12,14 @@ use tokio::sync::mpsc;
 use super::identity;
 use super::registration::{Registration, Scope};
 use super::registry::{Registry, Webhooks};
-use super::sight::{Sight, see};
+use super::sight::{Sight, see, see_matching};
 use super::worker::{Item, Payload};
 use crate::engine::Engine;
 use crate::error::{Detail, Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::event_json;
 use crate::restrict::Seen;
-use crate::subscribe::{Batch, Start, Subscription};
+use crate::subscribe::{Batch, BodyFilter, BodyProjection, Start, Subscription};
 use crate::value;
 
 /// Most steps of a subscription in one read.
@@ -31,6 +31,8 @@ pub(super) struct Wanted {
     pub(super) registration: Arc<Registration>,
     /// Only these collections; none: what the registration follows.
     pub(super) collections: Vec<String>,
+    /// What a replay asks of documents beside the registration.
+    pub(super) filter: Option<BodyFilter>,
     /// What its owner may see.
     pub(super) sight: Arc<dyn Sight>,
 }
@@ -43,7 +45,7 @@ impl Wanted {
         if !within || !self.registration.wants_place(event) {
             return Seen::Nothing;
         }
-        see(&*self.sight, &self.registration, event)
+        see_matching(&*self.sight, &self.registration, event, self.filter.as_ref())
     }
 }
 
@@ -63,22 +65,31 @@ pub(super) struct Found {
     pub(super) to: u64,
 }
 
-/// What is seen of an event as something to deliver, to an owner of that standing.
-fn item(event: &Event<'_>, seen: &Seen, standing: Option<u64>) -> Item {
+/// What is seen of an event as something to deliver to a webhook, whose owner has that standing.
+fn item(
+    event: &Event<'_>,
+    seen: &Seen,
+    projection: Option<&BodyProjection>,
+    standing: Option<u64>,
+) -> Item {
     Item {
         position: event.position,
         key: identity::document_key(event),
         event_ms: event.time_ms,
-        payload: Arc::new(payload(event, seen)),
+        payload: Arc::new(payload(event, seen, projection)),
         standing,
     }
 }
 
-/// What is sent for an event of which that is seen.
-pub(super) fn payload(event: &Event<'_>, seen: &Seen) -> Payload {
+/// What is sent for an event of which that is seen. The projection has the seen part of the document alone before it.
+pub(super) fn payload(
+    event: &Event<'_>,
+    seen: &Seen,
+    projection: Option<&BodyProjection>,
+) -> Payload {
     let mut body = Vec::new();
-    event_json::write_seen(event, seen, None, &mut body, value::json::write);
-    Payload { body: body.into(), digest: event.digest }
+    event_json::write_seen(event, seen, projection, &mut body, value::json::write);
+    Payload { body: body.into(), digest: event.digest, projection: projection.cloned() }
 }
 
 /// Reads a part of a stretch: until a limit is reached, or some steps are done. Where the log begins later, it goes on
@@ -102,7 +113,8 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted, stretch: Stretch) -> 
             let standing = wanted.sight.standing(&wanted.registration.owner);
             let seen = wanted.seen(&event);
             if seen != Seen::Nothing {
-                let item = item(&event, &seen, standing);
+                let projection = wanted.registration.projection.as_ref();
+                let item = item(&event, &seen, projection, standing);
                 bytes += item.payload.body.len();
                 found.items.push(item);
                 if found.items.len() >= stretch.items_max || bytes >= stretch.bytes_max {
@@ -195,7 +207,7 @@ impl Routes {
                 if seen == Seen::Nothing {
                     continue;
                 }
-                let item = Item { standing, ..made_for(&mut made, &event, seen) };
+                let item = Item { standing, ..made_for(&mut made, &event, seen, registration) };
                 match routed.items.get_mut(&registration.id) {
                     Some(items) => items.push(item),
                     None => {
@@ -208,12 +220,20 @@ impl Routes {
     }
 }
 
-/// An event as something to deliver, made once for all who see the same of it.
-fn made_for(made: &mut Vec<(Seen, Item)>, event: &Event<'_>, seen: Seen) -> Item {
-    if let Some((_, item)) = made.iter().find(|(known, _)| *known == seen) {
+/// An event as something to deliver, made once for all who see the same of it and project it in the same way.
+fn made_for(
+    made: &mut Vec<(Seen, Item)>,
+    event: &Event<'_>,
+    seen: Seen,
+    registration: &Registration,
+) -> Item {
+    let projection = &registration.projection;
+    let same =
+        |(known, item): &&(Seen, Item)| *known == seen && item.payload.projection == *projection;
+    if let Some((_, item)) = made.iter().find(same) {
         return item.clone();
     }
-    let item = item(event, &seen, None);
+    let item = item(event, &seen, projection.as_ref(), None);
     made.push((seen, item.clone()));
     item
 }

@@ -8,7 +8,7 @@
 //! ```
 //! Guarantees: each event that matches an active webhook, and that its owner sees, ends in a success or a visible dead
 //! letter; the same `webhook-id` goes out at every attempt, restart and replay, and the same bytes as long as the owner
-//! sees the same of the event; of one document nothing is delivered while
+//! sees the same of the event and the registration projects it in the same way; of one document nothing is delivered while
 //! an earlier delivery is not settled; a crash leads to repeated deliveries, never to missing ones. A webhook that fails
 //! delays no other and nobody who writes.
 //! Leaves to others: how a request travels and which addresses it may reach ([`Transport`]), who may register (the access

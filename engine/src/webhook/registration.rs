@@ -16,7 +16,7 @@ use super::signature::Secret;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::event::{Event, EventKind};
-use crate::subscribe::BodyFilter;
+use crate::subscribe::{BodyFilter, BodyProjection};
 use crate::value::{self, Object, Raw, Value, object_id};
 use crate::vault::Vault;
 use crate::write::DocumentId;
@@ -67,6 +67,8 @@ pub struct Registration {
     pub kinds: BTreeSet<EventKind>,
     /// What a document, before or after, must be like.
     pub filter: Option<BodyFilter>,
+    /// What deliveries show of documents; `None`: all that the owner sees.
+    pub projection: Option<BodyProjection>,
     /// Whether deliveries are made.
     pub active: bool,
     /// What signs.
@@ -136,6 +138,7 @@ impl Registration {
             scope: Scope::All,
             kinds: BTreeSet::new(),
             filter: None,
+            projection: None,
             active: true,
             secret,
             retiring: None,
@@ -236,6 +239,8 @@ impl Registration {
         object.insert("kinds", kinds);
         let filter = self.filter.as_ref().map(BodyFilter::to_value);
         object.insert("filter", filter.unwrap_or_else(|| Object::new().into()));
+        let projection = self.projection.as_ref().map(BodyProjection::to_value);
+        object.insert("projection", projection.unwrap_or_else(|| Object::new().into()));
         object.insert("active", self.active);
         let headers = self.headers.iter().map(|(name, text)| (name.clone(), Value::from(&**text)));
         object.insert("headers", headers.collect::<Object>());

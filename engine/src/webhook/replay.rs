@@ -3,18 +3,19 @@
 //! A replay goes to a webhook that is active; events are those that the webhook wants as it is registered now, with the
 //! same `webhook-id` as before. One replay of a webhook runs at a time. It goes on after a restart.
 
+mod counting;
+
 use std::sync::Arc;
 
-use super::feed::Wanted;
 use super::store::{ReplayState, ReplayStatus};
+use super::worker::Status;
 use crate::engine::Engine;
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
-use crate::restrict::Seen;
-use crate::subscribe::Start;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::subscribe::{BodyFilter, Start};
 use crate::value::{Raw, date};
 
-const READ_BYTES: usize = 1 << 20;
+pub(super) use self::counting::{Counted, count, wanted_of};
 
 /// Whether a replay is only counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +24,6 @@ pub enum Mode {
     Deliver,
     /// Count alone.
     DryRun,
-}
-
-/// Which deliveries a replay is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// Every event that the webhook wants.
-    All,
-    /// Those that are dead.
-    Dead,
 }
 
 /// The end of a range.
@@ -56,8 +48,10 @@ pub struct ReplayRequest {
     pub to: Until,
     /// Only these collections; none: what the webhook follows.
     pub collections: Vec<String>,
-    /// Which deliveries.
-    pub which: Which,
+    /// What a document, before or after, must be like as the webhook's owner sees it.
+    pub filter: Option<BodyFilter>,
+    /// Only deliveries that stand so; none: every event that the webhook wants.
+    pub statuses: Vec<Status>,
     /// Whether to deliver.
     pub mode: Mode,
     /// Most deliveries in a second.
@@ -130,7 +124,8 @@ impl ReplayRequest {
             from: Start::Latest,
             to: Until::End,
             collections: Vec::new(),
-            which: Which::All,
+            filter: None,
+            statuses: Vec::new(),
             mode: Mode::Deliver,
             rate_per_second: None,
         };
@@ -159,23 +154,8 @@ impl ReplayRequest {
             "from" => self.from = from(value)?,
             "to" => self.to = until(value)?,
             "collections" => self.collections = texts("collections", value)?,
-            "statuses" => {
-                self.which = match texts("statuses", value)?
-                    .iter()
-                    .map(|s| &**s)
-                    .collect::<Vec<_>>()[..]
-                {
-                    [] => Which::All,
-                    ["dead"] => Which::Dead,
-                    _ => return Err(invalid("statuses", "`statuses` must be [\"dead\"] or empty")),
-                }
-            }
-            "filter" => {
-                if !value.is_null() && (value.as_object().is_none() || value.member_count() > 0) {
-                    let message = "`filter` is not supported yet: it comes with the query language";
-                    return Err(Error::invalid("unsupported", message).with("field", "filter"));
-                }
-            }
+            "statuses" => self.statuses = statuses(value)?,
+            "filter" => self.filter = filter(value)?,
             "dry_run" => {
                 let dry = value.as_bool();
                 let dry = dry.ok_or_else(|| invalid("dry_run", "`dry_run` must be a boolean"))?;
@@ -236,6 +216,40 @@ fn until(value: Raw<'_>) -> Result<Until> {
     }
 }
 
+fn filter(value: Raw<'_>) -> Result<Option<BodyFilter>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let limits = Limits::for_stored_queries();
+    BodyFilter::parse(value, &limits).map_err(|error| error.with("field", "filter"))
+}
+
+/// The filter that a replay under way was asked for with.
+pub(super) fn filter_of(state: &ReplayState) -> Result<Option<BodyFilter>> {
+    match &state.filter {
+        Some(encoded) => filter(Raw::trusted(encoded)),
+        None => Ok(None),
+    }
+}
+
+/// The statuses that the store of deliveries knows for sure.
+fn statuses(value: Raw<'_>) -> Result<Vec<Status>> {
+    let names = texts("statuses", value)?;
+    let status = |name: &String| match Status::parse(name) {
+        Some(Status::Succeeded) => {
+            let message = "`statuses` cannot have `succeeded`: what succeeded is remembered for a while only; \
+                           leave `statuses` out to send every event again";
+            Err(Error::invalid("unsupported", message).with("field", "statuses"))
+        }
+        Some(status) => Ok(status),
+        None => {
+            let message = format!("`statuses`: `{name}` is not one of pending, failing, dead");
+            Err(invalid("statuses", message))
+        }
+    };
+    names.iter().map(status).collect()
+}
+
 fn time(text: &str) -> Option<u64> {
     date::parse_ms(text).and_then(|ms| u64::try_from(ms).ok())
 }
@@ -247,74 +261,4 @@ fn texts(field: &'static str, value: Raw<'_>) -> Result<Vec<String>> {
     let wrong = || invalid(field, format!("`{field}` must be a list of texts"));
     let list = value.as_array().ok_or_else(wrong)?;
     list.map(|text| text.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
-}
-
-/// What a range holds for a webhook.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Counted {
-    pub(super) matched: u64,
-    pub(super) first: Option<u64>,
-    pub(super) last: Option<u64>,
-}
-
-impl Counted {
-    fn add(&mut self, position: u64) {
-        self.matched += 1;
-        self.first.get_or_insert(position);
-        self.last = Some(position);
-    }
-
-    /// Counts positions that are known.
-    pub(super) fn of(positions: &[u64]) -> Self {
-        let mut counted = Self::default();
-        positions.iter().for_each(|position| counted.add(*position));
-        counted
-    }
-}
-
-/// Counts the wanted events after one position up to another.
-pub(super) async fn count(engine: &Engine, wanted: Wanted, after: u64, to: u64) -> Result<Counted> {
-    let log = engine.log().clone();
-    let counting = engine.tasks().blocking(move || {
-        let mut counted = Counted::default();
-        let mut cursor = after;
-        while cursor < to {
-            let Some(block) = log.read(cursor, READ_BYTES)? else { break };
-            for record in block.iter().take_while(|record| record.position() <= to) {
-                let event = Event::decode(&record)?;
-                if wanted.seen(&event) != Seen::Nothing {
-                    counted.add(event.position);
-                }
-            }
-            cursor = block.last_position();
-        }
-        Ok(counted)
-    });
-    counting.await.ok_or_else(|| Error::internal("counting events panicked"))?
-}
-
-/// Those of some positions whose events are wanted; what is not kept any more is left out.
-pub(super) async fn wanted_of(
-    engine: &Engine,
-    wanted: Wanted,
-    positions: Vec<u64>,
-) -> Result<Vec<u64>> {
-    let log = engine.log().clone();
-    let choosing = engine.tasks().blocking(move || {
-        let mut chosen = Vec::with_capacity(positions.len());
-        for position in positions {
-            let block = match log.get(position) {
-                Ok(block) => block,
-                Err(error) if error.kind() == ErrorKind::Gone => continue,
-                Err(error) => return Err(error),
-            };
-            if let Some(record) = block.get(position)
-                && wanted.seen(&Event::decode(&record)?) != Seen::Nothing
-            {
-                chosen.push(position);
-            }
-        }
-        Ok(chosen)
-    });
-    choosing.await.ok_or_else(|| Error::internal("reading events panicked"))?
 }

@@ -7,7 +7,7 @@ use crate::event::{Content, Event, EventKind};
 use crate::restrict::Seen;
 use crate::value::{Object, Value};
 
-/// An event as a test sends it: of position 0, which no real event has.
+/// An event as a test sends it, through the webhook's projection: of position 0, which no real event has.
 pub(super) fn sample(registration: &Registration, now_ms: u64) -> Payload {
     let mut document = Object::new();
     document.insert("_id", "sample");
@@ -40,5 +40,5 @@ pub(super) fn sample(registration: &Registration, now_ms: u64) -> Payload {
             before: &[],
         }),
     };
-    feed::payload(&event, &Seen::Whole)
+    feed::payload(&event, &Seen::Whole, registration.projection.as_ref())
 }

@@ -21,7 +21,7 @@ use super::opening::{FOLDER, begin_store, check_not_ahead};
 use super::options::Options;
 use super::registration::{COLLECTION, Registration};
 use super::registry::Registry;
-use super::replay::{self, Counted, Mode, ReplayAnswer, ReplayRequest, ReplayView, Which};
+use super::replay::{self, Counted, Mode, ReplayAnswer, ReplayRequest, ReplayView};
 use super::sample::sample;
 use super::sight::Sight;
 use super::signature::Secret;
@@ -235,7 +235,8 @@ impl WebhookService {
         }
         let id = webhook.to_owned();
         if self.ask(move |dispatcher| dispatcher.retry(&id, position)).await?? == Retry::Read {
-            let wanted = Wanted { registration, collections: Vec::new(), sight: self.sight() };
+            let (collections, sight) = (Vec::new(), self.sight());
+            let wanted = Wanted { registration, collections, filter: None, sight };
             let stretch = feed::Stretch {
                 after: position - 1,
                 to: position,
@@ -265,18 +266,21 @@ impl WebhookService {
         let wanted = Wanted {
             registration: Arc::clone(&registration),
             collections: request.collections.clone(),
+            filter: request.filter.clone(),
             sight: self.sight(),
         };
-        let dead = match request.which {
-            Which::All => None,
-            Which::Dead => {
-                let id = request.webhook.clone();
-                let dead = self.ask(move |dispatcher| dispatcher.dead_between(&id, after, to));
-                Some(replay::wanted_of(engine, wanted.clone(), dead.await??).await?)
-            }
+        let known = if request.statuses.is_empty() {
+            None
+        } else {
+            let (id, statuses) = (request.webhook.clone(), request.statuses.clone());
+            let known = move |dispatcher: &mut Dispatcher| {
+                dispatcher.known_between(&id, after, to, &statuses)
+            };
+            let known = self.ask(known).await??;
+            Some(replay::wanted_of(engine, wanted.clone(), known).await?)
         };
-        let counted = match &dead {
-            Some(dead) => Counted::of(dead),
+        let counted = match &known {
+            Some(known) => Counted::of(known),
             None => replay::count(engine, wanted, after, to).await?,
         };
         let mut answer = ReplayAnswer {
@@ -288,7 +292,7 @@ impl WebhookService {
         if request.mode == Mode::Deliver {
             let state = ReplayState {
                 webhook: Arc::clone(&registration.id),
-                cursor: if dead.is_some() { to } else { after },
+                cursor: if known.is_some() { to } else { after },
                 to,
                 collections: request.collections,
                 rate_per_second: request.rate_per_second,
@@ -297,8 +301,9 @@ impl WebhookService {
                 sent: 0,
                 succeeded: 0,
                 failed: 0,
+                filter: request.filter.map(|filter| filter.source().to_vec().into()),
             };
-            let id = self.ask(move |dispatcher| dispatcher.begin_replay(state, dead.as_deref()));
+            let id = self.ask(move |dispatcher| dispatcher.begin_replay(state, known.as_deref()));
             let id = id.await??;
             self.saved().await?;
             answer.id = Some(id.to_string());

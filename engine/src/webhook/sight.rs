@@ -13,6 +13,7 @@ use std::fmt;
 use super::registration::Registration;
 use crate::event::Event;
 use crate::restrict::{Seen, Visibility, judge};
+use crate::subscribe::BodyFilter;
 
 /// Who registered a webhook decides what it gets.
 pub trait Sight: fmt::Debug + Send + Sync + 'static {
@@ -43,7 +44,20 @@ impl Sight for Everything {
 
 /// What the owner of a webhook sees now of an event that the webhook wants by its place.
 pub(super) fn see(sight: &dyn Sight, registration: &Registration, event: &Event<'_>) -> Seen {
+    see_matching(sight, registration, event, None)
+}
+
+/// As [`see`], if a further filter matches what the owner sees now.
+pub(super) fn see_matching(
+    sight: &dyn Sight,
+    registration: &Registration,
+    event: &Event<'_>,
+    further: Option<&BodyFilter>,
+) -> Seen {
     let visibility = sight.visibility(&registration.owner, event);
+    if further.is_some() && judge(event, &visibility, further) == Seen::Nothing {
+        return Seen::Nothing;
+    }
     judge(event, &visibility, registration.filter.as_ref())
 }
 

@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::{Dispatcher, Message};
 use crate::error::Result;
 use crate::webhook::feed::{self, Found, Routed, Stretch, Wanted};
+use crate::webhook::registration::Registration;
+use crate::webhook::replay::filter_of;
+use crate::webhook::store::ReplayStatus;
 use crate::webhook::worker::{WINDOW, WINDOW_BYTES};
 
 /// How long to wait after a failed read.
@@ -59,23 +62,36 @@ impl Dispatcher {
             let wanted = Wanted {
                 registration: Arc::clone(&registration),
                 collections: Vec::new(),
+                filter: None,
                 sight: Arc::clone(&self.options.sight),
             };
             self.start_read(Arc::clone(webhook), Feed::Live { change }, wanted, stretch);
         }
+        self.start_replay_read(webhook, registration);
+    }
+
+    fn start_replay_read(&mut self, webhook: &Arc<str>, registration: Arc<Registration>) {
         let Some(worker) = self.workers.get_mut(webhook) else { return };
-        if worker.has_replay_room()
-            && let Some(replay) = &mut worker.replay
-            && !replay.reading
-        {
-            replay.reading = true;
-            let stretch = stretch(replay.looked, replay.state.to, WINDOW / 2);
-            let collections = replay.state.collections.clone();
-            let sight = Arc::clone(&self.options.sight);
-            let wanted = Wanted { registration, collections, sight };
-            let feed = Feed::Replay(replay.id);
-            self.start_read(Arc::clone(webhook), feed, wanted, stretch);
+        if !worker.has_replay_room() {
+            return;
         }
+        let Some(replay) = worker.replay.as_mut().filter(|replay| !replay.reading) else { return };
+        let filter = match filter_of(&replay.state) {
+            Ok(filter) => filter,
+            Err(error) => {
+                tracing::error!(webhook = &**webhook, %error, "the filter of a replay cannot be read; the replay ends");
+                worker.end_replay(ReplayStatus::Failed);
+                self.committing.changed = true;
+                return;
+            }
+        };
+        replay.reading = true;
+        let stretch = stretch(replay.looked, replay.state.to, WINDOW / 2);
+        let collections = replay.state.collections.clone();
+        let sight = Arc::clone(&self.options.sight);
+        let wanted = Wanted { registration, collections, filter, sight };
+        let feed = Feed::Replay(replay.id);
+        self.start_read(Arc::clone(webhook), feed, wanted, stretch);
     }
 
     fn start_read(&self, webhook: Arc<str>, feed: Feed, wanted: Wanted, stretch: Stretch) {

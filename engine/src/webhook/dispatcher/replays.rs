@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::{Dispatcher, no_webhook};
 use crate::error::{Error, ErrorKind, Result};
 use crate::webhook::store::{ReplayState, ReplayStatus};
-use crate::webhook::worker::{Item, Retry};
+use crate::webhook::worker::{Item, Retry, Status};
 
 impl Dispatcher {
-    /// Begins a replay: of a range, or (where positions are given) of dead deliveries.
+    /// Begins a replay: of a range, or (where positions are given) of deliveries that are known.
     pub(in crate::webhook) fn begin_replay(
         &mut self,
         state: ReplayState,
-        dead: Option<&[u64]>,
+        known: Option<&[u64]>,
     ) -> Result<u64> {
         let now = self.engine.clock().monotonic();
         let webhook = Arc::clone(&state.webhook);
@@ -31,8 +31,8 @@ impl Dispatcher {
             .with("replay", other.id.to_string()));
         }
         worker.begin_replay(id, state);
-        for position in dead.unwrap_or_default() {
-            worker.revive(*position, Some(id), now);
+        for position in known.unwrap_or_default() {
+            worker.replay_known(*position, id, now);
         }
         Ok(id)
     }
@@ -82,16 +82,17 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// The dead deliveries of a range.
-    pub(in crate::webhook) fn dead_between(
+    /// The deliveries of a range that stand in one of these ways.
+    pub(in crate::webhook) fn known_between(
         &mut self,
         webhook: &str,
         after: u64,
         to: u64,
+        statuses: &[Status],
     ) -> Result<Vec<u64>> {
         let id: Arc<str> = Arc::from(webhook);
         let worker = self.workers.get(&id).ok_or_else(|| no_webhook(webhook))?;
-        Ok(worker.dead_between(after, to))
+        Ok(worker.known_between(after, to, statuses))
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Order, Registration, Scope};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventKind;
 use crate::limits::Limits;
-use crate::subscribe::BodyFilter;
+use crate::subscribe::{BodyFilter, BodyProjection};
 use crate::value::Raw;
 use crate::webhook::signature::Secret;
 
@@ -44,7 +44,7 @@ pub(super) fn set(into: &mut Registration, name: &str, value: Raw<'_>) -> Result
         "collections" => into.scope = scope(value)?,
         "kinds" => into.kinds = kinds(value)?,
         "filter" => into.filter = filter(value)?,
-        "projection" => no_query("projection", value)?,
+        "projection" => into.projection = projection(value)?,
         "active" => {
             into.active =
                 value.as_bool().ok_or_else(|| invalid("active", "`active` must be a boolean"))?;
@@ -177,12 +177,12 @@ fn filter(value: Raw<'_>) -> Result<Option<BodyFilter>> {
     Ok(filter.map(BodyFilter::patient))
 }
 
-fn no_query(field: &'static str, value: Raw<'_>) -> Result<()> {
-    let empty = value.as_object().is_some() && value.member_count() == 0;
-    if value.is_null() || empty {
-        return Ok(());
+fn projection(value: Raw<'_>) -> Result<Option<BodyProjection>> {
+    if value.is_null() {
+        return Ok(None);
     }
-    Err(unsupported(field, "is still to come"))
+    let limits = Limits::for_stored_queries();
+    BodyProjection::parse(value, &limits).map_err(|error| error.with("field", "projection"))
 }
 
 fn unsupported(field: &'static str, why: &str) -> Error {

@@ -20,7 +20,7 @@ fn set(given: &str) -> Result<Registration> {
 #[test]
 fn stored_and_read_back() {
     let given = r#"{"url":"https://example.com/hook?x=1","collections":["orders","a.b"],
-        "kinds":["document.created","event.published"],"filter":{},"headers":{"X-Team":"a"},
+        "kinds":["document.created","event.published"],"filter":{},"projection":{"a.b":1,"c":{"$slice":2}},"headers":{"X-Team":"a"},
         "order":"none","timeout_ms":500,"concurrency":4,"rate_per_second":10,"format":"event"}"#;
     let mut registration = set(given).unwrap();
     registration.start = 17;
@@ -41,6 +41,24 @@ fn stored_and_read_back() {
     assert_eq!(read.secrets(5 + ROTATION_MS).count(), 1);
     let shown = format!("{:?}", Raw::trusted(&registration.describe().to_bytes()));
     assert!(!shown.contains("whsec_"), "{shown}");
+}
+
+#[test]
+fn a_document_from_before_projections_shows_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let (fs, clock) = (SystemFileSystem::shared(), ManualClock::new(0, 3));
+    let vault = Vault::open(dir.path(), None, fs, clock).unwrap();
+    let bytes = set(r#"{"url":"http://a"}"#).unwrap().to_bytes(&vault);
+    let mut old = Raw::trusted(&bytes).to_value().as_object().unwrap().clone();
+    assert!(old.remove("projection").is_some());
+    let old = old.to_bytes();
+    let body = Raw::trusted(&old);
+    let read = Registration::decode(body.get("_id").unwrap(), body, &vault).unwrap();
+    assert_eq!(read.projection, None);
+    for nothing in ["null", "{}"] {
+        let given = format!(r#"{{"projection":{nothing}}}"#);
+        assert_eq!(set(&given).unwrap().projection, None, "{given}");
+    }
 }
 
 #[test]
@@ -66,7 +84,12 @@ fn refusals_name_the_member() {
         (r#"{"kinds":["request.recorded"]}"#, "kinds"),
         (r#"{"filter":{"a":{"$nope":1}}}"#, "filter"),
         (r#"{"filter":{"$text":{"$search":"a"}}}"#, "filter"),
-        (r#"{"projection":{"a":1}}"#, "projection"),
+        (r#"{"projection":7}"#, "projection"),
+        (r#"{"projection":[]}"#, "projection"),
+        (r#"{"projection":{"a":1,"b":0}}"#, "projection"),
+        (r#"{"projection":{"a.$":1}}"#, "projection"),
+        (r#"{"projection":{"a":{"$nope":1}}}"#, "projection"),
+        (r#"{"projection":{"a":"$$NOW"}}"#, "projection"),
         (r#"{"active":1}"#, "active"),
         (r#"{"secret":"x"}"#, "secret"),
         (r#"{"headers":{"webhook-id":"x"}}"#, "headers"),

@@ -17,7 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{File, FileSystem, OpenMode};
 
 const MAGIC: &[u8; 8] = b"HWDELIV\0";
-const FORMAT: u32 = 1;
+/// 2: a replay may have a filter.
+const FORMAT: u32 = 2;
 const HEADER_BYTES: usize = 64;
 const RECORD_BYTES: usize = 32;
 
@@ -29,6 +30,8 @@ pub(super) struct Journal {
     sequence: u64,
     end: u64,
     number: u64,
+    /// Whether it is of a format before the present one, and must not be appended to.
+    is_older: bool,
 }
 
 /// The payloads of a journal, in order.
@@ -55,7 +58,10 @@ impl Journal {
         let secret = check_header(&bytes, &path, log_id, newest)?;
         let (payloads, end) = read_records(&bytes, &secret, &path)?;
         let number = payloads.len() as u64;
-        let mut journal = Self { path, file, secret, sequence: newest, end: end as u64, number };
+        let is_older = u32_at(&bytes, 8) < FORMAT;
+        let end_at = end as u64;
+        let mut journal =
+            Self { path, file, secret, sequence: newest, end: end_at, number, is_older };
         if end < bytes.len() {
             tracing::warn!(file = %journal.path.display(), bytes = bytes.len() - end, "cut off a torn record");
             journal.cut()?;
@@ -115,7 +121,12 @@ impl Journal {
             tracing::warn!(file = %old.path.display(), %error, "an old journal could not be removed");
         }
         let (end, number) = (bytes.len() as u64, payloads.len() as u64);
-        Ok(Self { path, file, secret, sequence, end, number })
+        Ok(Self { path, file, secret, sequence, end, number, is_older: false })
+    }
+
+    /// Whether it is of a format before the present one: it is read, and started over before anything is appended.
+    pub(super) fn is_older(&self) -> bool {
+        self.is_older
     }
 
     /// Appends a record; durable on return. After an error the record counts as not written, and nothing may be appended

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 /// One try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +80,9 @@ pub(crate) struct ReplayState {
     pub succeeded: u64,
     /// Deliveries that are dead.
     pub failed: u64,
+    /// What a document must be like, an encoded filter; since format 2.
+    #[serde(default)]
+    pub filter: Option<ByteBuf>,
 }
 
 /// A change.

@@ -69,6 +69,7 @@ fn random_op(random: &mut StdRng) -> Op {
                 sent: 3,
                 succeeded: 2,
                 failed: 1,
+                filter: random.random_bool(0.5).then(|| vec![5, 0, 0, 0, 0].into()),
             },
         },
     }
@@ -212,4 +213,33 @@ fn another_logs_store_is_refused() {
     open_in(&fs).unwrap().commit(&[]).unwrap();
     let error = open(fs.shared(), Path::new("/data/deliveries"), [8; 16], ManualClock::new(0, 3));
     assert_eq!(error.err().unwrap().code(), "deliveries_of_another_log");
+}
+
+#[test]
+fn a_journal_of_format_1_is_read_and_started_over_before_it_is_appended_to() {
+    let fs = MemoryFileSystem::new();
+    let commits = commits(3, 20);
+    let mut store = open_in(&fs).unwrap();
+    commits.iter().for_each(|ops| store.commit(ops).unwrap());
+    drop(store);
+    let old = journal(&fs);
+    let mut bytes = fs.bytes(&old).unwrap();
+    bytes[8] = 1;
+    fs.put(&old, &bytes);
+    let mut store = open_in(&fs).unwrap();
+    let state = store.state().clone();
+    assert_eq!(&state, states(&commits).last().unwrap());
+    assert_eq!(journal(&fs), old, "nothing is written by reading");
+    store.commit(&[]).unwrap();
+    drop(store);
+    assert_ne!(journal(&fs), old);
+    assert_eq!(open_in(&fs).unwrap().state(), &state);
+}
+
+#[test]
+fn a_replay_from_before_filters_is_read() {
+    let ops = b"\x91\x81\xa1r\x92\x01\x9a\xa1a\x01\x09\x90\xc0\xa1r\x04\x03\x02\x01";
+    let ops: Vec<Op> = rmp_serde::from_slice(ops).unwrap();
+    let [Op::Replay { id: 1, state }] = &ops[..] else { panic!("{ops:?}") };
+    assert_eq!((&*state.webhook, state.failed, &state.filter), ("a", 1, &None));
 }

@@ -83,6 +83,7 @@ impl StoreWriter {
         let payload = encode(ops)?;
         match &mut self.journal {
             None => self.start_over()?,
+            Some(journal) if journal.is_older() => self.start_over()?,
             Some(journal) => {
                 if self.unclean {
                     journal.cut()?;

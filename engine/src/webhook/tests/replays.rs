@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::support::{Bench, Open, json, put};
+use crate::error::Detail;
 use crate::value::Raw;
 use crate::webhook::{ReplayAnswer, ReplayRequest, Status};
 
@@ -134,5 +135,46 @@ async fn r19_a_replay_goes_on_after_a_restart_and_can_be_cancelled() {
     for wrong in [r#"{"from":0}"#, r#"{"webhook":"x"}"#, r#"{"webhook":"x","from":"y"}"#] {
         assert_eq!(replay(&open, wrong).await.unwrap_err().code(), "invalid_replay", "{wrong}");
     }
+    for (wrong, field) in [
+        (r#""filter":{"a":{"$nope":1}}"#, "filter"),
+        (r#""filter":7"#, "filter"),
+        (r#""filter":{"$text":{"$search":"a"}}"#, "filter"),
+        (r#""statuses":["succeeded"]"#, "statuses"),
+        (r#""statuses":["dead","eaten"]"#, "statuses"),
+        (r#""statuses":"dead""#, "statuses"),
+    ] {
+        let given = format!(r#"{{"webhook":"x","from":0,{wrong}}}"#);
+        let error = replay(&open, &given).await.unwrap_err();
+        assert_eq!(error.detail("field"), Some(&Detail::from(field)), "{wrong}: {error}");
+    }
+    open.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r19_a_replay_with_a_filter_goes_on_with_it_after_a_restart() {
+    let bench = Bench::new(&[0, 1000]);
+    let open = bench.open();
+    open.write((0..40).map(|n| put("orders", n, &format!("\"n\":{n}"))).collect()).await;
+    let webhook = open.register(r#"{"url":"http://a.test/","collections":["*"]}"#).await;
+    let asked = |more: &str| {
+        let filter = r#""filter":{"n":{"$gte":30}}"#;
+        format!(r#"{{"webhook":"{}","from":0,{filter}{more}}}"#, webhook.id)
+    };
+    let dry = replay(&open, &asked(r#","dry_run":true"#)).await.unwrap();
+    assert_eq!((dry.matched, dry.last.unwrap() - dry.first.unwrap()), (10, 9));
+    let id = replay(&open, &asked(r#","rate_per_second":10"#)).await.unwrap().id.unwrap();
+    let mut documents: Vec<i64> =
+        open.receiver.wait(1).await.iter().map(|r| r.document()).collect();
+    open.stop().await;
+    let open = bench.open();
+    open.until("the replay's end", || async {
+        open.pass(200);
+        open.service.replay_status(&id).await.unwrap().status == "done"
+    })
+    .await;
+    documents.extend(open.receiver.all().iter().map(|received| received.document()));
+    documents.sort_unstable();
+    documents.dedup();
+    assert_eq!(documents, (30..40).collect::<Vec<_>>());
     open.stop().await;
 }

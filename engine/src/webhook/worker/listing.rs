@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Stage, Worker};
+use super::{Entry, Stage, Worker};
 use crate::webhook::store::Attempt;
 
 /// Deliveries that succeeded and are remembered, per webhook.
@@ -108,6 +108,13 @@ pub(super) struct Recent {
     pub(super) history: Vec<Attempt>,
 }
 
+impl Entry {
+    /// How a delivery that is not settled stands.
+    pub(super) fn status(&self) -> Status {
+        if self.attempts == 0 { Status::Pending } else { Status::Failing }
+    }
+}
+
 impl Worker {
     pub(super) fn remember(&mut self, recent: Recent) {
         if self.recent.len() == RECENT_MAX {
@@ -154,12 +161,11 @@ impl Worker {
     /// A delivery that is not settled.
     fn view(&self, position: u64) -> Option<DeliveryView> {
         let entry = self.entries.get(&position)?;
-        let status = if entry.attempts == 0 { Status::Pending } else { Status::Failing };
         let head = self.lanes.head(entry.key).filter(|head| *head != position);
         Some(DeliveryView {
             next_attempt_ms: (entry.stage == Stage::Waiting).then_some(entry.next_ms),
             behind: head.filter(|_| entry.stage == Stage::Parked),
-            ..view(position, status, &entry.history)
+            ..view(position, entry.status(), &entry.history)
         })
     }
 
@@ -186,9 +192,8 @@ impl Worker {
             _ if self.failing_since_ms.is_some() => "failing",
             _ => "active",
         };
-        let count = |of: fn(&super::Entry) -> bool| {
-            self.entries.values().filter(|entry| of(entry)).count() as u64
-        };
+        let count =
+            |of: fn(&Entry) -> bool| self.entries.values().filter(|entry| of(entry)).count() as u64;
         Figures {
             state,
             lag_events: end.saturating_sub(self.cursor) + self.entries.len() as u64,

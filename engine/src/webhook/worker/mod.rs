@@ -30,6 +30,7 @@ use self::replaying::Replaying;
 use super::registration::Registration;
 use super::registry::Registered;
 use super::store::{Attempt, Op, Outstanding, SavedWebhook};
+use crate::subscribe::BodyProjection;
 
 pub(super) use self::finish::{After, Ending};
 pub use self::listing::{DeliveryView, Figures, Outcomes, Page, Status};
@@ -53,6 +54,8 @@ const HISTORY_MAX: usize = 10;
 pub(super) struct Payload {
     pub(super) body: Bytes,
     pub(super) digest: [u8; 32],
+    /// By which projection the body was made.
+    pub(super) projection: Option<BodyProjection>,
 }
 
 /// An event to be delivered.

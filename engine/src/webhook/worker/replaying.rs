@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::pace::Pace;
-use super::{Entry, Item, Stage, WINDOW, Worker};
+use super::{Entry, Item, Stage, Status, WINDOW, Worker};
 use crate::webhook::store::{Op, ReplayState, ReplayStatus};
 
 /// The replay under way.
@@ -140,9 +140,34 @@ impl Worker {
         }
     }
 
-    /// The dead deliveries of a range.
-    pub(in crate::webhook) fn dead_between(&self, after: u64, to: u64) -> Vec<u64> {
-        self.dead.range(after.saturating_add(1)..=to).map(|(position, _)| *position).collect()
+    /// Has the replay send a delivery that is dead or not settled: at once if it is its turn. One that was settled in the
+    /// meantime is left alone.
+    pub(in crate::webhook) fn replay_known(&mut self, position: u64, id: u64, now: Duration) {
+        if self.dead.contains_key(&position) {
+            self.revive(position, Some(id), now);
+            return;
+        }
+        if !self.entries.contains_key(&position) {
+            return;
+        }
+        self.attach(position, id);
+        self.retry(position, now);
+        self.save(position);
+    }
+
+    /// The deliveries of a range that are dead or not settled and stand in one of these ways, in order.
+    pub(in crate::webhook) fn known_between(
+        &self,
+        after: u64,
+        to: u64,
+        statuses: &[Status],
+    ) -> Vec<u64> {
+        let range = after.saturating_add(1)..=to;
+        let dead = self.dead.range(range.clone()).filter(|_| statuses.contains(&Status::Dead));
+        let open =
+            self.entries.range(range).filter(|(_, entry)| statuses.contains(&entry.status()));
+        let known = dead.map(|(position, _)| *position).chain(open.map(|(position, _)| *position));
+        known.collect::<BTreeSet<u64>>().into_iter().collect()
     }
 
     /// Sends a delivery again, at once if it is its turn.
@@ -204,12 +229,13 @@ impl Worker {
             match self.entries.get_mut(&position) {
                 Some(entry) if entry.live => {
                     entry.replay = None;
-                    let ready = entry.stage == Stage::Ready;
                     if entry.saved {
                         self.save(position);
                     }
-                    if ready {
-                        self.ready_replay.retain(|other| *other != position);
+                    // One that was ready before the replay counted it stands among the live already.
+                    let queued = self.ready_replay.len();
+                    self.ready_replay.retain(|other| *other != position);
+                    if self.ready_replay.len() < queued {
                         self.ready.push_back(position);
                     }
                 }

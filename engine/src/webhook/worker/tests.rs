@@ -21,7 +21,7 @@ fn registered(order: Order) -> Registered {
 }
 
 fn item(position: u64, key: u64) -> Item {
-    let payload = Payload { body: Bytes::from_static(b"{}"), digest: [0; 32] };
+    let payload = Payload { body: Bytes::from_static(b"{}"), digest: [0; 32], projection: None };
     Item { position, key, event_ms: position, payload: Arc::new(payload), standing: None }
 }
 
@@ -238,6 +238,46 @@ fn a_cancelled_replay_drops_only_its_own() {
     assert!(bench.worker.delivery(3).is_none());
 }
 
+#[test]
+fn a_live_delivery_that_a_cancelled_replay_counted_is_attempted_once() {
+    let mut bench = Bench::new(Order::PerDocument, &[0]);
+    bench.ingest(&[item(1, 10), item(2, 20)]);
+    bench.worker.begin_replay(9, replay_state(2));
+    bench.worker.ingest_replay(&[item(1, 10), item(2, 20)], 2, Duration::ZERO);
+    bench.worker.end_replay(ReplayStatus::Cancelled);
+    bench.warm();
+    assert_eq!(bench.start_all(), [1, 2]);
+}
+
+#[test]
+fn a_replay_of_what_is_failing_does_not_wait_for_the_schedule() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 5000, 5000]);
+    bench.warm();
+    bench.ingest(&[item(1, 10), item(2, 20), item(3, 10)]);
+    assert_eq!(bench.start_all(), [1, 2]);
+    bench.end(1, 500);
+    bench.end(2, 200);
+    let known = |bench: &Bench, statuses: &[Status]| bench.worker.known_between(0, 9, statuses);
+    assert_eq!(known(&bench, &[Status::Failing]), [1]);
+    assert_eq!(known(&bench, &[Status::Pending]), [3]);
+    assert_eq!(known(&bench, &[Status::Dead]), [0; 0]);
+    assert_eq!(known(&bench, &[Status::Pending, Status::Failing]), [1, 3]);
+    assert_eq!(bench.worker.known_between(1, 3, &[Status::Pending, Status::Failing]), [3]);
+    let mut state = replay_state(9);
+    state.cursor = 9;
+    bench.worker.begin_replay(9, state);
+    for position in [1, 2, 3] {
+        bench.worker.replay_known(position, 9, bench.clock.monotonic());
+    }
+    assert_eq!(bench.start_all(), [1], "at once, and the next of its document behind it");
+    bench.end(1, 200);
+    assert_eq!(bench.start_all(), [3]);
+    bench.end(3, 200);
+    bench.commit();
+    let (_, ended) = bench.worker.take_ended_replay().unwrap();
+    assert_eq!((ended.status, ended.succeeded), (ReplayStatus::Done, 2));
+}
+
 fn replay_state(to: u64) -> ReplayState {
     ReplayState {
         webhook: "w".into(),
@@ -250,6 +290,7 @@ fn replay_state(to: u64) -> ReplayState {
         sent: 0,
         succeeded: 0,
         failed: 0,
+        filter: None,
     }
 }
 
