@@ -17,6 +17,7 @@ mod engine;
 mod erasure;
 mod event;
 pub mod event_json;
+pub mod explain;
 pub mod index;
 pub mod log;
 pub mod offline;

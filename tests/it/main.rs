@@ -17,6 +17,7 @@ mod command_line;
 mod documents;
 mod endurance;
 mod events;
+mod explain;
 mod harness;
 mod holes;
 mod hostile;

@@ -31,6 +31,7 @@ mod refusal;
 mod registry;
 mod resolve;
 mod rolebook;
+mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod throttle;
@@ -59,6 +60,7 @@ pub(crate) use principal::{Kind, Principal};
 pub(crate) use rate::{RateTable, Taken};
 pub(crate) use registry::{COLLECTION, shown};
 pub(crate) use rolebook::{ROLES, SETTINGS, VALUE_PREFIX};
+pub(crate) use standing::Standing;
 
 use directory::Directory;
 use owners::Owners;

@@ -78,6 +78,12 @@ impl Sight for Owners {
 }
 
 impl Directory {
+    /// What somebody may do who is let in now, by the actor that a registration names.
+    pub(super) fn grant_of_owner(&self, actor: &str) -> Option<Arc<Grant>> {
+        let owner = self.owner(actor);
+        if owner.expired(self.clock.now_ms()) { None } else { owner.grant.clone() }
+    }
+
     /// An owner as it stands now.
     fn owner(&self, actor: &str) -> Arc<Owner> {
         let actor: Arc<str> = Arc::from(actor);

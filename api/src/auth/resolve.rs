@@ -147,7 +147,7 @@ impl Directory {
 }
 
 /// The holder of the root key of the configuration.
-fn root(expires_ms: Option<u64>) -> Identity {
+pub(super) fn root(expires_ms: Option<u64>) -> Identity {
     Identity {
         actor: Arc::from(ROOT),
         kind: Kind::Root,

@@ -124,7 +124,10 @@ impl LiveAsked {
 }
 
 /// The filter over documents and the content of custom events.
-fn body_filter(session: &Session, filter: Option<&[u8]>) -> ApiResult<Option<BodyFilter>> {
+pub(crate) fn body_filter(
+    session: &Session,
+    filter: Option<&[u8]>,
+) -> ApiResult<Option<BodyFilter>> {
     let Some(filter) = filter.map(Raw::trusted).filter(|filter| !filter.is_null()) else {
         return Ok(None);
     };

@@ -19,7 +19,7 @@ mod start;
 mod topic;
 mod wire;
 
-pub(crate) use asked::{EventsAsked, LiveAsked, NAME_BYTES_MAX};
+pub(crate) use asked::{EventsAsked, LiveAsked, NAME_BYTES_MAX, body_filter};
 pub(crate) use channels::{Channels, Passing, What};
 pub(crate) use feed::Feed;
 pub(crate) use live::Windows;

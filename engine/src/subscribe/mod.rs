@@ -6,6 +6,7 @@
 //! Leaves to others: filters on documents, rights and encodings.
 
 mod body;
+mod clauses;
 pub mod fanout;
 mod filter;
 pub mod live;

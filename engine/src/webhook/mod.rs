@@ -19,6 +19,7 @@
 
 mod attempt;
 mod dispatcher;
+mod explain;
 mod feed;
 mod identity;
 mod opening;

@@ -182,7 +182,8 @@ impl Registration {
             && self.follows(event.collection)
     }
 
-    fn follows(&self, collection: &str) -> bool {
+    /// Whether it follows a collection.
+    pub(super) fn follows(&self, collection: &str) -> bool {
         match &self.scope {
             Scope::All => true,
             Scope::Named(names) => names.contains(collection),

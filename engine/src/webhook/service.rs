@@ -150,8 +150,12 @@ impl WebhookService {
         self.inner.registry.get(webhook).ok_or_else(|| no_webhook(webhook))
     }
 
-    fn sight(&self) -> Arc<dyn Sight> {
+    pub(super) fn sight(&self) -> Arc<dyn Sight> {
         Arc::clone(&self.inner.options.sight)
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.inner.engine
     }
 
     /// Has the dispatcher look at the clock again, after a test moved it.
@@ -160,7 +164,7 @@ impl WebhookService {
     }
 
     /// Asks on the dispatcher's own task.
-    async fn ask<T: Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&mut Dispatcher) -> T + Send + 'static,
     ) -> Result<T> {

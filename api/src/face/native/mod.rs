@@ -8,6 +8,7 @@ mod collections;
 mod credentials;
 mod documents;
 mod events;
+mod explain;
 mod following;
 mod health;
 mod indexes;
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> Routes {
         .with(sessions::routes())
         .with(webhooks::routes())
         .with(admin::routes())
+        .with(explain::routes())
         .with(metrics::routes())
         .with(openapi::routes())
 }

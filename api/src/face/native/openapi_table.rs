@@ -279,6 +279,15 @@ pub(super) const TABLE: &[Described] = &[
     },
     Described {
         method: "get",
+        path: "/v1/admin/explain",
+        summary: "What became of an event for a webhook, or for a stream under a credential.",
+        status: 200,
+        parameters: &["position", "webhook", "credential", "filter"],
+        body: false,
+        media: &[Media::Json],
+    },
+    Described {
+        method: "get",
         path: "/v1/webhooks",
         summary: "The webhooks that the caller may manage.",
         status: 200,
