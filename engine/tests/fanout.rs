@@ -198,3 +198,81 @@ fn change(random: &mut StdRng) -> Operation {
         absent: Absent::Create,
     }
 }
+
+/// Wants everything, as frames of 100 KiB; says what it looks at, and may be held up at the first.
+struct Large {
+    looked_at: tokio::sync::mpsc::UnboundedSender<u64>,
+    held: std::sync::Mutex<Option<std::sync::mpsc::Receiver<()>>>,
+}
+
+impl Audience for Large {
+    fn write(&self, event: &Event<'_>, out: &mut Vec<u8>) {
+        self.looked_at.send(event.position).unwrap();
+        let held = self.held.lock().unwrap().take();
+        if let Some(held) = held {
+            held.recv().unwrap();
+        }
+        out.resize(100 << 10, 0);
+        out[..8].copy_from_slice(&event.position.to_le_bytes());
+    }
+
+    fn overruns(&self) -> u32 {
+        0
+    }
+
+    fn interests(&self) -> Interests {
+        Interests::Everything
+    }
+}
+
+/// The last member leaves while a block is looked at, and another one comes: what is left of the block does not count as what
+/// the new group holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn whoever_comes_during_a_look_is_not_taken_to_have_what_came_before() {
+    let bench = Bench::new();
+    let engine = bench.open();
+    let write = async |count: i32| {
+        let operations = (0..count).map(|n| Operation::Replace {
+            collection: Arc::from("orders"),
+            id: id_of(n),
+            body: body(n, &format!("{{\"n\":{}}}", engine.position())),
+            if_version: None,
+            absent: Absent::Create,
+        });
+        engine.write(bench.command(operations.collect::<Vec<_>>())).await.unwrap().position
+    };
+    let (release, held) = std::sync::mpsc::channel();
+    let (looked_at, mut first) = tokio::sync::mpsc::unbounded_channel();
+    let large = Large { looked_at, held: std::sync::Mutex::new(Some(held)) };
+    let member = engine.fanout().join([1; 32], engine.position(), || Arc::new(large));
+    write(8).await;
+    first.recv().await.unwrap();
+    drop(member);
+    let before = write(8).await;
+    let (looked_at, mut second) = tokio::sync::mpsc::unbounded_channel();
+    let large = Large { looked_at, held: std::sync::Mutex::new(None) };
+    let mut member = engine.fanout().join([2; 32], 0, || Arc::new(large));
+    // It has read a part of the log for itself.
+    member.resume(before - 3);
+    release.send(()).unwrap();
+    let last = write(1).await;
+    while second.recv().await.unwrap() < last {}
+    engine.fanout().catch_up(last);
+    let mut reached = member.cursor();
+    loop {
+        match member.try_next() {
+            Next::Behind => break,
+            Next::Nothing => panic!("nothing after {reached} of {last}"),
+            Next::Frames { bytes, .. } => {
+                let position = u64::from_le_bytes(*bytes.first_chunk().unwrap());
+                assert_eq!(position, reached + 1);
+                reached = member.cursor();
+                if reached == last {
+                    break;
+                }
+            }
+        }
+    }
+    drop(member);
+    bench.stop(engine).await;
+}
