@@ -26,8 +26,8 @@ pub use body::{BodyFilter, STEPS_MAX};
 pub use filter::EventFilter;
 pub use projection::BodyProjection;
 
-/// Bytes read from disk in one step of a catch-up.
-const READ_BYTES: usize = 1 << 20;
+/// Bytes read from disk in one step of a catch-up; a reader that is stalled holds so much.
+const READ_BYTES: usize = 256 << 10;
 
 /// Where a subscription starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
