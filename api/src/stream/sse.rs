@@ -1,7 +1,8 @@
 //! Server-sent events: a subscription as a body of frames.
 //!
-//! Guarantees: a reader that is cut before its first event comes back to where it began; never silent for longer than the heartbeat, whatever the log does; the last frame says why a stream ends, or a
-//! comment that the server is stopping and the reader should come back.
+//! Guarantees: a reader that is cut before its first event comes back to where it began; never silent for longer than the
+//! heartbeat, whatever the log does; the last frame says why a stream ends, or a comment that the server is stopping and the
+//! reader should come back.
 //! Leaves to others: what is told ([`Feed`]).
 
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! Filters over what an event is about: a document before or after the event, or the content of a custom event.
 //!
 //! Guarantees: an event matches if the state before or the state after does, so that a deletion or an update that takes a
-//! document out of the filter comes, too. An erased event matches nothing. `$$NOW` is the time of the event. Two filters with the same text are equal.
+//! document out of the filter comes, too. An erased event matches nothing. `$$NOW` is the time of the event. Two filters with
+//! the same text are equal. Looking at a state takes a bounded number of steps; where it needs more, that is counted.
+//! Leaves to others: what becomes of a subscription whose filter took too long.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -61,7 +63,7 @@ impl BodyFilter {
     }
 
     /// Whether one state, before or after an event of that time (UTC ms), matches. A filter that fails on it (`$expr`), or
-    /// takes more than [`STEPS_MAX`] steps, does not match.
+    /// takes more than [`STEPS_MAX`] steps ([`BodyFilter::patient`]: more), does not match.
     pub fn matches_state(&self, state: Raw<'_>, time_ms: u64) -> bool {
         let now_ms = i64::try_from(time_ms).unwrap_or(i64::MAX);
         match self.filter.matches_at(state, now_ms, self.steps) {

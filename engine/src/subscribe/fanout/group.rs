@@ -89,6 +89,10 @@ impl Group {
 
     /// Takes an event in, if the group wants it; whether it did. `frame` is a place to write it.
     pub(super) fn take(&self, event: &Event<'_>, frame: &mut Vec<u8>) -> bool {
+        if self.audience.overruns() > 0 {
+            // Its members are about to end: nobody else waits for more of it.
+            return false;
+        }
         frame.clear();
         // Members do not wait for the looking.
         self.audience.write(event, frame);
