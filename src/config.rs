@@ -174,6 +174,8 @@ pub(crate) struct Webhooks {
     pub(crate) concurrency: u32,
     /// Attempts at a time, of all webhooks together.
     pub(crate) concurrency_total: u32,
+    pub(crate) outstanding_max: u32,
+    pub(crate) dead_max: u32,
     /// How long the outcome of attempts may be unsaved, milliseconds.
     pub(crate) commit_interval_ms: u64,
     /// How long attempts under way are waited for at the stop, milliseconds.

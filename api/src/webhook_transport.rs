@@ -10,13 +10,13 @@ use std::time::Duration;
 use headwater_engine::Error;
 use headwater_engine::clock::SharedClock;
 use headwater_engine::value::date;
-use headwater_engine::webhook::{BoxFuture, DeliveryRequest, DeliveryResult, Transport};
+use headwater_engine::webhook::{BoxFuture, DeliveryRequest, DeliveryResult, Failure, Transport};
 use ipnet::IpNet;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 
-use crate::outbound::guard::Guard;
-use crate::outbound::{self, describe};
+use crate::outbound::guard::{Guard, Refused};
+use crate::outbound::{self, describe, is_refused};
 
 /// Most bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -26,6 +26,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections kept without use, per receiver.
 const IDLE_MAX: usize = 64;
+
+/// Where a receiver says up to which position it has everything already.
+const COMMIT: HeaderName = HeaderName::from_static("headwater-commit");
+
+/// Why there was no answer, and in a few words.
+type Failed = (Failure, String);
 
 /// Delivers over HTTP.
 #[derive(Debug)]
@@ -57,27 +63,39 @@ impl WebhookTransport {
             Ok(Ok(response)) => {
                 result.status = Some(response.status().as_u16());
                 result.retry_after = self.retry_after(&response);
+                result.commit = commit(&response);
                 let left = timeout.saturating_sub(duration).min(BODY_TIMEOUT);
                 // The status decides; what the body says, and whether it ends, does not.
                 drop(tokio::time::timeout(left, read_body(response)).await);
             }
-            Ok(Err(why)) => result.error = Some(why),
-            Err(_) => result.error = Some(format!("no answer within {} ms", timeout.as_millis())),
+            Ok(Err((failure, why))) => {
+                (result.failure, result.error) = (Some(failure), Some(why));
+            }
+            Err(_) => {
+                result.failure = Some(Failure::Timeout);
+                result.error = Some(format!("no answer within {} ms", timeout.as_millis()));
+            }
         }
         result
     }
 
-    async fn send(&self, request: DeliveryRequest) -> Result<Response, String> {
-        let url =
-            Url::parse(&request.url).map_err(|error| format!("the url is invalid: {error}"))?;
-        self.guard.check_literal(url.host_str().unwrap_or_default())?;
+    async fn send(&self, request: DeliveryRequest) -> Result<Response, Failed> {
+        let broken = |why: String| (Failure::Broken, why);
+        let url = Url::parse(&request.url)
+            .map_err(|error| broken(format!("the url is invalid: {error}")))?;
+        let refused = |why: Refused| (Failure::AddressRefused, why.into());
+        self.guard.check_literal(url.host_str().unwrap_or_default()).map_err(refused)?;
         let mut headers = HeaderMap::with_capacity(request.headers.len());
         for (name, value) in &request.headers {
-            let name = HeaderName::try_from(name.as_str()).map_err(|error| error.to_string())?;
-            headers.append(name, HeaderValue::try_from(value.as_str()).map_err(|e| e.to_string())?);
+            let name = HeaderName::try_from(name.as_str());
+            let value = HeaderValue::try_from(value.as_str());
+            headers.append(
+                name.map_err(|error| broken(error.to_string()))?,
+                value.map_err(|error| broken(error.to_string()))?,
+            );
         }
         let sent = self.client.post(url).headers(headers).body(request.body).send();
-        sent.await.map_err(|error| describe(&error))
+        sent.await.map_err(|error| (failure(&error), describe(&error)))
     }
 
     fn retry_after(&self, response: &Response) -> Option<Duration> {
@@ -90,6 +108,19 @@ impl Transport for WebhookTransport {
     fn deliver(&self, request: DeliveryRequest) -> BoxFuture<'_, DeliveryResult> {
         Box::pin(self.attempt(request))
     }
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    match error.is_connect() {
+        _ if is_refused(error) => Failure::AddressRefused,
+        true => Failure::Unreachable,
+        false => Failure::Broken,
+    }
+}
+
+/// A position in decimal; anything else says nothing.
+fn commit(response: &Response) -> Option<u64> {
+    response.headers().get(COMMIT)?.to_str().ok()?.trim().parse().ok()
 }
 
 async fn read_body(mut response: Response) {

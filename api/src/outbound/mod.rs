@@ -43,6 +43,18 @@ pub(crate) fn describe(error: &reqwest::Error) -> String {
     format!("{kind}: {cause}")
 }
 
+/// Whether a request was not made because no address of its receiver may be reached.
+pub(crate) fn is_refused(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(this) = cause {
+        if this.downcast_ref::<Refused>().is_some() {
+            return true;
+        }
+        cause = this.source();
+    }
+    false
+}
+
 /// Resolves names to addresses that may be reached.
 struct VettedNames {
     guard: Arc<Guard>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_engine::clock::SystemClock;
-use headwater_engine::webhook::{DeliveryRequest, DeliveryResult, Transport};
+use headwater_engine::webhook::{DeliveryRequest, DeliveryResult, Failure, Transport};
 use ipnet::IpNet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -121,6 +121,7 @@ async fn s8_no_form_of_a_refused_address_is_reached() {
     for url in REFUSED {
         let result = transport.deliver(request(url)).await;
         assert_eq!(result.status, None, "{url}");
+        assert_eq!(result.failure, Some(Failure::AddressRefused), "{url}");
         let error = result.error.unwrap();
         assert!(error.contains("allow_networks"), "{url}: {error}");
     }
@@ -130,6 +131,7 @@ async fn s8_no_form_of_a_refused_address_is_reached() {
 async fn s8_names_are_vetted_when_they_are_resolved() {
     let result = transport(&[]).deliver(request("http://localhost:1/")).await;
     assert!(result.error.unwrap().contains("allow_networks"));
+    assert_eq!(result.failure, Some(Failure::AddressRefused));
     let guard = Guard::new(Vec::new());
     let address = |ip: &str| SocketAddr::new(ip.parse::<IpAddr>().unwrap(), 80);
     let found = vec![address("127.0.0.1"), address("8.8.8.8"), address("::1")];
@@ -202,6 +204,30 @@ async fn garbage_is_an_error_without_a_status() {
     let (result, _) = exchange(b"what?\r\n\r\n".to_vec()).await;
     assert_eq!(result.status, None);
     assert!(result.error.is_some());
+    assert_eq!(result.failure, Some(Failure::Broken));
+}
+
+#[tokio::test]
+async fn why_there_was_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let transport = transport(&["127.0.0.0/8"]);
+    // It is accepted by the system, and nobody answers.
+    let timeout = Duration::from_millis(50);
+    let late = transport.deliver(DeliveryRequest { timeout, ..request(&url) }).await;
+    assert_eq!((late.status, late.failure), (None, Some(Failure::Timeout)));
+    drop(listener);
+    let nobody = transport.deliver(request(&url)).await;
+    assert_eq!((nobody.status, nobody.failure), (None, Some(Failure::Unreachable)));
+}
+
+#[tokio::test]
+async fn a_receiver_says_how_far_it_is() {
+    for (header, commit) in [("42", Some(42)), (" 7 ", Some(7)), ("-1", None), ("all", None)] {
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nHeadwater-Commit: {header}\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(exchange(answer.into()).await.0.commit, commit, "{header}");
+    }
 }
 
 #[test]

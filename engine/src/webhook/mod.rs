@@ -45,8 +45,8 @@ pub use service::{Tested, WebhookService};
 pub use sight::Sight;
 pub use signature::{Secret, sign};
 pub use store::Attempt;
-pub use transport::{BoxFuture, DeliveryRequest, DeliveryResult, Transport};
-pub use worker::{DeliveryView, Figures, Outcomes, Page, Status};
+pub use transport::{BoxFuture, DeliveryRequest, DeliveryResult, Failure, Transport};
+pub use worker::{BUCKETS_MS, DeliveryView, Figures, Latencies, Outcomes, Page, Status};
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,10 @@ pub struct Options {
     pub concurrency: u32,
     /// Attempts at a time, of all webhooks together; those whose last attempt failed share half of it.
     pub concurrency_total: u32,
+    /// Most deliveries of a webhook that are not settled; what comes after them waits in the log.
+    pub outstanding_max: u32,
+    /// Most dead deliveries of a webhook; past it no further events are taken until some are sent again.
+    pub dead_max: u32,
     /// How long the outcome of attempts may be unsaved; after a crash, that much is delivered again.
     pub commit_interval: Duration,
     /// How long attempts under way are waited for at the stop.
@@ -44,7 +48,9 @@ impl Default for Options {
             retry_schedule: Schedule::default(),
             timeout: Duration::from_secs(15),
             concurrency: 16,
-            concurrency_total: 256,
+            concurrency_total: 1024,
+            outstanding_max: 100_000,
+            dead_max: 100_000,
             commit_interval: Duration::from_millis(50),
             drain: Duration::from_secs(5),
             missing_store: MissingStore::Refuse,

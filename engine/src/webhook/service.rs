@@ -3,7 +3,7 @@
 //! Guarantees: an answer to a change (a replay, a retry) comes after the change is saved. Everything works on the
 //! dispatcher's own state, so that what is listed is what is so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -213,21 +213,37 @@ impl WebhookService {
         let asked = self
             .ask(move |dispatcher| Ok::<_, Error>(dispatcher.worker(&id)?.figures(end, now_ms)));
         let mut figures = asked.await??;
-        if figures.oldest_ms.is_none() && figures.cursor < end {
-            let oldest = self.time_of(figures.cursor + 1).await;
-            figures.lag_seconds = oldest.map_or(0, |oldest| now_ms.saturating_sub(oldest) / 1000);
-            figures.oldest_ms = oldest;
-        }
+        self.find_oldest([&mut figures], end, now_ms).await;
         Ok(figures)
     }
 
-    async fn time_of(&self, position: u64) -> Option<u64> {
+    /// Of webhooks whose oldest event that waits has not been taken in yet, finds its time in the log.
+    async fn find_oldest(
+        &self,
+        figures: impl IntoIterator<Item = &mut Figures>,
+        end: u64,
+        now_ms: u64,
+    ) {
+        let behind = |figures: &&mut Figures| figures.oldest_ms.is_none() && figures.cursor < end;
+        let behind: Vec<_> = figures.into_iter().filter(behind).collect();
+        if behind.is_empty() {
+            return;
+        }
+        let cursors: BTreeSet<u64> = behind.iter().map(|figures| figures.cursor).collect();
         let log = self.inner.engine.log().clone();
         let read = self.inner.engine.tasks().blocking(move || {
-            let block = log.get(position).ok()?;
-            block.get(position).map(|record| record.time_ms())
+            let time = |cursor: u64| {
+                let block = log.get(cursor + 1).ok()?;
+                Some((cursor, block.get(cursor + 1)?.time_ms()))
+            };
+            cursors.into_iter().filter_map(time).collect::<BTreeMap<u64, u64>>()
         });
-        read.await.flatten()
+        let times = read.await.unwrap_or_default();
+        for figures in behind {
+            figures.oldest_ms = times.get(&figures.cursor).copied();
+            let oldest_ms = figures.oldest_ms.unwrap_or(now_ms);
+            figures.lag_seconds = now_ms.saturating_sub(oldest_ms) / 1000;
+        }
     }
 
     /// Sends one delivery again, whatever became of it, as soon as its document's turn comes.
@@ -375,7 +391,9 @@ impl WebhookService {
     pub async fn all_figures(&self) -> Result<BTreeMap<Arc<str>, Figures>> {
         let end = self.inner.engine.position();
         let now_ms = self.inner.engine.clock().now_ms();
-        self.ask(move |dispatcher| dispatcher.all_figures(end, now_ms)).await
+        let mut all = self.ask(move |dispatcher| dispatcher.all_figures(end, now_ms)).await?;
+        self.find_oldest(all.values_mut(), end, now_ms).await;
+        Ok(all)
     }
 
     /// Time for an attempt, where a webhook does not say.

@@ -27,6 +27,19 @@ pub struct DeliveryRequest {
     pub timeout: Duration,
 }
 
+/// Why there was no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It did not come in time.
+    Timeout,
+    /// There was no connection.
+    Unreachable,
+    /// No address of the receiver may be reached.
+    AddressRefused,
+    /// The connection ended, or what came was no answer.
+    Broken,
+}
+
 /// What became of an attempt.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryResult {
@@ -34,7 +47,11 @@ pub struct DeliveryResult {
     pub status: Option<u16>,
     /// How long the receiver asks to be left alone.
     pub retry_after: Option<Duration>,
-    /// Why there was no answer, in a few words.
+    /// Up to which position the receiver says that it has everything already (`Headwater-Commit`).
+    pub commit: Option<u64>,
+    /// Why there was no answer.
+    pub failure: Option<Failure>,
+    /// The same, in a few words.
     pub error: Option<String>,
     /// How long it took.
     pub duration: Duration,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
-use headwater_engine::webhook::Figures;
+use headwater_engine::webhook::{BUCKETS_MS, Figures};
 use http::StatusCode;
 
 use crate::error::ApiResult;
@@ -36,17 +36,14 @@ async fn metrics(State(app): State<App>, session: Session) -> ApiResult {
 /// A figure of a webhook: name, kind, labels beside the webhook's id, value.
 type OfWebhook = (&'static str, &'static str, &'static str, fn(&Figures) -> u64);
 
-const OF_WEBHOOKS: [OfWebhook; 9] = [
+const OF_WEBHOOKS: [OfWebhook; 8] = [
     ("webhook_lag_events", "gauge", "", |figures| figures.lag_events),
     ("webhook_lag_seconds", "gauge", "", |figures| figures.lag_seconds),
     ("webhook_outstanding", "gauge", "", |figures| figures.outstanding),
     ("webhook_parked", "gauge", "", |figures| figures.parked),
     ("webhook_in_flight", "gauge", "", |figures| figures.in_flight),
     ("webhook_dead", "gauge", "", |figures| figures.dead),
-    ("webhook_attempts_total", "counter", ",outcome=\"succeeded\"", |figures| {
-        figures.outcomes.succeeded
-    }),
-    ("webhook_attempts_total", "counter", ",outcome=\"failed\"", |figures| figures.outcomes.failed),
+    ("webhook_failing", "gauge", "", |figures| figures.failing),
     ("webhook_given_up_total", "counter", "", |figures| figures.outcomes.dead),
 ];
 
@@ -64,6 +61,41 @@ fn deliveries(all: &BTreeMap<Arc<str>, Figures>, out: &mut String) {
             let _written =
                 writeln!(out, "headwater_{name}{{webhook=\"{webhook}\"{labels}}} {value}");
         }
+    }
+    attempts(all, out);
+    latencies(all, out);
+}
+
+/// Attempts by outcome and reason; only those that there were.
+fn attempts(all: &BTreeMap<Arc<str>, Figures>, out: &mut String) {
+    // Writing to a string does not fail.
+    let _written = writeln!(out, "# TYPE headwater_webhook_attempts_total counter");
+    for (webhook, figures) in all {
+        for (reason, count) in figures.outcomes.by_outcome().filter(|(_, count)| *count > 0) {
+            let outcome = if reason == "2xx" { "succeeded" } else { "failed" };
+            let labels = format!("webhook=\"{webhook}\",outcome=\"{outcome}\",reason=\"{reason}\"");
+            let _written = writeln!(out, "headwater_webhook_attempts_total{{{labels}}} {count}");
+        }
+    }
+}
+
+/// How long attempts took.
+fn latencies(all: &BTreeMap<Arc<str>, Figures>, out: &mut String) {
+    const NAME: &str = "headwater_webhook_attempt_seconds";
+    // Writing to a string does not fail.
+    let _written = writeln!(out, "# TYPE {NAME} histogram");
+    for (webhook, figures) in all {
+        let mut sum = 0;
+        let ends = BUCKETS_MS.iter().map(|ms| (*ms as f64 / 1000.0).to_string());
+        let ends = ends.chain(["+Inf".to_owned()]);
+        for (end, count) in ends.zip(figures.latencies.buckets) {
+            sum += count;
+            let _written =
+                writeln!(out, "{NAME}_bucket{{webhook=\"{webhook}\",le=\"{end}\"}} {sum}");
+        }
+        let seconds = figures.latencies.sum_ms as f64 / 1000.0;
+        let _written = writeln!(out, "{NAME}_sum{{webhook=\"{webhook}\"}} {seconds}");
+        let _written = writeln!(out, "{NAME}_count{{webhook=\"{webhook}\"}} {sum}");
     }
 }
 

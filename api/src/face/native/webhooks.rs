@@ -112,6 +112,16 @@ fn add_figures(shown: &mut Value, figures: &Figures) {
     shown["dead"] = json!(figures.dead);
     shown["attempts"] =
         json!({"succeeded": figures.outcomes.succeeded, "failed": figures.outcomes.failed});
+    let outcomes: serde_json::Map<String, Value> = figures
+        .outcomes
+        .by_outcome()
+        .map(|(name, count)| (name.to_owned(), json!(count)))
+        .collect();
+    shown["outcomes"] = Value::Object(outcomes);
+    let latencies = &figures.latencies;
+    shown["latency_ms"] = json!({"p50": latencies.p50_ms, "p99": latencies.p99_ms});
+    shown["in_flight"] = json!(figures.in_flight);
+    shown["quiet_until"] = json!(figures.quiet_until_ms.map(time));
     shown["oldest_outstanding"] = json!(figures.oldest_ms.map(time));
 }
 

@@ -1,8 +1,9 @@
 //! The dispatcher: one task that owns the deliveries of all webhooks, decides what is attempted next, and has the outcome
 //! saved.
 //!
-//! Guarantees: a webhook gets its turn however many others wait or fail: places go round, a webhook that is not known to
-//! work has one attempt at a time at first, and all those that fail share half the places. Nobody who writes waits for
+//! Guarantees: a webhook gets its turn however many others wait, fail or are slow: places go round, nobody holds more of
+//! them than are free for the others (so that n slow receivers leave one part in n + 1 free), a webhook that is not known
+//! to work has one attempt at a time at first, and all those that fail share half the places. Nobody who writes waits for
 //! any of this.
 //! Leaves to others: reading the log (`feed`), attempts (`attempt`), order and retries within a webhook (`worker`).
 
@@ -222,6 +223,9 @@ impl Dispatcher {
         let Some(worker) = self.workers.get_mut(webhook) else { return };
         let after =
             worker.finish(position, began_ms, ending, &self.options.retry_schedule, &*clock);
+        if let Some(to) = ending.commit() {
+            worker.commit_to(to.min(self.engine.position()));
+        }
         self.committing.urgent = true;
         self.touched.insert(Arc::clone(webhook));
         if let After::Disable(reason) = after {
@@ -285,7 +289,9 @@ impl Dispatcher {
             let Some(webhook) = self.rotation.pop_front() else { return };
             let Some(worker) = self.workers.get_mut(&webhook) else { continue };
             let strained = !worker.healthy;
-            if strained && self.strained >= total / 2 {
+            // As many places as one has must be free for the others, however slow its receiver is.
+            let crowded = worker.in_flight >= total - self.in_flight;
+            if crowded || (strained && self.strained >= total / 2) {
                 passed_over += 1;
                 self.rotation.push_back(webhook);
                 continue;

@@ -11,9 +11,8 @@ use crate::error::{ErrorKind, Result};
 use crate::value::{Object, Raw};
 use crate::vault::Vault;
 use crate::webhook::registration::{COLLECTION, Registration};
-use crate::webhook::registry::Registered;
 use crate::webhook::store::{Op, ReplayStatus};
-use crate::webhook::worker::Worker;
+use crate::webhook::worker::{Bounds, Worker};
 use crate::write::{Absent, Change, Command, Operation};
 
 /// How long to wait before a failed write is tried again.
@@ -63,17 +62,21 @@ impl Dispatcher {
         let (webhooks, change) = self.registry.all();
         self.reconciled = change;
         let now = self.engine.clock().monotonic();
+        let bounds = Bounds {
+            concurrency: self.options.concurrency as usize,
+            outstanding: self.options.outstanding_max.max(1) as usize,
+            dead: self.options.dead_max.max(1) as usize,
+        };
         for (id, registered) in webhooks.iter() {
-            let concurrency = self.concurrency(registered);
             match self.workers.get_mut(id) {
                 Some(worker) if worker.change == registered.change => worker.absent = false,
                 Some(worker) => {
                     worker.absent = false;
-                    worker.update(registered, concurrency);
+                    worker.update(registered);
                 }
                 None => {
                     let saved = self.saved.remove(id);
-                    let worker = Worker::new(registered, saved.as_ref(), concurrency, now);
+                    let worker = Worker::new(registered, saved.as_ref(), bounds, now);
                     self.workers.insert(Arc::clone(id), worker);
                 }
             }
@@ -84,11 +87,6 @@ impl Dispatcher {
         }
         self.committing.changed = true;
         self.confirm_absent();
-    }
-
-    fn concurrency(&self, registered: &Registered) -> usize {
-        let wanted = registered.registration.concurrency.unwrap_or(self.options.concurrency);
-        wanted as usize
     }
 
     /// Removes what is kept of webhooks whose document is gone. The registry alone is no proof: it is empty for a moment

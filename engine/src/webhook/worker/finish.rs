@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::listing::Recent;
+use super::quiet::asks_for_less;
 use super::{HISTORY_MAX, Stage, Worker};
 use crate::clock::Clock;
 use crate::webhook::schedule::Schedule;
@@ -23,6 +24,16 @@ pub(in crate::webhook) enum Ending {
     Lost(String),
     /// The webhook's owner may not see the event any more; nothing was sent.
     Hidden,
+}
+
+impl Ending {
+    /// Up to where the receiver has everything, if it took this one and says so.
+    pub(in crate::webhook) fn commit(&self) -> Option<u64> {
+        match self {
+            Self::Made(result) if result.is_success() => result.commit,
+            _ => None,
+        }
+    }
 }
 
 /// What the dispatcher has to do.
@@ -61,9 +72,16 @@ impl Worker {
             }
         };
         self.record(position, attempt(began_ms, result, None));
+        self.outcomes.count(result);
+        self.times.count(result.duration);
         if result.is_success() {
+            self.quiet.succeeded(began_ms);
             self.succeeded(position);
             return After::Continue;
+        }
+        if asks_for_less(result.status, result.retry_after) {
+            let (now_ms, now) = (clock.now_ms(), clock.monotonic());
+            self.quiet.lengthen(began_ms, result.retry_after, now_ms, now);
         }
         self.failed(position, result, schedule, clock)
     }
@@ -77,8 +95,8 @@ impl Worker {
     }
 
     fn succeeded(&mut self, position: u64) {
-        self.outcomes.succeeded += 1;
         self.healthy = true;
+        self.failures_in_a_row = 0;
         self.allowed = (self.allowed * 2).min(self.concurrency);
         if self.failing_since_ms.take().is_some() {
             self.dirty = true;
@@ -97,11 +115,15 @@ impl Worker {
         clock: &dyn Clock,
     ) -> After {
         let now_ms = clock.now_ms();
-        self.outcomes.failed += 1;
         self.healthy = false;
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         self.allowed = (self.allowed / 2).max(1);
         let failing_since = *self.failing_since_ms.get_or_insert(now_ms);
         self.dirty = true;
+        if self.is_committed(position) {
+            drop(self.forget(position));
+            return After::Continue;
+        }
         let Some(entry) = self.entries.get_mut(&position) else { return After::Continue };
         entry.attempts += 1;
         let retry = schedule.delay_ms(entry.attempts, result.retry_after, clock);
@@ -120,6 +142,34 @@ impl Worker {
             return After::Disable("every attempt failed for 5 days");
         }
         After::Continue
+    }
+
+    /// Takes it that the receiver has everything up to a position (`Headwater-Commit`): what is owed up to there is not
+    /// sent. What a replay asks for is, and dead deliveries stay.
+    pub(in crate::webhook) fn commit_to(&mut self, to: u64) {
+        if to <= self.committed_to {
+            return;
+        }
+        self.committed_to = to;
+        self.cursor = self.cursor.max(to);
+        let owed: Vec<u64> = self.entries.range(..=to).map(|(position, _)| *position).collect();
+        for position in owed {
+            let Some(entry) = self.entries.get_mut(&position) else { continue };
+            match (entry.replay, entry.stage) {
+                (None, Stage::InFlight) => {}
+                (None, _) => drop(self.forget(position)),
+                (Some(_), _) => {
+                    entry.live = false;
+                    self.save(position);
+                }
+            }
+        }
+    }
+
+    /// Whether the receiver has an event already, by its own word, and no replay asks for it.
+    fn is_committed(&self, position: u64) -> bool {
+        let asked_for = self.entries.get(&position).is_some_and(|entry| entry.replay.is_some());
+        position <= self.committed_to && !asked_for
     }
 
     /// Has a delivery wait, and saves it with those behind it.

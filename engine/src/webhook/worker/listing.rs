@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::outcomes::{Latencies, Outcomes};
 use super::{Entry, Stage, Worker};
 use crate::webhook::store::Attempt;
 
@@ -64,17 +65,6 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-/// Attempts by outcome since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcomes {
-    /// Attempts that a receiver took.
-    pub succeeded: u64,
-    /// Attempts that failed.
-    pub failed: u64,
-    /// Deliveries given up.
-    pub dead: u64,
-}
-
 /// Figures of a webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -98,6 +88,10 @@ pub struct Figures {
     pub dead: u64,
     /// Attempts by outcome.
     pub outcomes: Outcomes,
+    /// How long attempts took.
+    pub latencies: Latencies,
+    /// Until when the receiver is left alone because it asked for less, UTC ms.
+    pub quiet_until_ms: Option<u64>,
     /// The oldest event not settled: its time, UTC ms.
     pub oldest_ms: Option<u64>,
 }
@@ -205,6 +199,8 @@ impl Worker {
             in_flight: self.in_flight as u64,
             dead: self.dead.len() as u64,
             outcomes: self.outcomes,
+            latencies: self.times.latencies(),
+            quiet_until_ms: self.quiet.until_ms(now_ms),
             oldest_ms,
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: of one document at most one delivery is under way, and the next begins only when it is settled (delivered or
 //! dead); others flow past it. The cursor that is saved never passes an event that is neither settled nor saved as
-//! outstanding. Memory is bounded: at most [`OUTSTANDING_MAX`] deliveries, [`WINDOW`] of them with bodies; later events
-//! stay in the log.
+//! outstanding. Memory is bounded: at most [`Bounds::outstanding`] deliveries ([`DOWN_MAX`] while every attempt fails),
+//! [`WINDOW`] of them with bodies; later events stay in the log.
 //! Pure state: no clock is read, nothing is sent or written here.
 //!
 //! A delivery is *unsaved* while it is known here alone: it holds the saved cursor back. It is *saved*, by position, once
@@ -14,7 +14,9 @@ mod admit;
 mod finish;
 mod lanes;
 mod listing;
+mod outcomes;
 mod pace;
+mod quiet;
 mod replaying;
 mod save;
 
@@ -25,7 +27,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use self::lanes::Lanes;
+use self::outcomes::Times;
 use self::pace::Pace;
+use self::quiet::Quiet;
 use self::replaying::Replaying;
 use super::registration::Registration;
 use super::registry::Registered;
@@ -33,13 +37,14 @@ use super::store::{Attempt, Op, Outstanding, SavedWebhook};
 use crate::subscribe::BodyProjection;
 
 pub(super) use self::finish::{After, Ending};
-pub use self::listing::{DeliveryView, Figures, Outcomes, Page, Status};
+pub use self::listing::{DeliveryView, Figures, Page, Status};
+pub use self::outcomes::{BUCKETS_MS, Latencies, Outcomes};
 pub(super) use self::replaying::Retry;
 
-/// Most deliveries of a webhook that are not settled.
-pub(super) const OUTSTANDING_MAX: usize = 10_000;
-/// Most dead letters; past it no further events are taken until some are sent again or the webhook is removed.
-pub(super) const DEAD_MAX: usize = 100_000;
+/// Most deliveries of a webhook whose receiver seems to be down: the rest waits in the log.
+const DOWN_MAX: usize = 1000;
+/// Failures without a success in between after which a receiver seems to be down.
+const DOWN_AFTER: u32 = 100;
 /// Most deliveries with their bodies in memory.
 pub(super) const WINDOW: usize = 2048;
 /// Most bytes of such bodies.
@@ -56,6 +61,17 @@ pub(super) struct Payload {
     pub(super) digest: [u8; 32],
     /// By which projection the body was made.
     pub(super) projection: Option<BodyProjection>,
+}
+
+/// How much of a webhook is held at a time; see [`super::Options`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Attempts at a time, where the webhook does not say.
+    pub(super) concurrency: usize,
+    /// Deliveries that are not settled.
+    pub(super) outstanding: usize,
+    /// Dead deliveries; past it no further events are taken until some are sent again or the webhook is removed.
+    pub(super) dead: usize,
 }
 
 /// An event to be delivered.
@@ -141,6 +157,12 @@ pub(super) struct Worker {
     dead: BTreeMap<u64, Arc<Outstanding>>,
     recent: VecDeque<listing::Recent>,
     outcomes: Outcomes,
+    times: Times,
+    quiet: Quiet,
+    failures_in_a_row: u32,
+    bounds: Bounds,
+    /// Up to where the receiver says that it has everything.
+    committed_to: u64,
     /// Most attempts at a time now: doubles with each success, halves with each failure.
     allowed: usize,
     concurrency: usize,
@@ -157,11 +179,12 @@ impl Worker {
     pub(super) fn new(
         registered: &Registered,
         saved: Option<&SavedWebhook>,
-        concurrency: usize,
+        bounds: Bounds,
         now: Duration,
     ) -> Self {
         let registration = Arc::clone(&registered.registration);
         let cursor = saved.map_or(registration.start, |saved| saved.cursor);
+        let failing_since_ms = saved.and_then(|saved| saved.failing_since_ms);
         let mut worker = Self {
             change: registered.change,
             cursor,
@@ -182,10 +205,15 @@ impl Worker {
             dead: saved.map(|saved| saved.dead.clone()).unwrap_or_default(),
             recent: VecDeque::new(),
             outcomes: Outcomes::default(),
+            times: Times::default(),
+            quiet: Quiet::default(),
+            failures_in_a_row: if failing_since_ms.is_some() { DOWN_AFTER } else { 0 },
+            bounds,
+            committed_to: 0,
             allowed: 1,
-            concurrency,
+            concurrency: bounds.concurrency,
             pace: Pace::default(),
-            failing_since_ms: saved.and_then(|saved| saved.failing_since_ms),
+            failing_since_ms,
             skipped_to: saved.map_or(0, |saved| saved.skipped_to),
             committed: cursor,
             ops: Vec::new(),
@@ -195,7 +223,7 @@ impl Worker {
         if let Some(saved) = saved {
             worker.restore(saved, now);
         }
-        worker.configure(concurrency);
+        worker.configure();
         worker
     }
 
@@ -229,13 +257,15 @@ impl Worker {
     }
 
     /// Takes over a changed registration.
-    pub(super) fn update(&mut self, registered: &Registered, concurrency: usize) {
+    pub(super) fn update(&mut self, registered: &Registered) {
         let before =
             std::mem::replace(&mut self.registration, Arc::clone(&registered.registration));
         self.change = registered.change;
         if self.registration.active && (!before.active || before.url != self.registration.url) {
             self.stopped = false;
             self.allowed = 1;
+            self.failures_in_a_row = 0;
+            self.quiet = Quiet::default();
         }
         if self.registration.active && !before.active {
             self.failing_since_ms = None;
@@ -244,11 +274,12 @@ impl Worker {
         if before.order != self.registration.order {
             self.rebuild_lanes();
         }
-        self.configure(concurrency);
+        self.configure();
     }
 
-    fn configure(&mut self, concurrency: usize) {
-        self.concurrency = concurrency.max(1);
+    fn configure(&mut self) {
+        let own = self.registration.concurrency.map(|own| own as usize);
+        self.concurrency = own.unwrap_or(self.bounds.concurrency).max(1);
         self.allowed = self.allowed.clamp(1, self.concurrency);
         self.pace.set_rate(self.registration.rate_per_second);
         if let Some(skip_to) = self.registration.skip_to
@@ -282,10 +313,18 @@ impl Worker {
     /// Whether further events may be taken in.
     pub(super) fn has_room(&self) -> bool {
         self.is_running()
-            && self.entries.len() < OUTSTANDING_MAX
+            && self.entries.len() < self.outstanding_max()
             && self.unsaved_len() < WINDOW
             && self.body_bytes < WINDOW_BYTES
-            && self.dead.len() < DEAD_MAX
+            && self.dead.len() < self.bounds.dead
+    }
+
+    /// Most deliveries that are not settled. While nothing succeeds there is no point in trying the whole log.
+    fn outstanding_max(&self) -> usize {
+        match self.failures_in_a_row >= DOWN_AFTER {
+            true => self.bounds.outstanding.min(DOWN_MAX),
+            false => self.bounds.outstanding,
+        }
     }
 
     /// How many events to read for it now; 0 until there is room for half a window.
@@ -294,7 +333,7 @@ impl Worker {
         if !self.has_room() || unsaved > WINDOW / 2 {
             return 0;
         }
-        (WINDOW - unsaved).min(OUTSTANDING_MAX - self.entries.len())
+        (WINDOW - unsaved).min(self.outstanding_max() - self.entries.len())
     }
 
     fn unsaved_len(&self) -> usize {
@@ -320,7 +359,7 @@ impl Worker {
 
     /// The next attempt to make, if there is one and the pace allows it.
     pub(super) fn next_job(&mut self, now: Duration) -> Option<Job> {
-        if !self.has_work() || !self.pace.is_due(now) {
+        if !self.has_work() || !self.pace.is_due(now) || !self.quiet.wait(now).is_zero() {
             return None;
         }
         let position = match self.ready.pop_front() {
@@ -352,7 +391,7 @@ impl Worker {
     }
 
     fn pace_wait(&self, now: Duration) -> Option<Duration> {
-        let own = self.pace.wait(now);
+        let own = self.pace.wait(now).max(self.quiet.wait(now));
         match &self.replay {
             Some(replay) if self.ready.is_empty() => Some(own.max(replay.pace.wait(now))),
             _ => Some(own),

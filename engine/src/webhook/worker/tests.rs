@@ -33,6 +33,8 @@ fn schedule(delays_ms: &[u64]) -> Schedule {
     Schedule::new(delays_ms.iter().map(|ms| Duration::from_millis(*ms)).collect())
 }
 
+const BOUNDS: Bounds = Bounds { concurrency: 16, outstanding: 10_000, dead: 100_000 };
+
 /// One worker with its clock and what is saved of it.
 struct Bench {
     worker: Worker,
@@ -45,7 +47,7 @@ struct Bench {
 impl Bench {
     fn new(order: Order, delays_ms: &[u64]) -> Self {
         let clock = ManualClock::new(1_000_000, 5);
-        let worker = Worker::new(&registered(order), None, 16, Duration::ZERO);
+        let worker = Worker::new(&registered(order), None, BOUNDS, Duration::ZERO);
         Self { worker, clock, schedule: schedule(delays_ms), saved: Saved::default(), order }
     }
 
@@ -85,7 +87,7 @@ impl Bench {
 
     fn restart(&mut self) {
         let saved = self.saved();
-        self.worker = Worker::new(&registered(self.order), Some(&saved), 16, self.now());
+        self.worker = Worker::new(&registered(self.order), Some(&saved), BOUNDS, self.now());
         if let Some((id, state)) = self.saved.running_replay() {
             self.worker.begin_replay(id, state);
         }
@@ -183,21 +185,85 @@ fn five_days_of_failures_disable() {
     assert!(matches!(bench.end(1, 500), After::Disable(_)));
 }
 
-#[test]
-fn memory_is_bounded_and_the_cursor_stops() {
-    let mut bench = Bench::new(Order::PerDocument, &[0, 1_000_000]);
+/// Takes in one event after the other, each attempted and failed, until no more are taken in.
+fn fill(bench: &mut Bench, key_of: impl Fn(u64) -> u64) {
     for next in 1..=20_000 {
-        bench.ingest(&[item(next, 1)]);
+        bench.ingest(&[item(next, key_of(next))]);
         if bench.worker.cursor < next {
-            break;
+            return;
         }
         for position in bench.start_all() {
             bench.end(position, 500);
         }
     }
-    assert_eq!(bench.worker.entries.len(), OUTSTANDING_MAX);
-    assert_eq!(bench.worker.cursor, OUTSTANDING_MAX as u64);
+}
+
+#[test]
+fn memory_is_bounded_and_the_cursor_stops() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 1_000_000]);
+    fill(&mut bench, |_| 1);
+    assert_eq!(bench.worker.entries.len(), BOUNDS.outstanding);
+    assert_eq!(bench.worker.cursor, BOUNDS.outstanding as u64);
     assert_eq!(bench.worker.body_bytes, 0);
+}
+
+#[test]
+fn r18_a_receiver_that_is_down_is_not_tried_with_the_whole_log() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 1_000_000]);
+    fill(&mut bench, |position| position);
+    assert_eq!(bench.worker.entries.len(), DOWN_MAX);
+    bench.pass(2000);
+    bench.commit();
+    bench.restart();
+    fill(&mut bench, |position| position);
+    assert_eq!(bench.worker.entries.len(), DOWN_MAX, "nor after a restart");
+    bench.pass(1_200_000);
+    let up = bench.start_all()[0];
+    bench.end(up, 200);
+    assert!(bench.worker.has_room());
+}
+
+#[test]
+fn r17_a_receiver_that_asks_for_less_is_left_alone_as_a_whole() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 10, 10, 10]);
+    bench.warm();
+    bench.ingest(&[item(1, 10), item(2, 20), item(3, 30)]);
+    assert_eq!(bench.start_all(), [1, 2, 3]);
+    bench.end(1, 429);
+    bench.end(2, 200);
+    bench.end(3, 200);
+    bench.ingest(&[item(4, 40)]);
+    bench.pass(20);
+    assert_eq!(bench.start_all(), [0; 0]);
+    let (now_ms, now) = (bench.clock.now_ms(), bench.now());
+    assert_eq!(bench.worker.next_wake(now_ms, now), Some(Duration::from_millis(80)));
+    assert_eq!(bench.worker.figures(4, now_ms).quiet_until_ms, Some(now_ms + 80));
+    bench.pass(80);
+    assert_eq!(bench.start_all(), [4, 1]);
+}
+
+#[test]
+fn what_a_receiver_says_that_it_has_is_not_sent() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 100, 100]);
+    bench.warm();
+    bench.ingest(&[item(1, 10), item(2, 20), item(3, 10), item(4, 40), item(5, 50)]);
+    assert_eq!(bench.start_all(), [1, 2, 4, 5]);
+    bench.end(1, 500);
+    bench.commit();
+    assert!(bench.saved().outstanding.contains_key(&3));
+    bench.end(2, 200);
+    bench.worker.commit_to(4);
+    assert_eq!(bench.worker.entries.keys().copied().collect::<Vec<_>>(), [4, 5]);
+    bench.end(4, 500);
+    assert!(bench.worker.delivery(4).is_none(), "it was under way, and the receiver has it");
+    bench.end(5, 500);
+    bench.worker.commit_to(9);
+    bench.commit();
+    assert_eq!((bench.saved().cursor, bench.saved().outstanding.len()), (9, 0));
+    bench.worker.commit_to(3);
+    bench.ingest(&[item(8, 80), item(10, 100)]);
+    bench.pass(500);
+    assert_eq!(bench.start_all(), [10], "the cursor never goes back");
 }
 
 #[test]
@@ -337,7 +403,7 @@ fn run_model(seed: u64) {
     let mut bench = Bench::new(Order::PerDocument, &[10; 1000]);
     let mut model = Model::default();
     let mut calm = false;
-    for step in 0..20_000 {
+    for step in 0..40_000 {
         calm |= step > 3000;
         let upto = (bench.worker.cursor + random.random_range(0..10)).min(total);
         let items: Vec<_> = (bench.worker.cursor + 1..=upto)
@@ -353,7 +419,7 @@ fn run_model(seed: u64) {
                 model.takes(position, key, seed);
                 bench.end(position, 200);
             } else {
-                bench.end(position, 500);
+                bench.end(position, [500, 429, 504][random.random_range(0..3)]);
             }
         }
         if random.random_bool(0.3) {
