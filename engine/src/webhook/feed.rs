@@ -47,6 +47,16 @@ impl Wanted {
         }
         see_matching(&*self.sight, &self.registration, event, self.filter.as_ref())
     }
+
+    /// An event as something to deliver, if it is wanted.
+    fn item(&self, event: &Event<'_>) -> Option<Item> {
+        // Before the question, so that a change in between is noticed at the attempt.
+        let standing = self.sight.standing(&self.registration.owner);
+        match self.seen(event) {
+            Seen::Nothing => None,
+            seen => Some(item(event, &seen, self.registration.projection.as_ref(), standing)),
+        }
+    }
 }
 
 /// Part of the log to read, with limits.
@@ -109,12 +119,7 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted, stretch: Stretch) -> 
                 return Ok(found);
             }
             found.to = event.position;
-            // Before the question, so that a change in between is noticed at the attempt.
-            let standing = wanted.sight.standing(&wanted.registration.owner);
-            let seen = wanted.seen(&event);
-            if seen != Seen::Nothing {
-                let projection = wanted.registration.projection.as_ref();
-                let item = item(&event, &seen, projection, standing);
+            if let Some(item) = wanted.item(&event) {
                 bytes += item.payload.body.len();
                 found.items.push(item);
                 if found.items.len() >= stretch.items_max || bytes >= stretch.bytes_max {
@@ -124,6 +129,38 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted, stretch: Stretch) -> 
         }
     }
     Ok(found)
+}
+
+/// Reads the wanted ones of some events, in order, up to a limit of bytes. What is not kept any more is passed over.
+pub(super) async fn read_known(
+    engine: &Engine,
+    wanted: Wanted,
+    positions: Vec<u64>,
+    bytes_max: usize,
+) -> Result<Found> {
+    let log = engine.log().clone();
+    let reading = engine.tasks().blocking(move || {
+        let mut found = Found::default();
+        let mut bytes = 0;
+        for position in positions {
+            found.to = position;
+            let block = match log.get(position) {
+                Ok(block) => block,
+                Err(error) if error.kind() == ErrorKind::Gone => continue,
+                Err(error) => return Err(error),
+            };
+            let Some(record) = block.get(position) else { continue };
+            if let Some(item) = wanted.item(&Event::decode(&record)?) {
+                bytes += item.payload.body.len();
+                found.items.push(item);
+            }
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        Ok(found)
+    });
+    reading.await.ok_or_else(|| Error::internal("reading events panicked"))?
 }
 
 fn begin_later(error: Error, stretch: Stretch) -> Result<Found> {

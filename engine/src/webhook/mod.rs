@@ -32,6 +32,7 @@ mod schedule;
 mod service;
 mod sight;
 mod signature;
+mod status;
 mod store;
 mod transport;
 mod worker;
@@ -39,14 +40,15 @@ mod worker;
 pub use options::{MissingStore, Options};
 pub use registration::Registration;
 pub use registry::Registry;
-pub use replay::{ReplayAnswer, ReplayRequest, ReplayView};
+pub use replay::{Listed, ReplayAnswer, ReplayRequest, ReplayView};
 pub use schedule::{RETRY_AFTER_MAX, Schedule};
 pub use service::{Tested, WebhookService};
 pub use sight::Sight;
 pub use signature::{Secret, sign};
+pub use status::Status;
 pub use store::Attempt;
 pub use transport::{BoxFuture, DeliveryRequest, DeliveryResult, Failure, Transport};
-pub use worker::{BUCKETS_MS, DeliveryView, Figures, Latencies, Outcomes, Page, Status};
+pub use worker::{BUCKETS_MS, DeliveryView, Figures, Latencies, Outcomes, Page};
 
 #[cfg(test)]
 mod tests;

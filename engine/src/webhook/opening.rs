@@ -115,6 +115,8 @@ mod tests {
             replay: None,
             live: true,
             history: Vec::new(),
+            alone: false,
+            revived: false,
         });
         let mut state = State::default();
         for position in [4, 6] {

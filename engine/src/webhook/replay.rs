@@ -1,21 +1,36 @@
 //! Asking for a replay: which events, and how many they are.
 //!
 //! A replay goes to a webhook that is active; events are those that the webhook wants as it is registered now, with the
-//! same `webhook-id` as before. One replay of a webhook runs at a time. It goes on after a restart.
+//! same `webhook-id` as before. Which they are is said by a range of the log, by how deliveries stand (its own or another
+//! webhook's), or one by one. One replay of a webhook runs at a time. It goes on after a restart.
 
 mod counting;
 
 use std::sync::Arc;
 
-use super::store::{ReplayState, ReplayStatus};
-use super::worker::Status;
+use super::identity;
+use super::status::Status;
+use super::store::{ReplayState, ReplayStatus, Selection};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::event::EventKind;
 use crate::limits::Limits;
 use crate::subscribe::{BodyFilter, Start};
 use crate::value::{Raw, date};
 
-pub(super) use self::counting::{Counted, count, wanted_of};
+pub(super) use self::counting::{Counted, count, count_known};
+
+/// Events listed where nothing is said.
+const LIST_DEFAULT: usize = 100;
+/// Most events listed.
+const LIST_MAX: usize = 1000;
+/// Most deliveries by id.
+const DELIVERIES_MAX: usize = 1000;
+
+/// There is no such delivery.
+pub(super) fn no_delivery(id: impl std::fmt::Display) -> Error {
+    Error::not_found("delivery_not_found", format!("there is no delivery `{id}`"))
+}
 
 /// Whether a replay is only counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +67,14 @@ pub struct ReplayRequest {
     pub filter: Option<BodyFilter>,
     /// Only deliveries that stand so; none: every event that the webhook wants.
     pub statuses: Vec<Status>,
+    /// The webhook whose deliveries those are; none: the one that it goes to.
+    pub source: Option<String>,
+    /// These deliveries alone, by position, in order; none: what the range has.
+    pub deliveries: Vec<u64>,
+    /// Whether its deliveries go out of their documents' order.
+    pub overtake: bool,
+    /// How many events to list, the first of those that match.
+    pub list_max: usize,
     /// Whether to deliver.
     pub mode: Mode,
     /// Most deliveries in a second.
@@ -69,6 +92,23 @@ pub struct ReplayAnswer {
     pub first: Option<u64>,
     /// The last of them.
     pub last: Option<u64>,
+    /// The first of them, as many as were to be listed.
+    pub listed: Vec<Listed>,
+}
+
+/// An event that a replay is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its position; in decimal, the delivery's id.
+    pub position: u64,
+    /// Its time, UTC ms.
+    pub time_ms: u64,
+    /// Its kind.
+    pub kind: EventKind,
+    /// Its collection; empty where it has none.
+    pub collection: String,
+    /// The document's encoded id, where it has one.
+    pub id: Option<Vec<u8>>,
 }
 
 /// How far a replay has come.
@@ -88,6 +128,12 @@ pub struct ReplayView {
     pub succeeded: u64,
     /// Deliveries that are dead.
     pub failed: u64,
+    /// Everything up to here was looked at.
+    pub cursor: u64,
+    /// Where it ends.
+    pub to: u64,
+    /// When it was asked for, UTC ms.
+    pub started_ms: u64,
 }
 
 impl ReplayView {
@@ -106,6 +152,10 @@ impl ReplayView {
             sent: state.sent,
             succeeded: state.succeeded,
             failed: state.failed,
+            cursor: state.cursor,
+            to: state.to,
+            // Numbers of replays are times.
+            started_ms: id,
         }
     }
 }
@@ -126,6 +176,10 @@ impl ReplayRequest {
             collections: Vec::new(),
             filter: None,
             statuses: Vec::new(),
+            source: None,
+            deliveries: Vec::new(),
+            overtake: false,
+            list_max: LIST_DEFAULT,
             mode: Mode::Deliver,
             rate_per_second: None,
         };
@@ -138,10 +192,29 @@ impl ReplayRequest {
         if webhook.is_some_and(|named| named != request.webhook) {
             return Err(invalid("webhook", "`webhook` is not the one that the path names"));
         }
-        if given.get("from").is_none() {
-            return Err(invalid("from", "`from` is missing; 0 is everything"));
-        }
+        request.check(given)?;
         Ok(request)
+    }
+
+    /// What goes together.
+    fn check(&mut self, given: Raw<'_>) -> Result<()> {
+        if !self.deliveries.is_empty() {
+            let beside = ["from", "to", "statuses", "source"];
+            return match beside.into_iter().find(|name| given.get(name).is_some()) {
+                Some(name) => Err(invalid(name, format!("`{name}` does not go with `deliveries`"))),
+                None => Ok(()),
+            };
+        }
+        if self.source.is_some() && self.statuses.is_empty() {
+            return Err(invalid("source", "`source` goes with `statuses`"));
+        }
+        if given.get("from").is_none() {
+            if self.statuses.is_empty() {
+                return Err(invalid("from", "`from` is missing; 0 is everything"));
+            }
+            self.from = Start::After(0);
+        }
+        Ok(())
     }
 
     fn set(&mut self, name: &str, value: Raw<'_>) -> Result<()> {
@@ -156,6 +229,25 @@ impl ReplayRequest {
             "collections" => self.collections = texts("collections", value)?,
             "statuses" => self.statuses = statuses(value)?,
             "filter" => self.filter = filter(value)?,
+            "source" => {
+                let id = value.as_str();
+                let id = id.ok_or_else(|| invalid("source", "`source` must be a webhook's id"))?;
+                self.source = Some(id.to_owned());
+            }
+            "deliveries" => self.deliveries = deliveries(value)?,
+            "overtake" => {
+                let overtake = value.as_bool();
+                let wrong = || invalid("overtake", "`overtake` must be a boolean");
+                self.overtake = overtake.ok_or_else(wrong)?;
+            }
+            "limit" => {
+                let limit = value.as_i64().and_then(|limit| usize::try_from(limit).ok());
+                let limit = limit.filter(|limit| *limit <= LIST_MAX);
+                let wrong = || {
+                    invalid("limit", format!("`limit` must be a whole number from 0 to {LIST_MAX}"))
+                };
+                self.list_max = limit.ok_or_else(wrong)?;
+            }
             "dry_run" => {
                 let dry = value.as_bool();
                 let dry = dry.ok_or_else(|| invalid("dry_run", "`dry_run` must be a boolean"))?;
@@ -176,9 +268,27 @@ impl ReplayRequest {
         Ok(())
     }
 
+    /// What of its range is to be sent.
+    pub(super) fn selection(&self) -> Selection {
+        if !self.deliveries.is_empty() {
+            return Selection::Positions(self.deliveries.clone());
+        }
+        if self.statuses.is_empty() {
+            return Selection::All;
+        }
+        let source = Arc::from(self.source.as_ref().unwrap_or(&self.webhook).as_str());
+        Selection::Standing { source, statuses: self.statuses.clone() }
+    }
+
     /// The range as positions: after the first, up to the second. A start before retention is the first that is kept.
     pub(super) fn range(&self, engine: &Engine) -> Result<(u64, u64)> {
         let end = engine.position();
+        if let (Some(low), Some(high)) = (self.deliveries.first(), self.deliveries.last()) {
+            if *high > end {
+                return Err(no_delivery(high));
+            }
+            return Ok((low - 1, *high));
+        }
         let first = engine.log().first_position();
         let after = match self.from {
             Start::After(position) if position < first => first.saturating_sub(1),
@@ -248,6 +358,20 @@ fn statuses(value: Raw<'_>) -> Result<Vec<Status>> {
         }
     };
     names.iter().map(status).collect()
+}
+
+/// Deliveries by their ids, as positions in order.
+fn deliveries(value: Raw<'_>) -> Result<Vec<u64>> {
+    let ids = texts("deliveries", value)?;
+    if ids.is_empty() || ids.len() > DELIVERIES_MAX {
+        let message = format!("`deliveries` must have 1 to {DELIVERIES_MAX} ids of deliveries");
+        return Err(invalid("deliveries", message));
+    }
+    let mut positions =
+        ids.iter().map(|id| identity::parse_delivery_id(id)).collect::<Result<Vec<_>>>()?;
+    positions.sort_unstable();
+    positions.dedup();
+    Ok(positions)
 }
 
 fn time(text: &str) -> Option<u64> {

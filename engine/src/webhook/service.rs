@@ -21,13 +21,14 @@ use super::opening::{FOLDER, begin_store, check_not_ahead};
 use super::options::Options;
 use super::registration::{COLLECTION, Registration};
 use super::registry::Registry;
-use super::replay::{self, Counted, Mode, ReplayAnswer, ReplayRequest, ReplayView};
+use super::replay::{self, Counted, Mode, ReplayAnswer, ReplayRequest, ReplayView, no_delivery};
 use super::sample::sample;
 use super::sight::Sight;
 use super::signature::Secret;
-use super::store::{self, ReplayState, ReplayStatus, StoreWriter};
+use super::status::Status;
+use super::store::{self, ReplayState, ReplayStatus, Selection, StoreWriter};
 use super::transport::Transport;
-use super::worker::{DeliveryView, Figures, Page, Retry, Status};
+use super::worker::{DeliveryView, Figures, Page, Retry};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::subscribe::Start;
@@ -283,36 +284,19 @@ impl WebhookService {
             let range = self.inner.engine.tasks().blocking(move || asked.range(&engine));
             range.await.ok_or_else(|| Error::internal("finding the range panicked"))??
         };
-        let wanted = Wanted {
-            registration: Arc::clone(&registration),
-            collections: request.collections.clone(),
-            filter: request.filter.clone(),
-            sight: self.sight(),
-        };
-        let known = if request.statuses.is_empty() {
-            None
-        } else {
-            let (id, statuses) = (request.webhook.clone(), request.statuses.clone());
-            let known = move |dispatcher: &mut Dispatcher| {
-                dispatcher.known_between(&id, after, to, &statuses)
-            };
-            let known = self.ask(known).await??;
-            Some(replay::wanted_of(engine, wanted.clone(), known).await?)
-        };
-        let counted = match &known {
-            Some(known) => Counted::of(known),
-            None => replay::count(engine, wanted, after, to).await?,
-        };
+        let selection = request.selection();
+        let counted = self.count(&request, &selection, (after, to)).await?;
         let mut answer = ReplayAnswer {
             id: None,
             matched: counted.matched,
             first: counted.first,
             last: counted.last,
+            listed: counted.listed,
         };
         if request.mode == Mode::Deliver {
             let state = ReplayState {
                 webhook: Arc::clone(&registration.id),
-                cursor: if known.is_some() { to } else { after },
+                cursor: after,
                 to,
                 collections: request.collections,
                 rate_per_second: request.rate_per_second,
@@ -322,13 +306,51 @@ impl WebhookService {
                 succeeded: 0,
                 failed: 0,
                 filter: request.filter.map(|filter| filter.source().to_vec().into()),
+                selection,
+                overtake: request.overtake,
             };
-            let id = self.ask(move |dispatcher| dispatcher.begin_replay(state, known.as_deref()));
-            let id = id.await??;
+            let id = self.ask(move |dispatcher| dispatcher.begin_replay(state)).await??;
             self.saved().await?;
             answer.id = Some(id.to_string());
         }
         Ok(answer)
+    }
+
+    /// Counts what a replay matches.
+    async fn count(
+        &self,
+        request: &ReplayRequest,
+        selection: &Selection,
+        (after, to): (u64, u64),
+    ) -> Result<Counted> {
+        let engine = &self.inner.engine;
+        let wanted = Wanted {
+            registration: self.get(&request.webhook)?,
+            collections: request.collections.clone(),
+            filter: request.filter.clone(),
+            sight: self.sight(),
+        };
+        let known = match selection {
+            Selection::All => {
+                return replay::count(engine, wanted, (after, to), request.list_max).await;
+            }
+            Selection::Positions(positions) => positions.clone(),
+            Selection::Standing { source, statuses } => {
+                let (source, statuses) = (Arc::clone(source), statuses.clone());
+                let known = move |dispatcher: &mut Dispatcher| {
+                    dispatcher.known_between(&source, after, to, &statuses)
+                };
+                self.ask(known).await??
+            }
+        };
+        replay::count_known(engine, wanted, known, request.list_max).await
+    }
+
+    /// The replays of a webhook (of none: of all), the latest first; the last 100 that ended are remembered.
+    pub async fn replays(&self, webhook: Option<&str>) -> Result<Vec<ReplayView>> {
+        let webhook = webhook.map(str::to_owned);
+        let all = self.ask(move |dispatcher| dispatcher.replays(webhook.as_deref())).await?;
+        Ok(all.iter().map(|(id, state)| ReplayView::new(*id, state)).collect())
     }
 
     /// How far a replay has come.
@@ -414,10 +436,6 @@ impl Change for Rotation {
         let registration = Registration::decode(id, current, &self.vault)?;
         Ok(Some(registration.rotated(self.secret.clone(), self.now_ms).to_bytes(&self.vault)))
     }
-}
-
-fn no_delivery(id: &str) -> Error {
-    Error::not_found("delivery_not_found", format!("there is no delivery `{id}`"))
 }
 
 fn stopping() -> Error {

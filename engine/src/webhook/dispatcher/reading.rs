@@ -8,11 +8,14 @@ use crate::error::Result;
 use crate::webhook::feed::{self, Found, Routed, Stretch, Wanted};
 use crate::webhook::registration::Registration;
 use crate::webhook::replay::filter_of;
-use crate::webhook::store::ReplayStatus;
+use crate::webhook::store::{ReplayStatus, Selection};
 use crate::webhook::worker::{WINDOW, WINDOW_BYTES};
 
 /// How long to wait after a failed read.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Deliveries that are known by position and read at a time.
+const KNOWN_MAX: usize = 256;
 
 /// What a read is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +88,52 @@ impl Dispatcher {
                 return;
             }
         };
-        replay.reading = true;
-        let stretch = stretch(replay.looked, replay.state.to, WINDOW / 2);
-        let collections = replay.state.collections.clone();
+        let (feed, state) = (Feed::Replay(replay.id), replay.state.clone());
+        let looked = replay.looked;
         let sight = Arc::clone(&self.options.sight);
-        let wanted = Wanted { registration, collections, filter, sight };
-        let feed = Feed::Replay(replay.id);
-        self.start_read(Arc::clone(webhook), feed, wanted, stretch);
+        let wanted = Wanted { registration, collections: state.collections, filter, sight };
+        let known = match &state.selection {
+            Selection::All => {
+                replay.reading = true;
+                let stretch = stretch(looked, state.to, WINDOW / 2);
+                return self.start_read(Arc::clone(webhook), feed, wanted, stretch);
+            }
+            Selection::Positions(all) => {
+                let later = all.iter().copied().filter(|position| *position > looked);
+                Some(later.take(KNOWN_MAX).collect())
+            }
+            Selection::Standing { source, statuses } => {
+                let source = self.workers.get(source);
+                source.map(|source| source.known_between(looked, state.to, statuses, KNOWN_MAX))
+            }
+        };
+        self.read_known(webhook, feed, wanted, known, state.to);
+    }
+
+    /// Reads events of a replay that are known by position; `None`: the webhook whose deliveries they are is gone.
+    fn read_known(
+        &mut self,
+        webhook: &Arc<str>,
+        feed: Feed,
+        wanted: Wanted,
+        known: Option<Vec<u64>>,
+        to: u64,
+    ) {
+        let now = self.engine.clock().monotonic();
+        let Some(worker) = self.workers.get_mut(webhook) else { return };
+        self.committing.changed = true;
+        let Some(known) = known else { return worker.end_replay(ReplayStatus::Failed) };
+        if known.is_empty() {
+            return worker.ingest_replay(&[], to, now);
+        }
+        let Some(replay) = &mut worker.replay else { return };
+        replay.reading = true;
+        let (engine, inbox) = (self.engine.clone(), self.inbox.clone());
+        let webhook = Arc::clone(webhook);
+        self.engine.tasks().spawn("webhook-read", async move {
+            let found = feed::read_known(&engine, wanted, known, WINDOW_BYTES).await;
+            drop(inbox.send(Message::Read { webhook, feed, found }));
+        });
     }
 
     fn start_read(&self, webhook: Arc<str>, feed: Feed, wanted: Wanted, stretch: Stretch) {

@@ -4,17 +4,13 @@ use std::sync::Arc;
 
 use super::{Dispatcher, no_webhook};
 use crate::error::{Error, ErrorKind, Result};
+use crate::webhook::status::Status;
 use crate::webhook::store::{ReplayState, ReplayStatus};
-use crate::webhook::worker::{Item, Retry, Status};
+use crate::webhook::worker::{Item, Retry};
 
 impl Dispatcher {
-    /// Begins a replay: of a range, or (where positions are given) of deliveries that are known.
-    pub(in crate::webhook) fn begin_replay(
-        &mut self,
-        state: ReplayState,
-        known: Option<&[u64]>,
-    ) -> Result<u64> {
-        let now = self.engine.clock().monotonic();
+    /// Begins a replay.
+    pub(in crate::webhook) fn begin_replay(&mut self, state: ReplayState) -> Result<u64> {
         let webhook = Arc::clone(&state.webhook);
         let newest = self.replays.keys().next_back().copied().unwrap_or(0);
         let running = self.workers.values().filter_map(|worker| worker.replay.as_ref());
@@ -31,10 +27,20 @@ impl Dispatcher {
             .with("replay", other.id.to_string()));
         }
         worker.begin_replay(id, state);
-        for position in known.unwrap_or_default() {
-            worker.replay_known(*position, id, now);
-        }
         Ok(id)
+    }
+
+    /// The replays of a webhook (of none: of all), the latest first.
+    pub(in crate::webhook) fn replays(&self, webhook: Option<&str>) -> Vec<(u64, ReplayState)> {
+        let running = self.workers.values().filter_map(|worker| worker.replay.as_ref());
+        let running = running.map(|replay| (replay.id, &replay.state));
+        let ended = self.replays.iter().map(|(id, state)| (*id, state));
+        let wanted = running
+            .chain(ended)
+            .filter(|(_, state)| webhook.is_none_or(|webhook| *webhook == *state.webhook));
+        let mut all: Vec<_> = wanted.map(|(id, state)| (id, state.clone())).collect();
+        all.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+        all
     }
 
     /// How far a replay has come.
@@ -84,7 +90,7 @@ impl Dispatcher {
 
     /// The deliveries of a range that stand in one of these ways.
     pub(in crate::webhook) fn known_between(
-        &mut self,
+        &self,
         webhook: &str,
         after: u64,
         to: u64,
@@ -92,7 +98,7 @@ impl Dispatcher {
     ) -> Result<Vec<u64>> {
         let id: Arc<str> = Arc::from(webhook);
         let worker = self.workers.get(&id).ok_or_else(|| no_webhook(webhook))?;
-        Ok(worker.known_between(after, to, statuses))
+        Ok(worker.known_between(after, to, statuses, usize::MAX))
     }
 }
 

@@ -1,8 +1,9 @@
-//! How many events a replay is of: reading the log without sending anything.
+//! How many events a replay is of, and the first of them: reading the log without sending anything.
 //!
 //! Guarantees: an event counts if the webhook wants it as it is registered now, its owner sees it now, and the replay's
 //! own filter matches what is seen.
 
+use super::Listed;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -17,20 +18,23 @@ pub(in crate::webhook) struct Counted {
     pub(in crate::webhook) matched: u64,
     pub(in crate::webhook) first: Option<u64>,
     pub(in crate::webhook) last: Option<u64>,
+    pub(in crate::webhook) listed: Vec<Listed>,
 }
 
 impl Counted {
-    fn add(&mut self, position: u64) {
+    fn add(&mut self, event: &Event<'_>, list_max: usize) {
         self.matched += 1;
-        self.first.get_or_insert(position);
-        self.last = Some(position);
-    }
-
-    /// Counts positions that are known.
-    pub(in crate::webhook) fn of(positions: &[u64]) -> Self {
-        let mut counted = Self::default();
-        positions.iter().for_each(|position| counted.add(*position));
-        counted
+        self.first.get_or_insert(event.position);
+        self.last = Some(event.position);
+        if self.listed.len() < list_max {
+            self.listed.push(Listed {
+                position: event.position,
+                time_ms: event.time_ms,
+                kind: event.kind,
+                collection: event.collection.to_owned(),
+                id: event.content.as_ref().map(|content| content.id.to_vec()),
+            });
+        }
     }
 }
 
@@ -38,8 +42,8 @@ impl Counted {
 pub(in crate::webhook) async fn count(
     engine: &Engine,
     wanted: Wanted,
-    after: u64,
-    to: u64,
+    (after, to): (u64, u64),
+    list_max: usize,
 ) -> Result<Counted> {
     let log = engine.log().clone();
     let counting = engine.tasks().blocking(move || {
@@ -50,7 +54,7 @@ pub(in crate::webhook) async fn count(
             for record in block.iter().take_while(|record| record.position() <= to) {
                 let event = Event::decode(&record)?;
                 if wanted.seen(&event) != Seen::Nothing {
-                    counted.add(event.position);
+                    counted.add(&event, list_max);
                 }
             }
             cursor = block.last_position();
@@ -60,28 +64,29 @@ pub(in crate::webhook) async fn count(
     counting.await.ok_or_else(|| Error::internal("counting events panicked"))?
 }
 
-/// Those of some positions whose events are wanted; what is not kept any more is left out.
-pub(in crate::webhook) async fn wanted_of(
+/// Counts those of some positions whose events are wanted; what is not kept any more is left out.
+pub(in crate::webhook) async fn count_known(
     engine: &Engine,
     wanted: Wanted,
     positions: Vec<u64>,
-) -> Result<Vec<u64>> {
+    list_max: usize,
+) -> Result<Counted> {
     let log = engine.log().clone();
-    let choosing = engine.tasks().blocking(move || {
-        let mut chosen = Vec::with_capacity(positions.len());
+    let counting = engine.tasks().blocking(move || {
+        let mut counted = Counted::default();
         for position in positions {
             let block = match log.get(position) {
                 Ok(block) => block,
                 Err(error) if error.kind() == ErrorKind::Gone => continue,
                 Err(error) => return Err(error),
             };
-            if let Some(record) = block.get(position)
-                && wanted.seen(&Event::decode(&record)?) != Seen::Nothing
-            {
-                chosen.push(position);
+            let Some(record) = block.get(position) else { continue };
+            let event = Event::decode(&record)?;
+            if wanted.seen(&event) != Seen::Nothing {
+                counted.add(&event, list_max);
             }
         }
-        Ok(chosen)
+        Ok(counted)
     });
-    choosing.await.ok_or_else(|| Error::internal("reading events panicked"))?
+    counting.await.ok_or_else(|| Error::internal("reading events panicked"))?
 }

@@ -17,8 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{File, FileSystem, OpenMode};
 
 const MAGIC: &[u8; 8] = b"HWDELIV\0";
-/// 2: a replay may have a filter.
-const FORMAT: u32 = 2;
+/// 2: a replay may have a filter. 3: a replay may be of single deliveries, and out of order.
+const FORMAT: u32 = 3;
 const HEADER_BYTES: usize = 64;
 const RECORD_BYTES: usize = 32;
 

@@ -25,7 +25,7 @@ mod state;
 mod writer;
 
 pub use op::Attempt;
-pub(crate) use op::{Op, Outstanding, ReplayState, ReplayStatus};
+pub(crate) use op::{Op, Outstanding, ReplayState, ReplayStatus, Selection};
 pub(crate) use state::{SavedWebhook, State};
 pub(crate) use writer::{StoreWriter, open};
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::webhook::status::Status;
+
 /// One try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -38,6 +40,32 @@ pub(crate) struct Outstanding {
     pub live: bool,
     /// The last attempts, oldest first.
     pub history: Vec<Attempt>,
+    /// Whether it goes out of its document's order; since format 3.
+    #[serde(default)]
+    pub alone: bool,
+    /// Whether it was dead before its replay took it up; since format 3.
+    #[serde(default)]
+    pub revived: bool,
+}
+
+/// Which events of its range a replay is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Selection {
+    /// All that the webhook wants.
+    #[default]
+    #[serde(rename = "a")]
+    All,
+    /// Those whose deliveries to a webhook stand in one of these ways when their turn comes.
+    #[serde(rename = "s")]
+    Standing {
+        /// Which webhook's.
+        source: Arc<str>,
+        /// How they stand.
+        statuses: Vec<Status>,
+    },
+    /// These, in order.
+    #[serde(rename = "p")]
+    Positions(Vec<u64>),
 }
 
 /// How far a replay has come.
@@ -83,6 +111,12 @@ pub(crate) struct ReplayState {
     /// What a document must be like, an encoded filter; since format 2.
     #[serde(default)]
     pub filter: Option<ByteBuf>,
+    /// Which events; since format 3.
+    #[serde(default)]
+    pub selection: Selection,
+    /// Whether its deliveries go out of their documents' order; since format 3.
+    #[serde(default)]
+    pub overtake: bool,
 }
 
 /// A change.

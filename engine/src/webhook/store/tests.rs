@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::op::{Attempt, Op, Outstanding, ReplayState, ReplayStatus};
+use super::op::{Attempt, Op, Outstanding, ReplayState, ReplayStatus, Selection};
 use super::state::State;
 use super::writer::{StoreWriter, open};
 use crate::clock::ManualClock;
@@ -44,6 +44,8 @@ fn outstanding(random: &mut StdRng) -> Arc<Outstanding> {
         replay: None,
         live: true,
         history: vec![attempt],
+        alone: false,
+        revived: random.random(),
     })
 }
 
@@ -59,6 +61,8 @@ fn random_op(random: &mut StdRng) -> Op {
         _ => Op::Replay {
             id: random.random_range(1..5),
             state: ReplayState {
+                selection: Selection::Positions(vec![position]),
+                overtake: true,
                 webhook,
                 cursor: 1,
                 to: 9,
@@ -242,4 +246,17 @@ fn a_replay_from_before_filters_is_read() {
     let ops: Vec<Op> = rmp_serde::from_slice(ops).unwrap();
     let [Op::Replay { id: 1, state }] = &ops[..] else { panic!("{ops:?}") };
     assert_eq!((&*state.webhook, state.failed, &state.filter), ("a", 1, &None));
+}
+
+#[test]
+fn deliveries_and_replays_of_older_formats_are_read() {
+    let attempts: Vec<Attempt> = Vec::new();
+    let first = (10_u64, 1_u64, 1_u32, 5_u64, None::<u64>, true, attempts);
+    let read: Outstanding = rmp_serde::from_slice(&rmp_serde::to_vec(&first).unwrap()).unwrap();
+    assert_eq!((read.key, read.alone, read.revived), (10, false, false));
+    let names: Vec<String> = Vec::new();
+    let first = ("w", 1_u64, 9_u64, names, None::<u32>, ReplayStatus::Running, 4, 3, 2, 1);
+    let read: ReplayState = rmp_serde::from_slice(&rmp_serde::to_vec(&first).unwrap()).unwrap();
+    assert_eq!((read.to, read.failed, read.filter), (9, 1, None));
+    assert_eq!((read.selection, read.overtake), (Selection::All, false));
 }

@@ -139,6 +139,10 @@ async fn r19_a_replay_goes_on_after_a_restart_and_can_be_cancelled() {
         (r#""filter":{"a":{"$nope":1}}"#, "filter"),
         (r#""filter":7"#, "filter"),
         (r#""filter":{"$text":{"$search":"a"}}"#, "filter"),
+        (r#""deliveries":["1"]"#, "from"),
+        (r#""source":"y""#, "source"),
+        (r#""overtake":1"#, "overtake"),
+        (r#""limit":1001"#, "limit"),
         (r#""statuses":["succeeded"]"#, "statuses"),
         (r#""statuses":["dead","eaten"]"#, "statuses"),
         (r#""statuses":"dead""#, "statuses"),
@@ -176,5 +180,87 @@ async fn r19_a_replay_with_a_filter_goes_on_with_it_after_a_restart() {
     documents.sort_unstable();
     documents.dedup();
     assert_eq!(documents, (30..40).collect::<Vec<_>>());
+    open.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r19_a_dry_run_lists_what_it_counts() {
+    let bench = Bench::new(&[0]);
+    let open = bench.open();
+    let webhook = open.register(r#"{"url":"http://a.test/","collections":["orders"]}"#).await;
+    open.write((0..5).map(|n| put("orders", n, "\"n\":1")).collect()).await;
+    let received = open.receiver.wait(5).await;
+    let asked =
+        |more: &str| format!(r#"{{"webhook":"{}","from":0,"dry_run":true{more}}}"#, webhook.id);
+    let all = replay(&open, &asked("")).await.unwrap();
+    let mut positions: Vec<u64> = received.iter().map(|one| one.position()).collect();
+    positions.sort_unstable();
+    assert_eq!(all.listed.iter().map(|one| one.position).collect::<Vec<_>>(), positions);
+    assert_eq!(
+        (&*all.listed[0].collection, all.listed[0].kind.as_str()),
+        ("orders", "document.created")
+    );
+    let two = replay(&open, &asked(r#","limit":2"#)).await.unwrap();
+    assert_eq!((two.matched, two.listed.len()), (5, 2));
+    open.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r19_what_is_dead_at_one_webhook_goes_to_another() {
+    let bench = Bench::new(&[0]);
+    let open = bench.open();
+    let first = open.register(r#"{"url":"http://a.test/","collections":["*"]}"#).await;
+    open.receiver.answer(|delivery| if delivery.document() % 2 == 1 { 500 } else { 200 });
+    open.write((0..600).map(|n| put("orders", n, "\"n\":1")).collect()).await;
+    open.write((600..610).map(|n| put("other", n, "\"n\":1")).collect()).await;
+    open.until("the dead", || async { open.service.figures(&first.id).await.unwrap().dead == 305 })
+        .await;
+    open.receiver.answer(|_| 200);
+    let second = open.register(r#"{"url":"http://b.test/","collections":["orders"]}"#).await;
+    let given =
+        format!(r#"{{"webhook":"{}","source":"{}","statuses":["dead"]}}"#, second.id, first.id);
+    let answer = replay(&open, &given).await.unwrap();
+    assert_eq!(answer.matched, 300, "of them, what the other one wants");
+    done(&open, &answer.id.unwrap()).await;
+    let to_second: Vec<_> =
+        open.receiver.all().into_iter().filter(|one| one.url == "http://b.test/").collect();
+    assert_eq!(to_second.len(), 300);
+    assert!(to_second.iter().all(|one| one.document() % 2 == 1));
+    assert_eq!(open.service.figures(&first.id).await.unwrap().dead, 305, "they stay dead there");
+    let gone = given.replace(&*first.id, "none");
+    assert_eq!(replay(&open, &gone).await.unwrap_err().code(), "webhook_not_found");
+    assert_eq!(open.service.replays(Some(&second.id)).await.unwrap().len(), 1);
+    assert!(open.service.replays(Some(&first.id)).await.unwrap().is_empty());
+    open.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r19_single_deliveries_are_sent_again() {
+    let bench = Bench::new(&[0]);
+    let open = bench.open();
+    let webhook = open.register(r#"{"url":"http://a.test/","collections":["*"]}"#).await;
+    open.write((0..9).map(|n| put("orders", n, "\"n\":1")).collect()).await;
+    let received = open.receiver.wait(9).await;
+    let mut chosen: Vec<u64> = received[..3].iter().map(|one| one.position()).collect();
+    chosen.sort_unstable();
+    let given = format!(
+        r#"{{"webhook":"{}","deliveries":["{}","{}","{}","{1}"]}}"#,
+        webhook.id, chosen[2], chosen[0], chosen[1]
+    );
+    let answer = replay(&open, &given).await.unwrap();
+    assert_eq!((answer.matched, answer.first, answer.last), (3, Some(chosen[0]), Some(chosen[2])));
+    done(&open, &answer.id.unwrap()).await;
+    let mut again: Vec<u64> = open.receiver.all()[9..].iter().map(|one| one.position()).collect();
+    again.sort_unstable();
+    assert_eq!(again, chosen);
+    for (wrong, code) in [
+        (r#"["1000000"]"#, "delivery_not_found"),
+        (r#"["x"]"#, "delivery_not_found"),
+        ("[]", "invalid_replay"),
+        ("7", "invalid_replay"),
+    ] {
+        let given = format!(r#"{{"webhook":"{}","deliveries":{wrong}}}"#, webhook.id);
+        assert_eq!(replay(&open, &given).await.unwrap_err().code(), code, "{wrong}");
+    }
     open.stop().await;
 }

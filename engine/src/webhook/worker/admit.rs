@@ -53,6 +53,8 @@ impl Worker {
             replay,
             live: replay.is_none(),
             sent: false,
+            alone: replay.is_some() && self.replay.as_ref().is_some_and(|r| r.state.overtake),
+            revived: false,
             history: Vec::new(),
         };
         self.admit(item.position, entry);
@@ -66,11 +68,11 @@ impl Worker {
 
     /// Puts a delivery in its place: behind the others of its document, or among the ready.
     pub(super) fn admit(&mut self, position: u64, entry: Entry) {
-        let key = entry.key;
+        let (key, alone) = (entry.key, entry.alone);
         self.entries.insert(position, entry);
         let first = match self.registration.order {
-            Order::PerDocument => self.lanes.push(key, position),
-            Order::None => true,
+            Order::PerDocument if !alone => self.lanes.push(key, position),
+            Order::PerDocument | Order::None => true,
         };
         if first {
             self.activate(position);
@@ -104,8 +106,9 @@ impl Worker {
         self.lanes = Lanes::default();
         if self.registration.order == Order::PerDocument {
             // What is under way goes first; the rest follows in order.
+            let in_order = self.entries.iter().filter(|(_, entry)| !entry.alone);
             let (under_way, rest): (Vec<_>, Vec<_>) =
-                self.entries.iter().partition(|(_, entry)| entry.stage != Stage::Parked);
+                in_order.partition(|(_, entry)| entry.stage != Stage::Parked);
             for (position, entry) in under_way.into_iter().chain(rest) {
                 self.lanes.push(entry.key, *position);
             }

@@ -7,7 +7,7 @@ use super::quiet::asks_for_less;
 use super::{HISTORY_MAX, Stage, Worker};
 use crate::clock::Clock;
 use crate::webhook::schedule::Schedule;
-use crate::webhook::store::{Attempt, Op};
+use crate::webhook::store::{Attempt, Op, Outstanding};
 use crate::webhook::transport::DeliveryResult;
 
 /// How long a webhook may fail before it is disabled, milliseconds.
@@ -120,18 +120,8 @@ impl Worker {
         self.allowed = (self.allowed / 2).max(1);
         let failing_since = *self.failing_since_ms.get_or_insert(now_ms);
         self.dirty = true;
-        if self.is_committed(position) {
-            drop(self.forget(position));
-            return After::Continue;
-        }
-        let Some(entry) = self.entries.get_mut(&position) else { return After::Continue };
-        entry.attempts += 1;
-        let retry = schedule.delay_ms(entry.attempts, result.retry_after, clock);
-        match retry {
-            // A receiver that wants no more has not failed this one: it waits for the webhook to be active again.
-            _ if result.is_gone() => self.wait_until(position, now_ms),
-            Some(delay_ms) => self.wait_until(position, now_ms.saturating_add(delay_ms)),
-            None => self.bury(position),
+        if !self.is_left_over(position) {
+            self.again(position, result, schedule, clock);
         }
         if result.is_gone() {
             self.stopped = true;
@@ -142,6 +132,25 @@ impl Worker {
             return After::Disable("every attempt failed for 5 days");
         }
         After::Continue
+    }
+
+    /// Has a failed delivery wait for its next attempt, or gives it up.
+    fn again(
+        &mut self,
+        position: u64,
+        result: &DeliveryResult,
+        schedule: &Schedule,
+        clock: &dyn Clock,
+    ) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        entry.attempts += 1;
+        let retry = schedule.delay_ms(entry.attempts, result.retry_after, clock);
+        match retry {
+            // A receiver that wants no more has not failed this one: it waits for the webhook to be active again.
+            _ if result.is_gone() => self.wait_until(position, clock.now_ms()),
+            Some(delay_ms) => self.wait_until(position, clock.now_ms().saturating_add(delay_ms)),
+            None => self.bury(position),
+        }
     }
 
     /// Takes it that the receiver has everything up to a position (`Headwater-Commit`): what is owed up to there is not
@@ -156,7 +165,8 @@ impl Worker {
         for position in owed {
             let Some(entry) = self.entries.get_mut(&position) else { continue };
             match (entry.replay, entry.stage) {
-                (None, Stage::InFlight) => {}
+                // It is left over if it fails.
+                (None, Stage::InFlight) => entry.live = false,
                 (None, _) => drop(self.forget(position)),
                 (Some(_), _) => {
                     entry.live = false;
@@ -164,12 +174,6 @@ impl Worker {
                 }
             }
         }
-    }
-
-    /// Whether the receiver has an event already, by its own word, and no replay asks for it.
-    fn is_committed(&self, position: u64) -> bool {
-        let asked_for = self.entries.get(&position).is_some_and(|entry| entry.replay.is_some());
-        position <= self.committed_to && !asked_for
     }
 
     /// Has a delivery wait, and saves it with those behind it.
@@ -191,9 +195,13 @@ impl Worker {
     pub(super) fn bury(&mut self, position: u64) {
         self.outcomes.dead += 1;
         let Some(mut entry) = self.forget(position) else { return };
-        entry.next_ms = 0;
         self.count_replayed(entry.replay, |state| state.failed += 1);
-        let delivery = entry.outstanding();
+        (entry.next_ms, entry.alone, entry.revived) = (0, false, false);
+        self.lay_down(position, entry.outstanding());
+    }
+
+    /// Keeps a delivery as dead.
+    pub(super) fn lay_down(&mut self, position: u64, delivery: Arc<Outstanding>) {
         self.dead.insert(position, Arc::clone(&delivery));
         let webhook = Arc::clone(&self.registration.id);
         self.ops.push(Op::Dead { webhook, position, delivery });

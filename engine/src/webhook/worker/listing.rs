@@ -4,42 +4,11 @@ use std::collections::BTreeMap;
 
 use super::outcomes::{Latencies, Outcomes};
 use super::{Entry, Stage, Worker};
+use crate::webhook::status::Status;
 use crate::webhook::store::Attempt;
 
 /// Deliveries that succeeded and are remembered, per webhook.
 const RECENT_MAX: usize = 1000;
-
-/// How a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Not attempted yet: about to be, or behind another of its document.
-    Pending,
-    /// Delivered; only the latest are remembered, and only until the next start.
-    Succeeded,
-    /// Failed, and to be attempted again.
-    Failing,
-    /// Given up.
-    Dead,
-}
-
-impl Status {
-    /// The public name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Succeeded => "succeeded",
-            Self::Failing => "failing",
-            Self::Dead => "dead",
-        }
-    }
-
-    /// The status of a public name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Succeeded, Self::Failing, Self::Dead]
-            .into_iter()
-            .find(|status| status.as_str() == name)
-    }
-}
 
 /// A delivery as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

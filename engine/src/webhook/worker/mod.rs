@@ -33,11 +33,12 @@ use self::quiet::Quiet;
 use self::replaying::Replaying;
 use super::registration::Registration;
 use super::registry::Registered;
+use super::status::Status;
 use super::store::{Attempt, Op, Outstanding, SavedWebhook};
 use crate::subscribe::BodyProjection;
 
 pub(super) use self::finish::{After, Ending};
-pub use self::listing::{DeliveryView, Figures, Page, Status};
+pub use self::listing::{DeliveryView, Figures, Page};
 pub use self::outcomes::{BUCKETS_MS, Latencies, Outcomes};
 pub(super) use self::replaying::Retry;
 
@@ -123,6 +124,10 @@ struct Entry {
     live: bool,
     /// Whether the replay has counted it as sent.
     sent: bool,
+    /// Whether it goes out of its document's order, as its replay asks.
+    alone: bool,
+    /// Whether it was dead before its replay took it up.
+    revived: bool,
     history: Vec<Attempt>,
 }
 
@@ -251,6 +256,8 @@ impl Worker {
             replay: delivery.replay,
             live: delivery.live,
             sent: delivery.attempts > 0,
+            alone: delivery.alone,
+            revived: delivery.revived,
             history: delivery.history.clone(),
         };
         self.admit(position, entry);

@@ -1,13 +1,15 @@
 //! A replay of one webhook: events of a range, delivered again through the same lanes, behind what is live.
 //!
-//! What is delivered by a replay alone is dropped when it is cancelled; what is owed anyway goes on.
+//! What is delivered by a replay alone is dropped when it is cancelled, or dead again if it was; what is owed anyway goes
+//! on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::pace::Pace;
-use super::{Entry, Item, Stage, Status, WINDOW, Worker};
-use crate::webhook::store::{Op, ReplayState, ReplayStatus};
+use super::{Entry, Item, Stage, Status, WINDOW, WINDOW_BYTES, Worker};
+use crate::webhook::store::{Op, ReplayState, ReplayStatus, Selection};
 
 /// The replay under way.
 pub(in crate::webhook) struct Replaying {
@@ -52,13 +54,21 @@ impl Worker {
         });
     }
 
-    /// Whether further events of the replay may be taken in.
+    /// Whether further events of the replay may be taken in. Half of what a webhook may hold is for what is live.
     pub(in crate::webhook) fn has_replay_room(&self) -> bool {
-        let replay = self.replay.as_ref();
-        self.has_room()
-            && replay.is_some_and(|replay| {
-                replay.looked < replay.state.to && replay.unsaved.len() < WINDOW / 2
-            })
+        let Some(replay) = &self.replay else { return false };
+        let dead_max = match replay.state.selection {
+            Selection::All => self.bounds.dead,
+            // What was chosen may be dead itself.
+            Selection::Standing { .. } | Selection::Positions(_) => usize::MAX,
+        };
+        self.is_running()
+            && replay.looked < replay.state.to
+            && replay.unsaved.len() < WINDOW / 2
+            && self.ready_replay.len() < WINDOW / 2
+            && replay.open < self.outstanding_max() as u64 / 2
+            && self.body_bytes < WINDOW_BYTES
+            && self.dead.len() < dead_max
     }
 
     /// Takes in events of the replay up to `to`, as far as there is room.
@@ -87,6 +97,7 @@ impl Worker {
         if let Some(entry) = self.entries.get(&item.position) {
             let saved = entry.saved;
             self.attach(item.position, id);
+            self.hurry(item.position);
             if saved {
                 self.save(item.position);
             } else if let Some(replay) = &mut self.replay {
@@ -99,6 +110,14 @@ impl Worker {
             replay.open += 1;
         }
         self.take(item, Some(id), now);
+    }
+
+    /// Has a delivery that was chosen by itself attempted before its time.
+    fn hurry(&mut self, position: u64) {
+        let all = |replay: &Replaying| replay.state.selection == Selection::All;
+        if !self.replay.as_ref().is_some_and(all) {
+            self.make_due(position);
+        }
     }
 
     /// Has the replay count a delivery that is owed anyway.
@@ -131,6 +150,8 @@ impl Worker {
             replay,
             live: true,
             sent: false,
+            alone: replay.is_some() && self.replay.as_ref().is_some_and(|r| r.state.overtake),
+            revived: replay.is_some(),
             history: delivery.history.clone(),
         };
         self.admit(position, entry);
@@ -140,34 +161,27 @@ impl Worker {
         }
     }
 
-    /// Has the replay send a delivery that is dead or not settled: at once if it is its turn. One that was settled in the
-    /// meantime is left alone.
-    pub(in crate::webhook) fn replay_known(&mut self, position: u64, id: u64, now: Duration) {
-        if self.dead.contains_key(&position) {
-            self.revive(position, Some(id), now);
-            return;
-        }
-        if !self.entries.contains_key(&position) {
-            return;
-        }
-        self.attach(position, id);
-        self.retry(position, now);
-        self.save(position);
-    }
-
-    /// The deliveries of a range that are dead or not settled and stand in one of these ways, in order.
+    /// The first `limit` deliveries of a range that are dead or not settled and stand in one of these ways, in order.
     pub(in crate::webhook) fn known_between(
         &self,
         after: u64,
         to: u64,
         statuses: &[Status],
+        limit: usize,
     ) -> Vec<u64> {
-        let range = after.saturating_add(1)..=to;
+        if after >= to {
+            return Vec::new();
+        }
+        let range = after + 1..=to;
         let dead = self.dead.range(range.clone()).filter(|_| statuses.contains(&Status::Dead));
         let open =
             self.entries.range(range).filter(|(_, entry)| statuses.contains(&entry.status()));
-        let known = dead.map(|(position, _)| *position).chain(open.map(|(position, _)| *position));
-        known.collect::<BTreeSet<u64>>().into_iter().collect()
+        let dead = dead.map(|(position, _)| *position).take(limit);
+        let open = open.map(|(position, _)| *position).take(limit);
+        let mut known: Vec<u64> = dead.chain(open).collect();
+        known.sort_unstable();
+        known.truncate(limit);
+        known
     }
 
     /// Sends a delivery again, at once if it is its turn.
@@ -176,13 +190,20 @@ impl Worker {
             self.revive(position, None, now);
             return Retry::Queued;
         }
-        let Some(entry) = self.entries.get_mut(&position) else { return Retry::Read };
+        if !self.entries.contains_key(&position) {
+            return Retry::Read;
+        }
+        self.make_due(position);
+        Retry::Queued
+    }
+
+    fn make_due(&mut self, position: u64) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
         let due = std::mem::take(&mut entry.next_ms);
         if entry.stage == Stage::Waiting {
             self.due.remove(&(due, position));
             self.make_ready(position);
         }
-        Retry::Queued
     }
 
     /// Sends an event again that was settled, or never wanted.
@@ -219,29 +240,65 @@ impl Worker {
         replay.state.status = status;
         replay.dirty = true;
         let id = replay.id;
-        let of_it: Vec<u64> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.replay == Some(id) && entry.stage != Stage::InFlight)
-            .map(|(position, _)| *position)
-            .collect();
+        let of_it = self.entries.iter().filter(|(_, entry)| entry.replay == Some(id));
+        let of_it: Vec<u64> = of_it.map(|(position, _)| *position).collect();
         for position in of_it {
-            match self.entries.get_mut(&position) {
-                Some(entry) if entry.live => {
-                    entry.replay = None;
-                    if entry.saved {
-                        self.save(position);
-                    }
-                    // One that was ready before the replay counted it stands among the live already.
-                    let queued = self.ready_replay.len();
-                    self.ready_replay.retain(|other| *other != position);
-                    if self.ready_replay.len() < queued {
-                        self.ready.push_back(position);
-                    }
-                }
-                _ => drop(self.forget(position)),
-            }
+            self.detach(position);
         }
+    }
+
+    /// Takes a delivery out of its replay.
+    fn detach(&mut self, position: u64) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        entry.replay = None;
+        match (entry.stage, entry.revived, entry.live) {
+            (Stage::InFlight, true, _) => {
+                // If the attempt succeeds, it is settled; until then it counts as dead.
+                let delivery = entry.outstanding();
+                let webhook = Arc::clone(&self.registration.id);
+                self.ops.push(Op::Dead { webhook, position, delivery });
+            }
+            (_, true, _) => self.lay_back(position),
+            (Stage::InFlight, false, false) => {
+                if std::mem::take(&mut entry.saved) {
+                    let webhook = Arc::clone(&self.registration.id);
+                    self.ops.push(Op::Settled { webhook, position });
+                }
+            }
+            (_, false, false) => drop(self.forget(position)),
+            (_, false, true) => self.keep(position),
+        }
+    }
+
+    /// Leaves a delivery that is owed anyway among the live ones.
+    fn keep(&mut self, position: u64) {
+        if self.entries.get(&position).is_some_and(|entry| entry.saved) {
+            self.save(position);
+        }
+        // One that was ready before the replay counted it stands among the live already.
+        let queued = self.ready_replay.len();
+        self.ready_replay.retain(|other| *other != position);
+        if self.ready_replay.len() < queued {
+            self.ready.push_back(position);
+        }
+    }
+
+    /// What becomes of a failed delivery that nobody asks for any more, because its replay ended; whether it is one.
+    pub(super) fn is_left_over(&mut self, position: u64) -> bool {
+        let Some(entry) = self.entries.get(&position) else { return false };
+        match (entry.replay, entry.revived, entry.live) {
+            (None, true, _) => self.lay_back(position),
+            (None, false, false) => drop(self.forget(position)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Puts a delivery back that was dead before.
+    fn lay_back(&mut self, position: u64) {
+        let Some(mut entry) = self.forget(position) else { return };
+        (entry.next_ms, entry.alone, entry.revived) = (0, false, false);
+        self.lay_down(position, entry.outstanding());
     }
 
     /// Has the replay's progress saved, if it changed.

@@ -15,6 +15,8 @@ impl Entry {
             next_ms: self.next_ms,
             replay: self.replay,
             live: self.live,
+            alone: self.alone,
+            revived: self.revived,
             history: self.history.clone(),
         })
     }

@@ -10,7 +10,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::webhook::registration::Order;
 use crate::webhook::schedule::Schedule;
 use crate::webhook::signature::Secret;
-use crate::webhook::store::{ReplayState, ReplayStatus, SavedWebhook, testing::Saved};
+use crate::webhook::store::{ReplayState, ReplayStatus, SavedWebhook, Selection, testing::Saved};
 use crate::webhook::transport::DeliveryResult;
 
 fn registered(order: Order) -> Registered {
@@ -323,18 +323,15 @@ fn a_replay_of_what_is_failing_does_not_wait_for_the_schedule() {
     assert_eq!(bench.start_all(), [1, 2]);
     bench.end(1, 500);
     bench.end(2, 200);
-    let known = |bench: &Bench, statuses: &[Status]| bench.worker.known_between(0, 9, statuses);
+    let known = |bench: &Bench, statuses: &[Status]| bench.worker.known_between(0, 9, statuses, 9);
     assert_eq!(known(&bench, &[Status::Failing]), [1]);
     assert_eq!(known(&bench, &[Status::Pending]), [3]);
     assert_eq!(known(&bench, &[Status::Dead]), [0; 0]);
     assert_eq!(known(&bench, &[Status::Pending, Status::Failing]), [1, 3]);
-    assert_eq!(bench.worker.known_between(1, 3, &[Status::Pending, Status::Failing]), [3]);
-    let mut state = replay_state(9);
-    state.cursor = 9;
-    bench.worker.begin_replay(9, state);
-    for position in [1, 2, 3] {
-        bench.worker.replay_known(position, 9, bench.clock.monotonic());
-    }
+    assert_eq!(bench.worker.known_between(1, 3, &[Status::Pending, Status::Failing], 9), [3]);
+    assert_eq!(bench.worker.known_between(0, 9, &[Status::Pending, Status::Failing], 1), [1]);
+    bench.worker.begin_replay(9, standing(9, &[Status::Pending, Status::Failing]));
+    bench.worker.ingest_replay(&[item(1, 10), item(3, 10)], 9, bench.clock.monotonic());
     assert_eq!(bench.start_all(), [1], "at once, and the next of its document behind it");
     bench.end(1, 200);
     assert_eq!(bench.start_all(), [3]);
@@ -357,7 +354,101 @@ fn replay_state(to: u64) -> ReplayState {
         succeeded: 0,
         failed: 0,
         filter: None,
+        selection: Selection::All,
+        overtake: false,
     }
+}
+
+#[test]
+fn a_cancelled_replay_of_the_dead_leaves_them_dead() {
+    let mut bench = Bench::new(Order::PerDocument, &[0]);
+    bench.warm();
+    bench.ingest(&[item(1, 10), item(2, 20), item(3, 30)]);
+    for position in bench.start_all() {
+        bench.end(position, 500);
+    }
+    bench.worker.begin_replay(9, standing(3, &[Status::Dead]));
+    bench.worker.ingest_replay(&[item(1, 10), item(2, 20), item(3, 30)], 3, bench.now());
+    bench.worker.allowed = 1;
+    let under_way = bench.start_all()[0];
+    bench.commit();
+    bench.worker.end_replay(ReplayStatus::Cancelled);
+    bench.commit();
+    assert_eq!(bench.saved().dead.len(), 3, "also the one that is under way, until it succeeds");
+    assert_eq!(bench.start_all(), [0; 0]);
+    bench.end(under_way, 500);
+    assert_eq!(bench.worker.delivery(under_way).unwrap().status, Status::Dead);
+    bench.commit();
+    assert_eq!((bench.saved().dead.len(), bench.saved().outstanding.len()), (3, 0));
+}
+
+#[test]
+fn what_a_cancelled_replay_had_under_way_is_not_tried_again() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 100]);
+    bench.warm();
+    bench.ingest(&[]);
+    bench.worker.cursor = 3;
+    bench.worker.begin_replay(9, replay_state(3));
+    bench.worker.ingest_replay(&[item(1, 10), item(2, 20)], 3, bench.now());
+    assert_eq!(bench.start_all(), [1, 2]);
+    bench.pass(2000);
+    bench.commit();
+    assert_eq!(bench.saved().outstanding.len(), 2);
+    bench.worker.end_replay(ReplayStatus::Cancelled);
+    bench.commit();
+    assert!(bench.saved().outstanding.is_empty(), "nor after a crash");
+    bench.end(1, 500);
+    bench.end(2, 200);
+    bench.pass(1000);
+    assert_eq!(bench.start_all(), [0; 0]);
+    assert!(bench.worker.entries.is_empty());
+}
+
+#[test]
+fn a_replay_goes_behind_what_is_live_unless_it_may_overtake() {
+    for overtake in [false, true] {
+        let mut bench = Bench::new(Order::PerDocument, &[0, 100, 100]);
+        bench.warm();
+        bench.ingest(&[item(5, 10)]);
+        assert_eq!(bench.start_all(), [5]);
+        bench.end(5, 500);
+        bench.warm();
+        bench.worker.begin_replay(9, ReplayState { overtake, ..replay_state(3) });
+        bench.worker.ingest_replay(&[item(1, 10), item(2, 20)], 3, bench.now());
+        let expected: &[u64] = if overtake { &[1, 2] } else { &[2] };
+        assert_eq!(bench.start_all(), expected, "overtake: {overtake}");
+        bench.pass(2000);
+        bench.commit();
+        bench.restart();
+        bench.warm();
+        let mut again = bench.start_all();
+        again.sort_unstable();
+        let expected: &[u64] = if overtake { &[1, 2, 5] } else { &[2, 5] };
+        assert_eq!(again, expected, "after a restart, overtake: {overtake}");
+    }
+}
+
+#[test]
+fn a_replay_leaves_room_for_what_is_live() {
+    let mut bench = Bench::new(Order::None, &[0, 1_000_000]);
+    bench.warm();
+    bench.worker.cursor = 100_000;
+    bench.worker.begin_replay(9, replay_state(100_000));
+    for next in 1..=100_000 {
+        bench.worker.ingest_replay(&[item(next, next)], next, bench.now());
+        for position in bench.start_all() {
+            bench.end(position, 500);
+        }
+        bench.worker.failures_in_a_row = 0;
+    }
+    assert_eq!(bench.worker.entries.len(), BOUNDS.outstanding / 2);
+    assert!(bench.worker.has_room());
+}
+
+/// A replay of deliveries of its own webhook that stand so.
+fn standing(to: u64, statuses: &[Status]) -> ReplayState {
+    let selection = Selection::Standing { source: "w".into(), statuses: statuses.to_vec() };
+    ReplayState { selection, ..replay_state(to) }
 }
 
 /// What a random run saw.
