@@ -1,7 +1,10 @@
-//! `headwater replay`: sends a webhook's events again, and follows the replay to its end.
+//! `headwater replay`: sends a webhook's events again, and follows the replay to its end, or cancels one.
+//!
+//! An interrupted command leaves the replay under way: it is the server's.
 
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -17,20 +20,88 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     server: ServerArgs,
     /// The webhook's id
-    #[arg(long, value_name = "ID")]
-    webhook: String,
-    /// Events after this position (0: all), or at and after this time
-    #[arg(long, value_name = "P|TIME")]
-    from: String,
-    /// Events up to and including this position or time
-    #[arg(long, value_name = "P|TIME")]
-    to: Option<String>,
-    /// Only count what would be sent
+    #[arg(long, value_name = "ID", required_unless_present = "cancel")]
+    webhook: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Most deliveries in a second
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+    /// Do not keep to the order of each document's deliveries
+    #[arg(long)]
+    overtake: bool,
+    /// Only count what would be sent, and list the first of it
     #[arg(long)]
     dry_run: bool,
+    /// How many events a dry run lists, at most 1000
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    list: u32,
+    /// Begin, print the replay's id, and do not wait for its end
+    #[arg(long)]
+    detach: bool,
+    /// Cancel a replay
+    #[arg(long, value_name = "REPLAY", conflicts_with_all = ["webhook", "dry_run", "detach"])]
+    cancel: Option<String>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Which events to send.
+#[derive(Debug, clap::Args)]
+struct Chosen {
+    /// Events after this position (0: all), or at and after this time
+    #[arg(
+        long,
+        value_name = "P|TIME",
+        required_unless_present_any = ["statuses", "deliveries", "cancel"]
+    )]
+    from: Option<String>,
+    /// Events up to and including this position or time
+    #[arg(long, value_name = "P|TIME")]
+    to: Option<String>,
+    /// Only these collections, with commas between
+    #[arg(long, value_name = "C,..", value_delimiter = ',')]
+    collections: Vec<String>,
+    /// Only events whose document, before or after, matches this filter
+    #[arg(long, value_name = "JSON")]
+    filter: Option<String>,
+    /// Only deliveries that stand so: pending, failing, dead
+    #[arg(long = "status", value_name = "STATUS,..", value_delimiter = ',')]
+    statuses: Vec<String>,
+    /// The webhook whose deliveries stand so, where it is another
+    #[arg(long, value_name = "ID", requires = "statuses")]
+    source: Option<String>,
+    /// These deliveries, with commas between
+    #[arg(
+        long = "delivery",
+        value_name = "ID,..",
+        value_delimiter = ',',
+        conflicts_with_all = ["from", "to", "statuses"]
+    )]
+    deliveries: Vec<String>,
+}
+
+impl Chosen {
+    /// The members of a request that say so.
+    fn into_members(self) -> anyhow::Result<Map<String, Value>> {
+        let mut members = Map::new();
+        let mut set = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                members.insert(name.to_owned(), value);
+            }
+        };
+        let list = |list: Vec<String>| (!list.is_empty()).then(|| json!(list));
+        set("from", self.from.as_deref().map(place));
+        set("to", self.to.as_deref().map(place));
+        set("collections", list(self.collections));
+        set("statuses", list(self.statuses));
+        set("source", self.source.map(Value::String));
+        set("deliveries", list(self.deliveries));
+        let filter = self.filter.as_deref().map(serde_json::from_str::<Value>).transpose();
+        set("filter", filter.context("--filter is not JSON")?);
+        Ok(members)
+    }
 }
 
 #[derive(Deserialize)]
@@ -49,22 +120,46 @@ struct Progress {
 /// Runs the command.
 pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<()> {
     let client = Client::new(&args.server)?;
-    let mut wish = Map::new();
-    wish.insert("webhook".to_owned(), json!(args.webhook));
-    wish.insert("from".to_owned(), place(&args.from));
-    if let Some(to) = &args.to {
-        wish.insert("to".to_owned(), place(to));
+    if let Some(id) = &args.cancel {
+        return cancel(&client, id).await;
     }
-    if args.dry_run {
-        wish.insert("dry_run".to_owned(), json!(true));
+    let mut wish = args.chosen.into_members()?;
+    let members = [
+        ("webhook", args.webhook.map(Value::String)),
+        ("rate_per_second", args.rate.map(|rate| json!(rate))),
+        ("overtake", args.overtake.then_some(Value::Bool(true))),
+        ("dry_run", args.dry_run.then_some(Value::Bool(true))),
+        ("limit", args.dry_run.then(|| json!(args.list))),
+    ];
+    for (name, value) in members {
+        if let Some(value) = value {
+            wish.insert(name.to_owned(), value);
+        }
     }
     let answer: Value = client.post(&["v1", "admin", "replay"], &Value::Object(wish)).await?;
     if args.dry_run {
         return print_plan(&answer, args.json);
     }
     let id = job::id_text(&answer["replay"]);
+    if args.detach {
+        return print_started(&id, &answer, args.json);
+    }
     let progress = follow(&client, &id, answer["matched"].as_u64()).await?;
     print_end(&id, &progress, args.json)
+}
+
+async fn cancel(client: &Client, id: &str) -> anyhow::Result<()> {
+    client.delete(&["v1", "admin", "replay", id]).await?;
+    output::line(format_args!("replay {id} cancelled"))?;
+    Ok(())
+}
+
+fn print_started(id: &str, answer: &Value, json: bool) -> anyhow::Result<()> {
+    match json {
+        true => output::line(answer)?,
+        false => output::line(id)?,
+    }
+    Ok(())
 }
 
 /// A position is a number, anything else a time for the server to read.
@@ -88,9 +183,15 @@ async fn follow(client: &Client, id: &str, matched: Option<u64>) -> anyhow::Resu
 fn print_plan(answer: &Value, json: bool) -> anyhow::Result<()> {
     if json {
         output::line(answer)?;
-    } else {
-        let (matched, first, last) = (&answer["matched"], &answer["first"], &answer["last"]);
-        output::line(format_args!("would send {matched} events, positions {first} to {last}"))?;
+        return Ok(());
+    }
+    let (matched, first, last) = (&answer["matched"], &answer["first"], &answer["last"]);
+    output::line(format_args!("would send {matched} events, positions {first} to {last}"))?;
+    for event in answer["events"].as_array().into_iter().flatten() {
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let (position, id) = (&event["position"], &event["id"]);
+        let (time, kind, collection) = (text("time"), text("kind"), text("collection"));
+        output::line(format_args!("{position}\t{time}\t{kind}\t{collection}\t{id}"))?;
     }
     Ok(())
 }

@@ -209,3 +209,85 @@ async fn r19_a_replay_by_statuses_sends_what_stands_so() {
     let versions: Vec<Value> = received.iter().map(|one| one.json()["version"].clone()).collect();
     assert_eq!(versions, [1, 2], "at once, and what stood behind it flows on");
 }
+
+#[tokio::test]
+async fn r19_a_dry_run_lists_as_many_as_it_is_asked_for() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::start();
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    let positions = written(&client, &receiver, 3).await;
+    let dry = json!({"from": 0, "dry_run": true, "limit": 2});
+    let counted = client.post(&format!("{webhook}/replay"), &dry).await.expect(200).body;
+    let event = client.get("/v1/events?collections=orders&limit=1").await.expect(200);
+    let event = &event.list("events")[0];
+    assert_eq!((&counted["matched"], counted["events"].as_array().unwrap().len()), (&json!(3), 2));
+    for member in ["position", "time", "kind", "collection", "id"] {
+        assert_eq!(counted["events"][0][member], event[member], "{member}");
+    }
+    assert_eq!(counted["events"][1]["position"], positions[1]);
+}
+
+#[tokio::test]
+async fn r19_who_manages_a_webhook_sees_and_cancels_its_replays_and_no_others() {
+    let server = Server::start();
+    let root = server.client();
+    let (receiver, other) = (Receiver::start(), Receiver::start());
+    let grant = json!({"collections": {"orders": ["read", "write", "settings"]}});
+    let issued = root.post("/v1/credentials", &json!({"label": "o", "grant": grant})).await;
+    let owner = root.with_key(issued.expect(201).body["key"].as_str().unwrap());
+    let (webhook, _) = register(&owner, &receiver, json!({})).await;
+    let (others, answer) = register(&root, &other, json!({})).await;
+    written(&owner, &receiver, 5).await;
+    let slow = json!({"from": 0, "rate_per_second": 1});
+    let started = owner.post(&format!("{webhook}/replay"), &slow).await.expect(202);
+    let started = started.body["replay"].as_str().unwrap().to_owned();
+    let path = format!("{webhook}/replay/{started}");
+    let shown = owner.get(&path).await.expect(200).body;
+    assert_eq!((&shown["status"], &shown["matched"]), (&json!("running"), &json!(5)));
+    assert!(shown["started"].is_string() && shown["to"].is_number(), "{shown}");
+    let listed = owner.get(&format!("{webhook}/replay")).await.expect(200);
+    assert_eq!(listed.list("replays"), &[shown]);
+    owner.get("/v1/admin/replay").await.expect(403);
+    owner.get(&format!("{others}/replay/{started}")).await.expect(403);
+    root.get(&format!("{others}/replay/{started}")).await.expect(404);
+    let source = json!({"source": answer.body["id"], "statuses": ["dead"]});
+    owner.post(&format!("{webhook}/replay"), &source).await.expect(403);
+    assert_eq!(owner.delete(&path).await.expect(200).body["status"], "cancelled");
+    assert_eq!(root.get("/v1/admin/replay").await.expect(200).list("replays").len(), 1);
+}
+
+#[tokio::test]
+async fn r19_the_command_replays_what_is_dead_and_single_deliveries() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::answering(|_| Reply::status(500));
+    let (webhook, answer) = register(&client, &receiver, json!({})).await;
+    let id = answer.body["id"].as_str().unwrap();
+    for n in 0..3 {
+        client.post(ORDERS, &json!({"_id": n})).await.expect(201);
+    }
+    eventually("three dead deliveries", async || {
+        (client.get(&webhook).await.expect(200).body["dead"] == 3).then_some(())
+    })
+    .await;
+    receiver.answer_status(204);
+    receiver.clear();
+    let dead = ["replay", "--webhook", id, "--status", "dead"];
+    let plan = server.run(&[&dead[..], &["--dry-run"]].concat()).output();
+    assert!(plan.starts_with("would send 3 events"), "{plan}");
+    assert_eq!(plan.lines().count(), 4, "{plan}");
+    let sent = server.run(&[&dead[..], &["--rate", "1000"]].concat()).output();
+    assert!(sent.contains("done: 3 matched, 3 sent, 3 succeeded, 0 failed"), "{sent}");
+    let one = receiver.received()[0].position().to_string();
+    receiver.clear();
+    let told = server.run(&["replay", "--webhook", id, "--delivery", &one, "--json"]).json();
+    assert_eq!((&told["status"], &told["succeeded"]), (&json!("done"), &json!(1)));
+    assert_eq!(receiver.wait(1).await[0].position().to_string(), one);
+    let slow = ["replay", "--webhook", id, "--from", "0", "--rate", "1", "--detach"];
+    let started = server.run(&slow).output();
+    let ended = server.run(&["replay", "--cancel", started.trim()]).output();
+    assert!(ended.contains("cancelled"), "{ended}");
+    let path = format!("/v1/admin/replay/{}", started.trim());
+    assert_eq!(client.get(&path).await.expect(200).body["status"], "cancelled");
+}

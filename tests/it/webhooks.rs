@@ -407,3 +407,77 @@ async fn a_body_that_was_made_before_a_patch_of_the_projection_is_made_again() {
     let documents: Vec<Value> = received.iter().map(|one| one.json()["document"].clone()).collect();
     assert_eq!(documents, [json!({"_id": "x", "a": 1}), json!({"_id": "x", "b": 2})]);
 }
+
+#[tokio::test]
+async fn r17_a_receiver_that_asks_for_less_is_left_alone_and_says_how_far_it_is() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::answering(|_| Reply {
+        status: 429,
+        headers: vec![("retry-after", "1".to_owned())],
+        body: String::new(),
+    });
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    client.post(ORDERS, &json!({"_id": 0})).await.expect(201);
+    let quiet = eventually("a pause", async || {
+        let read = client.get(&webhook).await.expect(200).body;
+        (!read["quiet_until"].is_null()).then_some(read)
+    })
+    .await;
+    assert_eq!((&quiet["outcomes"]["429"], &quiet["state"]), (&json!(1), &json!("failing")));
+    let mut last = 0;
+    for n in 1..6 {
+        last = client.post(ORDERS, &json!({"_id": n})).await.expect(201).position();
+    }
+    assert_eq!(receiver.received().len(), 1, "another document is not attempted either");
+    // The first that it takes is told that it has everything.
+    receiver.clear();
+    receiver.answer(move |_| Reply {
+        status: 204,
+        headers: vec![("headwater-commit", last.to_string())],
+        body: String::new(),
+    });
+    let read = settled(&client, &webhook).await;
+    assert_eq!(receiver.received().len(), 1, "the others were passed over");
+    assert_eq!((&read["quiet_until"], &read["dead"]), (&Value::Null, &json!(0)));
+    client.post(ORDERS, &json!({"_id": 9})).await.expect(201);
+    assert_eq!(receiver.wait(2).await[1].json()["id"], 9);
+}
+
+#[tokio::test]
+async fn figures_say_what_became_of_attempts_and_how_late_a_paused_webhook_is() {
+    let server = Server::start();
+    let client = server.client();
+    let mut answers = 0;
+    let receiver = Receiver::answering(move |_| {
+        answers += 1;
+        Reply::status([503, 404, 200][answers - 1])
+    });
+    let (webhook, answer) = register(&client, &receiver, json!({})).await;
+    client.post(ORDERS, &json!({})).await.expect(201);
+    let read = settled(&client, &webhook).await;
+    let counted = |name: &str| read["outcomes"][name].as_u64().unwrap();
+    assert_eq!((counted("5xx"), counted("4xx"), counted("2xx"), counted("3xx")), (1, 1, 1, 0));
+    assert!(read["latency_ms"]["p99"].as_u64() >= read["latency_ms"]["p50"].as_u64());
+    let delivery = &deliveries(&client, &webhook, "succeeded").await[0];
+    let path = format!("{webhook}/deliveries/{}", delivery["id"].as_str().unwrap());
+    assert_eq!(client.get(&path).await.expect(200).body, *delivery);
+    client.get(&format!("{webhook}/deliveries/1")).await.expect(404);
+    client.patch(&webhook, &json!({"active": false})).await.expect(200);
+    let event = client.post(ORDERS, &json!({})).await.expect(201).position();
+    let listed = client.get("/v1/webhooks").await.expect(200).list("webhooks")[0].clone();
+    let oldest = listed["oldest_outstanding"].clone();
+    let page = client.get(&format!("/v1/events?from={}&limit=1", event - 2)).await.expect(200);
+    assert_eq!(oldest, page.list("events")[0]["time"], "of the first event that it has not seen");
+    let metrics = client.get("/metrics").await.expect(200).text;
+    let id = answer.body["id"].as_str().unwrap();
+    for line in [
+        format!(
+            "headwater_webhook_attempts_total{{webhook=\"{id}\",outcome=\"failed\",reason=\"5xx\"}} 1"
+        ),
+        format!("headwater_webhook_attempt_seconds_count{{webhook=\"{id}\"}} 3"),
+        format!("headwater_webhook_lag_seconds{{webhook=\"{id}\"}} "),
+    ] {
+        assert!(metrics.contains(&line), "{line}\n{metrics}");
+    }
+}

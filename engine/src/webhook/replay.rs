@@ -20,8 +20,6 @@ use crate::value::{Raw, date};
 
 pub(super) use self::counting::{Counted, count, count_known};
 
-/// Events listed where nothing is said.
-const LIST_DEFAULT: usize = 100;
 /// Most events listed.
 const LIST_MAX: usize = 1000;
 /// Most deliveries by id.
@@ -179,7 +177,7 @@ impl ReplayRequest {
             source: None,
             deliveries: Vec::new(),
             overtake: false,
-            list_max: LIST_DEFAULT,
+            list_max: 0,
             mode: Mode::Deliver,
             rate_per_second: None,
         };

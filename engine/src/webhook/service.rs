@@ -200,11 +200,15 @@ impl WebhookService {
             .await?
     }
 
-    /// A delivery by its id, if anything is known of it.
-    pub async fn delivery(&self, webhook: &str, delivery: &str) -> Result<Option<DeliveryView>> {
+    /// A delivery by its id. `delivery_not_found`: nothing is known of it any more, or yet.
+    pub async fn delivery(&self, webhook: &str, delivery: &str) -> Result<DeliveryView> {
         let position = identity::parse_delivery_id(delivery)?;
         let webhook = webhook.to_owned();
-        self.ask(move |dispatcher| Ok(dispatcher.worker(&webhook)?.delivery(position))).await?
+        let known = move |dispatcher: &mut Dispatcher| {
+            let known = dispatcher.worker(&webhook)?.delivery(position);
+            known.ok_or_else(|| no_delivery(position))
+        };
+        self.ask(known).await?
     }
 
     /// Figures of a webhook.

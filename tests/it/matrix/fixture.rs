@@ -121,7 +121,8 @@ impl Fixture {
             .replace("{id}", id)
             .replace("{name}", "spare")
             .replace("{key}", &self.key)
-            .replace("{delivery}", "1");
+            .replace("{delivery}", "1")
+            .replace("{replay}", "1");
         assert!(!filled.contains('{'), "a parameter that the test does not know: {path}");
         match (route.method.as_str(), path.as_str()) {
             // Who is let in is told what is wrong; a stream would not end.

@@ -22,6 +22,7 @@ mod openapi_collections;
 mod openapi_people;
 mod openapi_table;
 mod query;
+mod replays;
 mod sessions;
 mod socket;
 mod tokens;
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> Routes {
         .with(users::routes())
         .with(sessions::routes())
         .with(webhooks::routes())
+        .with(replays::routes())
         .with(admin::routes())
         .with(explain::routes())
         .with(metrics::routes())

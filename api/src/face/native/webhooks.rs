@@ -1,11 +1,8 @@
-//! Webhooks: `/v1/webhooks`, their deliveries and replays.
+//! Webhooks: `/v1/webhooks` and their deliveries.
 
 use axum::extract::{Path, State};
-use axum::response::Response;
-use headwater_engine::value::{Raw, date};
-use headwater_engine::webhook::{
-    Attempt, DeliveryView, Figures, ReplayAnswer, ReplayRequest, ReplayView, Status,
-};
+use headwater_engine::value::date;
+use headwater_engine::webhook::{Attempt, DeliveryView, Figures, Status};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -14,13 +11,13 @@ use super::list;
 use crate::audit::target;
 use crate::auth::{Acl, Action};
 use crate::error::ApiResult;
-use crate::extract::{Parameters, Payload, Submission, invalid};
+use crate::extract::{Parameters, Submission, invalid};
 use crate::reply;
 use crate::router::{Needs, Routes};
 use crate::session::{Session, describe_webhook};
 use crate::state::App;
 
-/// The routes of webhooks and replays.
+/// The routes of webhooks.
 pub(super) fn routes() -> Routes {
     const ALL: &str = "/v1/webhooks";
     const ONE: &str = "/v1/webhooks/{id}";
@@ -32,13 +29,10 @@ pub(super) fn routes() -> Routes {
         .add("patch", ONE, SETTINGS, change)
         .add("delete", ONE, SETTINGS, remove)
         .add("get", "/v1/webhooks/{id}/deliveries", SETTINGS, deliveries)
+        .add("get", "/v1/webhooks/{id}/deliveries/{delivery}", SETTINGS, delivery_by_id)
         .add("post", "/v1/webhooks/{id}/deliveries/{delivery}/retry", SETTINGS, retry)
-        .add("post", "/v1/webhooks/{id}/replay", SETTINGS, replay_of)
         .add("post", "/v1/webhooks/{id}/test", SETTINGS, test)
         .add("post", "/v1/webhooks/{id}/rotate-secret", SETTINGS, rotate_secret)
-        .add("post", "/v1/admin/replay", Needs::FullAccess, replay)
-        .add("get", "/v1/admin/replay/{id}", Needs::FullAccess, replay_status)
-        .add("delete", "/v1/admin/replay/{id}", Needs::FullAccess, cancel_replay)
 }
 
 async fn all(State(app): State<App>, session: Session, parameters: Parameters) -> ApiResult {
@@ -167,6 +161,16 @@ fn attempt(attempt: &Attempt) -> Value {
     })
 }
 
+async fn delivery_by_id(
+    State(app): State<App>,
+    session: Session,
+    Path((id, wanted)): Path<(String, String)>,
+) -> ApiResult {
+    session.webhook(&app.webhooks, &id)?;
+    let found = app.webhooks.delivery(&id, &wanted).await?;
+    Ok(reply::value(StatusCode::OK, app.engine.position(), &delivery(&found)))
+}
+
 async fn retry(
     State(app): State<App>,
     session: Session,
@@ -201,79 +205,7 @@ async fn rotate_secret(
     Ok(reply::value(StatusCode::OK, app.engine.position(), &body))
 }
 
-async fn replay_of(
-    State(app): State<App>,
-    session: Session,
-    Path(id): Path<String>,
-    payload: Payload,
-) -> ApiResult {
-    session.webhook(&app.webhooks, &id)?;
-    begin_replay(&app, &session, payload, Some(&id)).await
-}
-
-async fn replay(State(app): State<App>, session: Session, payload: Payload) -> ApiResult {
-    session.full_access()?;
-    begin_replay(&app, &session, payload, None).await
-}
-
-async fn begin_replay(
-    app: &App,
-    session: &Session,
-    payload: Payload,
-    webhook: Option<&str>,
-) -> ApiResult {
-    let given = payload.document(&app.engine).await?;
-    let request = ReplayRequest::parse(Raw::trusted(&given), webhook)?;
-    let answer: ReplayAnswer = app.webhooks.replay(request).await?;
-    let position = app.engine.position();
-    Ok(match answer.id {
-        Some(id) => {
-            app.audit.note(session.audit_entry("replay.started", target("replay", &id)));
-            let body = json!({"replay": id, "matched": answer.matched});
-            reply::value(StatusCode::ACCEPTED, position, &body)
-        }
-        None => {
-            let body = json!({
-                "matched": answer.matched, "first": answer.first, "last": answer.last,
-            });
-            reply::value(StatusCode::OK, position, &body)
-        }
-    })
-}
-
-async fn replay_status(
-    State(app): State<App>,
-    session: Session,
-    Path(id): Path<String>,
-) -> ApiResult {
-    session.full_access()?;
-    let view = app.webhooks.replay_status(&id).await?;
-    Ok(show_replay(&app, &view))
-}
-
-async fn cancel_replay(
-    State(app): State<App>,
-    session: Session,
-    Path(id): Path<String>,
-) -> ApiResult {
-    session.full_access()?;
-    let view = app.webhooks.cancel_replay(&id).await?;
-    Ok(show_replay(&app, &view))
-}
-
-fn show_replay(app: &App, view: &ReplayView) -> Response {
-    let body = json!({
-        "id": view.id,
-        "webhook": *view.webhook,
-        "status": view.status,
-        "matched": view.matched,
-        "sent": view.sent,
-        "succeeded": view.succeeded,
-        "failed": view.failed,
-    });
-    reply::value(StatusCode::OK, app.engine.position(), &body)
-}
-
-fn time(ms: u64) -> String {
+/// A time in JSON.
+pub(super) fn time(ms: u64) -> String {
     date::format_ms(i64::try_from(ms).unwrap_or(i64::MAX))
 }

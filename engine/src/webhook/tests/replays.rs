@@ -192,7 +192,7 @@ async fn r19_a_dry_run_lists_what_it_counts() {
     let received = open.receiver.wait(5).await;
     let asked =
         |more: &str| format!(r#"{{"webhook":"{}","from":0,"dry_run":true{more}}}"#, webhook.id);
-    let all = replay(&open, &asked("")).await.unwrap();
+    let all = replay(&open, &asked(r#","limit":1000"#)).await.unwrap();
     let mut positions: Vec<u64> = received.iter().map(|one| one.position()).collect();
     positions.sort_unstable();
     assert_eq!(all.listed.iter().map(|one| one.position).collect::<Vec<_>>(), positions);
@@ -202,6 +202,7 @@ async fn r19_a_dry_run_lists_what_it_counts() {
     );
     let two = replay(&open, &asked(r#","limit":2"#)).await.unwrap();
     assert_eq!((two.matched, two.listed.len()), (5, 2));
+    assert!(replay(&open, &asked("")).await.unwrap().listed.is_empty());
     open.stop().await;
 }
 

@@ -96,7 +96,8 @@ async fn what_is_outstanding_is_settled_in_silence_once_it_is_hidden() {
     .await;
     let figures = open.service.figures(&webhook.id).await.unwrap();
     assert_eq!((figures.dead, figures.outcomes.failed), (0, 1));
-    assert!(open.service.delivery(&webhook.id, &failed.to_string()).await.unwrap().is_none());
+    let known = open.service.delivery(&webhook.id, &failed.to_string()).await;
+    assert_eq!(known.unwrap_err().code(), "delivery_not_found");
     assert!(open.service.retry(&webhook.id, &failed.to_string()).await.is_err());
     assert_eq!(open.receiver.all().len(), 1);
     open.stop().await;
