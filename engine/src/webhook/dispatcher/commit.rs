@@ -49,7 +49,7 @@ impl Dispatcher {
         };
         let at = (state.last + interval).max(state.not_before);
         if now < at {
-            self.wake_within(now, Some(at.saturating_sub(now)));
+            self.wake_within(now, at.saturating_sub(now));
             return;
         }
         self.commit_now();

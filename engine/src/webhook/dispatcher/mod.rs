@@ -7,6 +7,7 @@
 //! any of this.
 //! Leaves to others: reading the log (`feed`), attempts (`attempt`), order and retries within a webhook (`worker`).
 
+mod alarms;
 mod commit;
 mod reading;
 mod registrations;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use self::alarms::Alarms;
 use self::reading::Feed;
 use super::attempt;
 use super::feed::{Found, Routed};
@@ -33,8 +35,8 @@ use crate::error::{Error, Result};
 pub(super) use self::commit::{Commit, run_store};
 pub(super) use self::replays::{inactive, no_replay};
 
-/// The longest sleep.
-const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// How often every webhook is looked at, should the wall clock have been moved.
+const SWEEP: Duration = Duration::from_secs(60);
 /// Messages taken at a time.
 const MESSAGES_MAX: usize = 256;
 
@@ -100,7 +102,10 @@ pub(super) struct Dispatcher {
     routed_to: u64,
     /// Webhooks that may need something.
     touched: BTreeSet<Arc<str>>,
+    alarms: Alarms,
+    /// When the dispatcher itself needs a turn.
     wake_at: Option<Duration>,
+    sweep_at: Duration,
     committing: Committing,
 }
 
@@ -146,7 +151,9 @@ impl Dispatcher {
             strained: 0,
             routed_to: parts.routed_to,
             touched: BTreeSet::new(),
+            alarms: Alarms::default(),
             wake_at: None,
+            sweep_at: Duration::ZERO,
             committing: Committing::default(),
         }
     }
@@ -175,7 +182,7 @@ impl Dispatcher {
                 Some(routed) = routed.recv() => self.route(&routed),
                 Ok(()) = changes.changed() => self.keep_in_step(),
                 () = shared.nudge.notified() => self.touch_all(),
-                () = tokio::time::sleep(sleep) => self.touch_all(),
+                () = tokio::time::sleep(sleep) => {}
                 () = token.cancelled() => break,
             }
         }
@@ -234,7 +241,6 @@ impl Dispatcher {
     }
 
     fn touch_all(&mut self) {
-        self.wake_at = None;
         self.touched.extend(self.workers.keys().cloned());
         self.confirm_absent();
     }
@@ -245,9 +251,15 @@ impl Dispatcher {
         let (now_ms, now) = (clock.now_ms(), clock.monotonic());
         // What was acknowledged holds for every attempt that starts from now on.
         self.keep_in_step();
-        // Under load there is no sleep that could end.
-        if self.wake_at.is_some_and(|at| at <= now) {
+        if self.wake_at.take_if(|at| *at <= now).is_some() {
+            self.confirm_absent();
+        }
+        if self.sweep_at <= now {
+            self.sweep_at = now + SWEEP;
             self.touch_all();
+        }
+        while let Some(webhook) = self.alarms.pop_due(now) {
+            self.touched.insert(webhook);
         }
         for webhook in std::mem::take(&mut self.touched) {
             let Some(worker) = self.workers.get_mut(&webhook) else { continue };
@@ -256,26 +268,26 @@ impl Dispatcher {
                 worker.in_rotation = true;
                 self.rotation.push_back(Arc::clone(&webhook));
             }
-            let wake = worker.next_wake(now_ms, now).filter(|wake| !wake.is_zero());
-            self.wake_within(now, wake);
+            if let Some(wake) = worker.next_wake(now_ms, now).filter(|wake| !wake.is_zero()) {
+                self.alarms.set(&webhook, now + wake);
+            }
             self.start_reads(&webhook);
         }
         self.pump(now);
         self.commit(now);
     }
 
-    fn wake_within(&mut self, now: Duration, wake: Option<Duration>) {
-        if let Some(wake) = wake {
-            let at = now + wake;
-            self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
-        }
+    fn wake_within(&mut self, now: Duration, wake: Duration) {
+        let at = now + wake;
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     fn sleep(&self) -> Duration {
         let now = self.engine.clock().monotonic();
-        let sleep = self.wake_at.map_or(SLEEP_MAX, |at| at.saturating_sub(now));
+        let next = [self.wake_at, self.alarms.next()].into_iter().flatten().min();
+        let at = next.map_or(self.sweep_at, |at| at.min(self.sweep_at));
         // A millisecond more, since due times are whole milliseconds.
-        sleep.min(SLEEP_MAX) + Duration::from_millis(1)
+        at.saturating_sub(now) + Duration::from_millis(1)
     }
 
     /// Gives free places to webhooks in turn.
@@ -298,8 +310,9 @@ impl Dispatcher {
             }
             let Some(job) = worker.next_job(now) else {
                 worker.in_rotation = false;
-                let wake = worker.next_wake(self.engine.clock().now_ms(), now);
-                self.wake_within(now, wake);
+                if let Some(wake) = worker.next_wake(self.engine.clock().now_ms(), now) {
+                    self.alarms.set(&webhook, now + wake);
+                }
                 continue;
             };
             if worker.has_work() {

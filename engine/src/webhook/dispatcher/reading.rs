@@ -172,7 +172,7 @@ impl Dispatcher {
         }
         if failed {
             self.touched.remove(webhook);
-            self.wake_within(now, Some(AFTER_FAILURE));
+            self.alarms.set(webhook, now + AFTER_FAILURE);
         }
     }
 }

@@ -104,7 +104,7 @@ impl Dispatcher {
                 Ok(false) => self.remove(&id),
                 Ok(true) | Err(_) => {
                     let now = self.engine.clock().monotonic();
-                    self.wake_within(now, Some(ABSENT_AGAIN));
+                    self.wake_within(now, ABSENT_AGAIN);
                 }
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: of one document at most one delivery is under way, and the next begins only when it is settled (delivered or
 //! dead); others flow past it. The cursor that is saved never passes an event that is neither settled nor saved as
-//! outstanding. Memory is bounded: at most [`Bounds::outstanding`] deliveries ([`DOWN_MAX`] while every attempt fails),
+//! outstanding. Memory is bounded: at most [`Bounds::outstanding`] deliveries (fewer while every attempt fails),
 //! [`WINDOW`] of them with bodies; later events stay in the log.
 //! Pure state: no clock is read, nothing is sent or written here.
 //!
@@ -42,8 +42,10 @@ pub use self::listing::{DeliveryView, Figures, Page};
 pub use self::outcomes::{BUCKETS_MS, Latencies, Outcomes};
 pub(super) use self::replaying::Retry;
 
-/// Most deliveries of a webhook whose receiver seems to be down: the rest waits in the log.
+/// Most deliveries that wait for their next attempt while a receiver seems to be down: the rest waits in the log.
 const DOWN_MAX: usize = 1000;
+/// Most deliveries altogether then: those behind others of their documents count here.
+const DOWN_PARKED_MAX: usize = 10_000;
 /// Failures without a success in between after which a receiver seems to be down.
 const DOWN_AFTER: u32 = 100;
 /// Most deliveries with their bodies in memory.
@@ -326,10 +328,12 @@ impl Worker {
             && self.dead.len() < self.bounds.dead
     }
 
-    /// Most deliveries that are not settled. While nothing succeeds there is no point in trying the whole log.
+    /// Most deliveries that are not settled. While nothing succeeds there is no point in trying the whole log; but a single
+    /// document that fails must not stop the others, so what counts is how many failed.
     fn outstanding_max(&self) -> usize {
         match self.failures_in_a_row >= DOWN_AFTER {
-            true => self.bounds.outstanding.min(DOWN_MAX),
+            true if self.due.len() >= DOWN_MAX => 0,
+            true => self.bounds.outstanding.min(DOWN_PARKED_MAX),
             false => self.bounds.outstanding,
         }
     }

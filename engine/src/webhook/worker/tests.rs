@@ -224,6 +224,25 @@ fn r18_a_receiver_that_is_down_is_not_tried_with_the_whole_log() {
 }
 
 #[test]
+fn r18_a_document_that_fails_for_ever_does_not_stop_the_others() {
+    let mut bench = Bench::new(Order::PerDocument, &[0; 1000]);
+    let hot: Vec<Item> = (1..=2000).map(|position| item(position, 1)).collect();
+    bench.ingest(&hot);
+    for _ in 0..2 * DOWN_AFTER {
+        bench.pass(1);
+        assert_eq!(bench.start_all(), [1]);
+        bench.end(1, 500);
+    }
+    bench.pass(2000);
+    bench.commit();
+    bench.restart();
+    assert!(bench.worker.failures_in_a_row >= DOWN_AFTER && bench.worker.has_room());
+    bench.warm();
+    bench.ingest(&[item(2001, 2)]);
+    assert!(bench.start_all().contains(&2001));
+}
+
+#[test]
 fn r17_a_receiver_that_asks_for_less_is_left_alone_as_a_whole() {
     let mut bench = Bench::new(Order::PerDocument, &[0, 10, 10, 10]);
     bench.warm();
