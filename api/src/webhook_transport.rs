@@ -16,6 +16,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 
 use crate::outbound::guard::Guard;
+use crate::outbound::resolver::{self, SharedResolver};
 use crate::outbound::{self, describe};
 
 /// Most bytes of an answer that are read.
@@ -27,24 +28,35 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections kept without use, per receiver.
 const IDLE_MAX: usize = 64;
 
+/// Time for a name to resolve when its url is registered.
+const VET_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Delivers over HTTP.
-#[derive(Debug)]
 pub struct WebhookTransport {
     client: Client,
     guard: Arc<Guard>,
+    resolver: SharedResolver,
     clock: SharedClock,
 }
 
 impl WebhookTransport {
     /// A transport that reaches public addresses, and those in `allowed` (`webhooks.allow_networks`).
     pub fn new(allowed: Vec<IpNet>, clock: SharedClock) -> Result<Self, Error> {
+        Self::with_resolver(allowed, clock, resolver::system())
+    }
+
+    fn with_resolver(
+        allowed: Vec<IpNet>,
+        clock: SharedClock,
+        resolver: SharedResolver,
+    ) -> Result<Self, Error> {
         let guard = Arc::new(Guard::new(allowed));
-        let client = outbound::client(&guard)
+        let client = outbound::client(&guard, &resolver)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_MAX)
             .build()
             .map_err(|error| Error::internal(format!("make the webhooks' client: {error}")))?;
-        Ok(Self { client, guard, clock })
+        Ok(Self { client, guard, resolver, clock })
     }
 
     async fn attempt(&self, request: DeliveryRequest) -> DeliveryResult {
@@ -68,8 +80,7 @@ impl WebhookTransport {
     }
 
     async fn send(&self, request: DeliveryRequest) -> Result<Response, String> {
-        let url =
-            Url::parse(&request.url).map_err(|error| format!("the url is invalid: {error}"))?;
+        let url = parse(&request.url)?;
         self.guard.check_literal(url.host_str().unwrap_or_default())?;
         let mut headers = HeaderMap::with_capacity(request.headers.len());
         for (name, value) in &request.headers {
@@ -90,6 +101,17 @@ impl Transport for WebhookTransport {
     fn deliver(&self, request: DeliveryRequest) -> BoxFuture<'_, DeliveryResult> {
         Box::pin(self.attempt(request))
     }
+
+    fn vet<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let url = parse(url)?;
+            Ok(outbound::vet(&self.guard, &self.resolver, &url, VET_TIMEOUT).await?)
+        })
+    }
+}
+
+fn parse(url: &str) -> Result<Url, String> {
+    Url::parse(url).map_err(|error| format!("the url is invalid: {error}"))
 }
 
 async fn read_body(mut response: Response) {

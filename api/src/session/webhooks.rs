@@ -41,8 +41,13 @@ impl Session {
         self.check_sight(&registration)?;
         if let Scope::Named(names) = &registration.scope {
             for name in names {
-                self.check_there(name)?;
+                self.check_there(name).map_err(|error| error.with("field", "collections"))?;
             }
+        }
+        if let Err(refused) = service.vet(&registration.url).await
+            && self.answered_before(request.as_ref()).await?.is_none()
+        {
+            return Err(refused.into());
         }
         let operation = Operation::Create {
             collection: Arc::from(COLLECTION),
@@ -110,11 +115,23 @@ impl Session {
         request: Option<RequestKey>,
     ) -> Result<(Json, Committed), ApiError> {
         self.webhook(service, id)?;
+        let given = Raw::trusted(given);
+        // A url that is not changed is vetted at each attempt alone.
+        let mut vetted = given.get("url").is_none();
         for _ in 0..CHANGE_TRIES {
             let (present, version) = self.stored_webhook(service, id)?;
-            let changed = present.patched(&self.engine, Raw::trusted(given))?;
+            let changed = present.patched(&self.engine, given)?;
             self.check_scope(&changed, Action::Settings)?;
             self.check_sight(&changed)?;
+            if !vetted {
+                let refused = service.vet(&changed.url).await.err();
+                if let Some(refused) = refused
+                    && self.answered_before(request.as_ref()).await?.is_none()
+                {
+                    return Err(refused.into());
+                }
+                vetted = true;
+            }
             let operation = Operation::Replace {
                 collection: Arc::from(COLLECTION),
                 id: changed.document_id(),
