@@ -82,4 +82,13 @@ impl Resolve for VettedNames {
 }
 
 #[cfg(test)]
+#[path = "../../../engine/tests/support/seed.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with the engine's tests, which use other parts"
+)]
+pub(crate) mod seed;
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "shared with the engine's tests and the fuzz targets")]
 mod tests;
