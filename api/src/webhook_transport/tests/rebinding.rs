@@ -23,8 +23,10 @@ use crate::outbound::resolver::{Lookup, Resolver};
 use crate::outbound::seed;
 use crate::webhook_transport::WebhookTransport;
 
+type Answering = Box<dyn FnMut(&str) -> Vec<IpAddr> + Send>;
+
 /// A resolver that does what it is told.
-struct Told(Mutex<Box<dyn FnMut(&str) -> Vec<IpAddr> + Send>>);
+struct Told(Mutex<Answering>);
 
 impl Resolver for Told {
     fn lookup(&self, name: &str) -> Lookup {
