@@ -62,6 +62,18 @@ impl fmt::Debug for Headers {
 impl Headers {
     /// Headers as a user gives them, in place of those `before`.
     pub(super) fn parse(value: Raw<'_>, before: &Self) -> Result<Self> {
+        let mut list = Self::plain(value)?.list;
+        for (name, text) in &mut list {
+            if text == MASK && is_masked(name) {
+                before.kept(name)?.clone_into(text);
+            }
+        }
+        let same = list == before.list;
+        Ok(Self { list, sealed: before.sealed.clone().filter(|_| same) })
+    }
+
+    /// Headers as they stand there, as documents of earlier builds have them.
+    pub(super) fn plain(value: Raw<'_>) -> Result<Self> {
         let members =
             value.as_object().ok_or_else(|| invalid("headers", "`headers` must be an object"))?;
         let mut list: Vec<(String, String)> = Vec::new();
@@ -72,15 +84,13 @@ impl Headers {
             if list.iter().any(|(other, _)| *other == name) {
                 return Err(invalid("headers", format!("`headers`: `{name}` is there twice")));
             }
-            let text = if text == MASK && is_masked(&name) { before.kept(&name)? } else { text };
             list.push((name, text.to_owned()));
         }
         if list.len() > HEADERS_MAX {
             let message = format!("`headers` has more than {HEADERS_MAX} members");
             return Err(invalid("headers", message));
         }
-        let same = list == before.list;
-        Ok(Self { list, sealed: before.sealed.clone().filter(|_| same) })
+        Ok(Self { list, sealed: None })
     }
 
     /// The stored value that [`MASK`] stands for.

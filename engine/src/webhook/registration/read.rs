@@ -99,6 +99,8 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Regist
             | "owner"
             | "from"
             | "disabled" => {}
+            // Documents of earlier builds have them in clear.
+            "headers" => registration.headers = Headers::plain(value)?,
             _ => member::set(&mut registration, name, value)?,
         }
     }
@@ -113,7 +115,6 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Regist
         registration.retiring = Some(RetiringSecret { secret, key, until_ms });
     }
     registration.key = key("signing_key", &registration.id)?;
-    // Documents of earlier builds have `headers` instead, in clear.
     if let Some(sealed) = text("sealed_headers") {
         registration.headers = Headers::unseal(sealed, vault, &registration.id)?;
     }

@@ -111,12 +111,16 @@ fn headers_of_documents_of_before_are_read_and_sealed_when_they_are_written_agai
     let bytes = set(r#"{"url":"http://a"}"#).unwrap().to_bytes(&vault);
     let mut old = Raw::trusted(&bytes).to_value().as_object().unwrap().clone();
     assert!(old.remove("signatures").is_some());
-    let headers = [("authorization".to_owned(), Value::from("planted"))];
+    let headers =
+        [("authorization", "planted"), ("cookie", MASK)].map(|(a, b)| (a.to_owned(), b.into()));
     old.insert("headers", headers.into_iter().collect::<Object>());
     let old = old.to_bytes();
     let body = Raw::trusted(&old);
     let read = Registration::decode(body.get("_id").unwrap(), body, &vault).unwrap();
-    assert_eq!(read.headers.iter().collect::<Vec<_>>(), [("authorization", "planted")]);
+    assert_eq!(
+        read.headers.iter().collect::<Vec<_>>(),
+        [("authorization", "planted"), ("cookie", MASK)]
+    );
     assert_eq!(read.signatures, Versions::default());
     let (bytes, again) = stored(&read, &vault);
     assert_eq!(again, read);
