@@ -16,6 +16,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 
 use crate::outbound::guard::{Guard, Refused};
+use crate::outbound::resolver::{self, SharedResolver};
 use crate::outbound::{self, describe, is_refused};
 
 /// Most bytes of an answer that are read.
@@ -27,6 +28,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections kept without use, per receiver.
 const IDLE_MAX: usize = 64;
 
+/// Time for a name to resolve when its url is registered.
+const VET_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Where a receiver says up to which position it has everything already.
 const COMMIT: HeaderName = HeaderName::from_static("headwater-commit");
 
@@ -34,23 +38,31 @@ const COMMIT: HeaderName = HeaderName::from_static("headwater-commit");
 type Failed = (Failure, String);
 
 /// Delivers over HTTP.
-#[derive(Debug)]
 pub struct WebhookTransport {
     client: Client,
     guard: Arc<Guard>,
+    resolver: SharedResolver,
     clock: SharedClock,
 }
 
 impl WebhookTransport {
     /// A transport that reaches public addresses, and those in `allowed` (`webhooks.allow_networks`).
     pub fn new(allowed: Vec<IpNet>, clock: SharedClock) -> Result<Self, Error> {
+        Self::with_resolver(allowed, clock, resolver::system())
+    }
+
+    fn with_resolver(
+        allowed: Vec<IpNet>,
+        clock: SharedClock,
+        resolver: SharedResolver,
+    ) -> Result<Self, Error> {
         let guard = Arc::new(Guard::new(allowed));
-        let client = outbound::client(&guard)
+        let client = outbound::client(&guard, &resolver)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_MAX)
             .build()
             .map_err(|error| Error::internal(format!("make the webhooks' client: {error}")))?;
-        Ok(Self { client, guard, clock })
+        Ok(Self { client, guard, resolver, clock })
     }
 
     async fn attempt(&self, request: DeliveryRequest) -> DeliveryResult {
@@ -81,8 +93,7 @@ impl WebhookTransport {
 
     async fn send(&self, request: DeliveryRequest) -> Result<Response, Failed> {
         let broken = |why: String| (Failure::Broken, why);
-        let url = Url::parse(&request.url)
-            .map_err(|error| broken(format!("the url is invalid: {error}")))?;
+        let url = parse(&request.url).map_err(broken)?;
         let refused = |why: Refused| (Failure::AddressRefused, why.into());
         self.guard.check_literal(url.host_str().unwrap_or_default()).map_err(refused)?;
         let mut headers = HeaderMap::with_capacity(request.headers.len());
@@ -108,6 +119,17 @@ impl Transport for WebhookTransport {
     fn deliver(&self, request: DeliveryRequest) -> BoxFuture<'_, DeliveryResult> {
         Box::pin(self.attempt(request))
     }
+
+    fn vet<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let url = parse(url)?;
+            Ok(outbound::vet(&self.guard, &self.resolver, &url, VET_TIMEOUT).await?)
+        })
+    }
+}
+
+fn parse(url: &str) -> Result<Url, String> {
+    Url::parse(url).map_err(|error| format!("the url is invalid: {error}"))
 }
 
 fn failure(error: &reqwest::Error) -> Failure {

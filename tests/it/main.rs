@@ -33,6 +33,7 @@ mod process;
 mod providers;
 mod queries;
 mod realtime;
+mod receivers;
 mod receiving;
 mod recipes;
 mod replay;

@@ -253,40 +253,88 @@ async fn a_test_attempt_says_how_the_receiver_answered() {
 }
 
 #[tokio::test]
-async fn receivers_on_this_machine_are_refused_unless_allowed() {
-    let server = Server::with(&[("HEADWATER_WEBHOOKS__ALLOW_NETWORKS", "")]);
-    let client = server.client();
-    let receiver = Receiver::start();
-    let (webhook, _) = register(&client, &receiver, json!({})).await;
-    let test = client.send(client.request("POST", &format!("{webhook}/test"))).await.expect(200);
-    assert_eq!(test.body["status_code"], Value::Null);
-    assert!(test.body["error"].is_string(), "{}", test.text);
-    assert!(receiver.received().is_empty());
-}
-
-#[tokio::test]
 async fn a_malformed_registration_is_refused_by_the_name_of_its_member() {
     let server = Server::start();
     let client = server.client();
     let good = json!({"url": "http://127.0.0.1:1/", "collections": ["orders"]});
+    let kept = client.post("/v1/webhooks", &good).await.expect(201).body;
+    let kept = format!("/v1/webhooks/{}", kept["id"].as_str().unwrap());
+    let before = client.get(&kept).await.expect(200).body;
     for (member, value) in [
         ("url", json!("ftp://127.0.0.1/")),
         ("url", json!("not a url")),
+        ("url", json!("http://user:password@127.0.0.1/")),
+        ("url", json!("http://127.0.0.1:70000/")),
         ("url", Value::Null),
         ("collections", json!([])),
         ("collections", json!(["a b"])),
+        ("collections", json!(["_users"])),
         ("kinds", json!(["document.eaten"])),
+        ("filter", json!({"a": {"$nope": 1}})),
+        ("filter", json!({"$or": []})),
+        ("filter", json!({"a": {"$regex": "("}})),
+        ("filter", json!([])),
+        ("filter", json!("a")),
+        ("projection", json!({"a": 1, "b": 0})),
+        ("active", json!("yes")),
         ("secret", json!("whsec_short")),
+        ("signatures", json!([])),
+        ("signatures", json!(["v1", "v3"])),
+        ("signatures", json!("v1a")),
+        ("headers", json!({"webhook-signature": "v1,x"})),
+        ("headers", json!({"Webhook-Id": "x"})),
+        ("headers", json!({"WEBHOOK-TIMESTAMP": "1"})),
+        ("headers", json!({"content-type": "text/plain"})),
+        ("headers", json!({"Host": "elsewhere"})),
+        ("headers", json!({"transfer-encoding": "chunked"})),
+        ("headers", json!({"x": "a\r\nwebhook-id: b"})),
+        ("headers", json!({"x": "1", "X": "2"})),
+        ("headers", json!({"authorization": "***"})),
+        ("headers", json!([])),
+        ("format", json!("xml")),
         ("order", json!("any")),
+        ("timeout_ms", json!(0)),
+        ("concurrency", json!("many")),
+        ("rate_per_second", json!(0.5)),
         ("bogus", json!(1)),
     ] {
         let mut body = good.clone();
-        body[member] = value;
+        body[member] = value.clone();
         let refused = client.post("/v1/webhooks", &body).await.expect(400);
-        assert!(refused.text.contains(member), "{member}: {}", refused.text);
+        assert_eq!(refused.body["error"]["details"]["field"], member, "{}", refused.text);
+        let refused = client.patch(&kept, &json!({member: value})).await.expect(400);
+        assert_eq!(refused.body["error"]["details"]["field"], member, "{}", refused.text);
     }
+    for missing in ["url", "collections"] {
+        let mut body = good.clone();
+        body.as_object_mut().unwrap().remove(missing);
+        let refused = client.post("/v1/webhooks", &body).await.expect(400);
+        assert_eq!(refused.body["error"]["details"]["field"], missing, "{}", refused.text);
+    }
+    assert_eq!(client.get(&kept).await.expect(200).body["url"], before["url"]);
+    assert_eq!(client.get("/v1/webhooks").await.expect(200).list("webhooks").len(), 1);
     client.get("/v1/webhooks/none").await.expect(404);
     client.post("/v1/webhooks/none/test", &json!({})).await.expect(404);
+}
+
+#[tokio::test]
+async fn with_strict_collections_only_those_that_are_there_can_be_followed() {
+    let server = Server::with(&[("HEADWATER_COLLECTIONS__STRICT", "true")]);
+    let client = server.client();
+    client.put("/v1/collections/orders", &json!({})).await.expect(201);
+    let receiver = Receiver::start();
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    let wrong = json!({"url": receiver.url("/"), "collections": ["orders", "unknown"]});
+    for refused in [
+        client.post("/v1/webhooks", &wrong).await.expect(404),
+        client.patch(&webhook, &json!({"collections": ["unknown"]})).await.expect(404),
+    ] {
+        assert_eq!(refused.body["error"]["code"], "collection_not_found");
+        assert_eq!(refused.body["error"]["details"]["field"], "collections", "{}", refused.text);
+        assert!(refused.text.contains("unknown"), "{}", refused.text);
+    }
+    client.delete("/v1/collections/orders").await.expect(200);
+    client.patch(&webhook, &json!({"active": false})).await.expect(200);
 }
 
 #[tokio::test]

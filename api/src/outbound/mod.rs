@@ -5,29 +5,50 @@
 //! Leaves to others: timeouts of whole requests, and how much of an answer is read.
 
 pub(crate) mod guard;
+pub(crate) mod resolver;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{ClientBuilder, Url};
 
 use self::guard::{Guard, Refused};
+use self::resolver::SharedResolver;
 
 /// Time for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client that reaches what the guard permits; literal addresses are for the caller to check
 /// ([`Guard::check_literal`]).
-pub(crate) fn client(guard: &Arc<Guard>) -> ClientBuilder {
+pub(crate) fn client(guard: &Arc<Guard>, resolver: &SharedResolver) -> ClientBuilder {
+    let names = VettedNames { guard: Arc::clone(guard), resolver: Arc::clone(resolver) };
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .dns_resolver(VettedNames { guard: Arc::clone(guard) })
+        .dns_resolver(names)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Says why a url leads nowhere that may be reached, as far as can be told within `time`: a name that does not resolve
+/// now may do so later, and is vetted then. Nothing is connected to.
+pub(crate) async fn vet(
+    guard: &Guard,
+    resolver: &SharedResolver,
+    url: &Url,
+    time: Duration,
+) -> Result<(), Refused> {
+    let host = url.host_str().unwrap_or_default();
+    guard.check_literal(host)?;
+    if url.domain().is_none() {
+        return Ok(());
+    }
+    match tokio::time::timeout(time, resolver.lookup(host)).await {
+        Ok(Ok(found)) if !found.is_empty() => guard.vet(host, found).map(drop),
+        _ => Ok(()),
+    }
 }
 
 /// The last cause, which names what happened; the url is left out.
@@ -58,16 +79,28 @@ pub(crate) fn is_refused(error: &reqwest::Error) -> bool {
 /// Resolves names to addresses that may be reached.
 struct VettedNames {
     guard: Arc<Guard>,
+    resolver: SharedResolver,
 }
 
 impl Resolve for VettedNames {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = Arc::clone(&self.guard);
+        let found = self.resolver.lookup(name.as_str());
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let vetted = guard.vet(name.as_str(), found)?;
+            let vetted = guard.vet(name.as_str(), found.await?)?;
             Ok(Box::new(vetted.into_iter()) as Addrs)
         })
     }
 }
+
+#[cfg(test)]
+#[path = "../../../engine/tests/support/seed.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with the engine's tests, which use other parts"
+)]
+pub(crate) mod seed;
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "shared with the engine's tests and the fuzz targets")]
+mod tests;

@@ -18,9 +18,22 @@ pub(super) fn is_system(name: &str) -> bool {
     name.starts_with('_')
 }
 
-/// What nobody is shown of documents of a system collection: hashes of secrets, and sealed secrets.
-const SECRETS: [&str; 8] =
-    ["password", "hash", "previous", "family", "refresh", "cookie", "secret", "retiring_secret"];
+/// What nobody is shown of documents of a system collection: hashes of secrets, sealed secrets, and the headers in clear
+/// that earlier builds stored.
+const SECRETS: [&str; 12] = [
+    "password",
+    "hash",
+    "previous",
+    "family",
+    "refresh",
+    "cookie",
+    "secret",
+    "retiring_secret",
+    "signing_key",
+    "retiring_signing_key",
+    "sealed_headers",
+    "headers",
+];
 
 /// What may be seen of a system collection with full access; `None` for users' collections.
 pub(super) fn secrets(collection: &str) -> Option<Arc<Restriction>> {

@@ -39,11 +39,8 @@ impl Session {
         let registration = Registration::create(&self.engine, Raw::trusted(given), owner)?;
         self.check_scope(&registration, Action::Settings)?;
         self.check_sight(&registration)?;
-        if let Scope::Named(names) = &registration.scope {
-            for name in names {
-                self.check_there(name)?;
-            }
-        }
+        self.check_followed(&registration)?;
+        self.check_url(service, &registration, request.as_ref()).await?;
         let operation = Operation::Create {
             collection: Arc::from(COLLECTION),
             id: registration.document_id(),
@@ -110,11 +107,22 @@ impl Session {
         request: Option<RequestKey>,
     ) -> Result<(Json, Committed), ApiError> {
         self.webhook(service, id)?;
+        let given = Raw::trusted(given);
+        let refollowed = given.get("collections").is_some();
+        // A url that is not changed is vetted at each attempt alone.
+        let mut vetted = given.get("url").is_none();
         for _ in 0..CHANGE_TRIES {
             let (present, version) = self.stored_webhook(service, id)?;
-            let changed = present.patched(&self.engine, Raw::trusted(given))?;
+            let changed = present.patched(&self.engine, given)?;
             self.check_scope(&changed, Action::Settings)?;
             self.check_sight(&changed)?;
+            if refollowed {
+                self.check_followed(&changed)?;
+            }
+            if !vetted {
+                self.check_url(service, &changed, request.as_ref()).await?;
+                vetted = true;
+            }
             let operation = Operation::Replace {
                 collection: Arc::from(COLLECTION),
                 id: changed.document_id(),
@@ -130,6 +138,27 @@ impl Session {
         }
         let message = "others change this webhook at the same time; try again";
         Err(Error::new(ErrorKind::Conflict, "webhook_contended", message).into())
+    }
+
+    /// Whether the collections are there, where they have to be.
+    fn check_followed(&self, registration: &Registration) -> Result<(), ApiError> {
+        let Scope::Named(names) = &registration.scope else { return Ok(()) };
+        let there = names.iter().try_for_each(|name| self.check_there(name));
+        there.map_err(|error| error.with("field", "collections"))
+    }
+
+    /// Whether the url may be reached, unless the request was answered before.
+    async fn check_url(
+        &self,
+        service: &WebhookService,
+        registration: &Registration,
+        request: Option<&RequestKey>,
+    ) -> Result<(), ApiError> {
+        let Err(refused) = service.vet(&registration.url).await else { return Ok(()) };
+        match self.answered_before(request).await? {
+            Some(_) => Ok(()),
+            None => Err(refused.into()),
+        }
     }
 
     fn stored_webhook(

@@ -41,6 +41,11 @@ async fn a_key_may_do_what_its_grant_says_and_no_more() {
     let documents = face.get("/v1/collections/_credentials/documents").await;
     assert_eq!(documents.status, 200);
     assert!(!documents.body.to_string().contains(&key));
+    let history = format!("/v1/collections/_credentials/documents/{id}/history");
+    for read in [&*history, "/v1/collections/_credentials/documents", "/v1/events?from=0"] {
+        let shown = face.get(read).await.body.to_string();
+        assert!(shown.contains("shop") && !shown.contains("\"hash\""), "{read}: {shown}");
+    }
     assert_eq!(face.post("/v1/collections/_credentials/documents", "{}").await.status, 403);
     face.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Webhooks: who may register them, and what reaches their receivers as grants change.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -28,12 +28,13 @@ use crate::support::{ROOT, request};
 const DEADLINE: Duration = Duration::from_secs(20);
 const ORDERS: &str = "/v1/collections/orders/documents";
 
-/// A receiver that takes everything.
-struct Receiver(watch::Sender<Vec<Value>>);
+/// A receiver that takes everything, and keeps the headers of the last.
+struct Receiver(watch::Sender<Vec<Value>>, Mutex<Vec<(String, String)>>);
 
 impl Transport for Receiver {
     fn deliver(&self, request: DeliveryRequest) -> BoxFuture<'_, DeliveryResult> {
         let body = serde_json::from_slice(&request.body).unwrap();
+        *self.1.lock().unwrap() = request.headers;
         self.0.send_modify(|received| received.push(body));
         Box::pin(std::future::ready(DeliveryResult {
             status: Some(200),
@@ -43,6 +44,10 @@ impl Transport for Receiver {
 }
 
 impl Receiver {
+    fn headers(&self) -> Vec<(String, String)> {
+        self.1.lock().unwrap().clone()
+    }
+
     /// Waits for so many deliveries; what each is of: its collection, or its custom event.
     async fn wait(&self, count: usize) -> Vec<String> {
         let mut received = self.0.subscribe();
@@ -87,7 +92,7 @@ impl Stack {
         };
         let tasks = Tasks::new(tokio::runtime::Handle::current());
         let engine = Engine::open(settings, Components { fs, clock, tasks, followers })?;
-        let receiver = Arc::new(Receiver(watch::channel(Vec::new()).0));
+        let receiver = Arc::new(Receiver(watch::channel(Vec::new()).0, Mutex::default()));
         let options = Options { sight: access.sight(), ..Options::default() };
         let transport = Arc::clone(&receiver) as Arc<dyn Transport>;
         let service = WebhookService::open(engine.clone(), registry, transport, options);
@@ -224,16 +229,24 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_nowhere_in_clear() {
     const PLANTED: &str = "cGxhbnRlZC1zZWNyZXQtcGxhbnRlZC1zZWNyZXQ=";
+    const HEADERS: [&str; 2] = ["planted-authorization", "planted-access-token"];
+    const TEAM: &str = "planted-team";
     let dir = tempfile::tempdir().unwrap();
     let stack = Stack::open(dir.path()).unwrap();
     let hook = json!({"url": "http://receiver.test/", "collections": ["orders"],
-        "secret": format!("whsec_{PLANTED}")});
+        "secret": format!("whsec_{PLANTED}"), "signatures": ["v1", "v1a"],
+        "headers": {"Authorization": HEADERS[0], "X-Team": TEAM}});
     let made = stack.root("POST", "/v1/webhooks", &hook.to_string()).await;
     assert_eq!(made["secret"], hook["secret"], "it is shown this once");
     let path = format!("/v1/webhooks/{}", made["id"].as_str().unwrap());
     let rotated = stack.root("POST", &format!("{path}/rotate-secret"), "").await;
     let second = rotated["secret"].as_str().unwrap().trim_start_matches("whsec_").to_owned();
     stack.root("PATCH", &path, r#"{"active":false}"#).await;
+    let headers = json!({"authorization": "***", "x-team": TEAM, "X-Access-Token": HEADERS[1]});
+    let patched = stack.root("PATCH", &path, &json!({"headers": headers}).to_string()).await;
+    let shown = json!({"authorization": "***", "x-team": TEAM, "x-access-token": "***"});
+    assert_eq!(patched["headers"], shown);
+    assert_eq!(stack.root("GET", &path, "").await["headers"], shown);
     stack.root("POST", ORDERS, "{}").await;
     let document = format!("/v1/collections/_webhooks/documents/{}", made["id"].as_str().unwrap());
     let history = format!("{document}/history");
@@ -247,8 +260,14 @@ async fn a_secret_is_nowhere_in_clear() {
     ] {
         let shown = stack.root("GET", read, "").await.to_string();
         assert!(shown.contains("receiver.test"), "{read}: {shown}");
-        assert!(!shown.contains(PLANTED) && !shown.contains(&second), "{read}: {shown}");
+        for secret in [PLANTED, &second, HEADERS[0], HEADERS[1], "whsk_", "enc:v1:"] {
+            assert!(!shown.contains(secret), "{read}: {shown}");
+        }
+        let own = *read == *path || *read == *"/v1/webhooks";
+        assert_eq!(shown.contains(TEAM), own, "{read}: {shown}");
     }
+    let audit = stack.root("GET", "/v1/collections/_audit/documents", "").await.to_string();
+    assert!(audit.contains("webhook.changed") && !audit.contains("planted"), "{audit}");
     stack.stop();
     let all = files(&dir.path().join("data"));
     assert!(all.iter().any(|path| path.ends_with("operator-key")));
@@ -257,10 +276,19 @@ async fn a_secret_is_nowhere_in_clear() {
         let bytes = std::fs::read(&path).unwrap();
         let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
         found |= holds("enc:v1:");
-        assert!(!holds(PLANTED) && !holds(&second), "{}", path.display());
+        for secret in [PLANTED, &second, HEADERS[0], HEADERS[1], TEAM, "x-team", "whsk_"] {
+            assert!(!holds(secret), "{secret}: {}", path.display());
+        }
     }
     assert!(found, "the log holds the sealed secrets");
     let stack = Stack::open(dir.path()).unwrap();
-    assert_eq!(stack.root("GET", &path, "").await["state"], "inactive");
+    let read = stack.root("GET", &path, "").await;
+    assert_eq!((&read["state"], &read["headers"]), (&json!("inactive"), &shown));
+    assert_eq!(read["public_key"], rotated["public_key"]);
+    stack.root("POST", &format!("{path}/test"), "").await;
+    let sent = stack.receiver.headers();
+    for header in [("authorization", HEADERS[0]), ("x-access-token", HEADERS[1])] {
+        assert!(sent.iter().any(|(name, value)| (&**name, &**value) == header), "{header:?}");
+    }
     stack.stop();
 }

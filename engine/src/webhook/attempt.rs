@@ -63,13 +63,20 @@ pub(super) fn request(
     timeout: Duration,
 ) -> DeliveryRequest {
     let timestamp = (now_ms / 1000).to_string();
-    let signature = signature::sign(registration.secrets(now_ms), id, &timestamp, &payload.body);
+    let signature = signature::sign(
+        registration.secrets(now_ms),
+        registration.keys(now_ms),
+        id,
+        &timestamp,
+        &payload.body,
+    );
     let mut headers = Vec::with_capacity(4 + registration.headers.len());
     headers.push(("content-type".to_owned(), "application/json".to_owned()));
     headers.push(("webhook-id".to_owned(), id.to_owned()));
     headers.push(("webhook-timestamp".to_owned(), timestamp));
     headers.push(("webhook-signature".to_owned(), signature));
-    headers.extend(registration.headers.iter().cloned());
+    headers
+        .extend(registration.headers.iter().map(|(name, text)| (name.to_owned(), text.to_owned())));
     DeliveryRequest {
         url: Arc::clone(&registration.url),
         headers,

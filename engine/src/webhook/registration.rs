@@ -1,18 +1,20 @@
 //! A webhook's registration: what a document of `_webhooks` says.
 //!
 //! Guarantees: what a user gives is refused by the name of the wrong member, or accepted as a whole; the start is
-//! resolved to a position and stored, so that it never moves. Secrets are only in [`Registration::to_bytes`], sealed, never
-//! in [`Registration::describe`].
+//! resolved to a position and stored, so that it never moves. Secrets, signing keys and headers are only in
+//! [`Registration::to_bytes`], sealed; [`Registration::describe`] has none but headers that are no credentials.
 //! Leaves to others: who may register (the access layer), writing the document (the session), addresses that the url
-//! leads to (the transport, at every attempt).
+//! leads to (the transport, when it is registered and at every attempt).
 
+mod headers;
 mod member;
 mod read;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::signature::Secret;
+use super::signature::{Secret, Versions};
+use super::signing_key::SigningKey;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::event::{Event, EventKind};
@@ -21,10 +23,12 @@ use crate::value::{self, Object, Raw, Value, object_id};
 use crate::vault::Vault;
 use crate::write::DocumentId;
 
+pub use self::headers::{Headers, MASK};
+
 /// The system collection of registrations.
 pub const COLLECTION: &str = "_webhooks";
 
-/// How long both secrets sign after a rotation, milliseconds.
+/// How long old secrets and keys sign after a rotation, milliseconds.
 pub const ROTATION_MS: u64 = 24 * 3600 * 1000;
 
 /// Which collections a webhook follows.
@@ -45,12 +49,14 @@ pub enum Order {
     None,
 }
 
-/// A secret that still signs beside the new one.
+/// What still signs beside the new secret and key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetiringSecret {
     /// The secret.
     pub secret: Secret,
-    /// When it stops signing, UTC ms.
+    /// The signing key of then.
+    pub key: Option<SigningKey>,
+    /// When they stop signing, UTC ms.
     pub until_ms: u64,
 }
 
@@ -71,12 +77,16 @@ pub struct Registration {
     pub projection: Option<BodyProjection>,
     /// Whether deliveries are made.
     pub active: bool,
-    /// What signs.
+    /// Which signatures deliveries have.
+    pub signatures: Versions,
+    /// What signs `v1`; kept where it does not.
     pub secret: Secret,
+    /// What signs `v1a`; made when that is first asked for, kept where it does not.
+    pub key: Option<SigningKey>,
     /// What else signs for a while.
     pub retiring: Option<RetiringSecret>,
     /// Further headers of every delivery.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     /// Events after this position are delivered.
     pub start: u64,
     /// The order of deliveries.
@@ -110,7 +120,7 @@ impl Registration {
     /// (`keep` or `skip`), which says what becomes of the undelivered when `active` becomes true.
     pub fn patched(&self, engine: &Engine, given: Raw<'_>) -> Result<Self> {
         let mut changed = self.clone();
-        read::patch(&mut changed, given, engine.position())?;
+        read::patch(&mut changed, given, engine)?;
         Ok(changed)
     }
 
@@ -124,11 +134,15 @@ impl Registration {
         Self { active: false, disabled: Some(reason.to_owned()), ..self.clone() }
     }
 
-    /// The registration with a new secret; the old one goes on signing for 24 h.
-    pub fn rotated(&self, secret: Secret, now_ms: u64) -> Self {
-        let until_ms = now_ms + ROTATION_MS;
-        let retiring = Some(RetiringSecret { secret: self.secret.clone(), until_ms });
-        Self { secret, retiring, ..self.clone() }
+    /// The registration with a new secret and, where it has one, a new key; the old ones go on signing for 24 h.
+    pub fn rotated(&self, secret: Secret, key: SigningKey, now_ms: u64) -> Self {
+        let retiring = RetiringSecret {
+            secret: self.secret.clone(),
+            key: self.key.clone(),
+            until_ms: now_ms + ROTATION_MS,
+        };
+        let key = self.key.is_some().then_some(key);
+        Self { secret, key, retiring: Some(retiring), ..self.clone() }
     }
 
     fn blank(id: Arc<str>, secret: Secret) -> Self {
@@ -140,9 +154,11 @@ impl Registration {
             filter: None,
             projection: None,
             active: true,
+            signatures: Versions::default(),
             secret,
+            key: None,
             retiring: None,
-            headers: Vec::new(),
+            headers: Headers::default(),
             start: 0,
             order: Order::PerDocument,
             timeout_ms: None,
@@ -162,8 +178,18 @@ impl Registration {
 
     /// The secrets that sign at a time.
     pub fn secrets(&self, now_ms: u64) -> impl Iterator<Item = &Secret> {
-        let retiring = self.retiring.as_ref().filter(|old| now_ms < old.until_ms);
-        std::iter::once(&self.secret).chain(retiring.map(|old| &old.secret))
+        let all = std::iter::once(&self.secret).chain(self.retiring(now_ms).map(|old| &old.secret));
+        all.filter(|_| self.signatures.symmetric)
+    }
+
+    /// The keys that sign at a time.
+    pub fn keys(&self, now_ms: u64) -> impl Iterator<Item = &SigningKey> {
+        let retiring = self.retiring(now_ms).and_then(|old| old.key.as_ref());
+        self.key.iter().chain(retiring).filter(|_| self.signatures.asymmetric)
+    }
+
+    fn retiring(&self, now_ms: u64) -> Option<&RetiringSecret> {
+        self.retiring.as_ref().filter(|old| now_ms < old.until_ms)
     }
 
     /// Whether an event is to be delivered as far as its collection and its kind go; `filter` looks at the document.
@@ -204,14 +230,23 @@ impl Registration {
         }
     }
 
-    /// The whole document of `_webhooks`, its secrets sealed.
+    /// The whole document of `_webhooks`, its secrets, keys and headers sealed.
     pub fn to_bytes(&self, vault: &Vault) -> Vec<u8> {
         let mut object = Object::new();
         object.insert("_id", self.id_value());
         self.describe_into(&mut object);
         object.insert("secret", self.secret.seal(vault, &self.id));
+        if let Some(key) = &self.key {
+            object.insert("signing_key", key.seal(vault, &self.id));
+        }
+        if let Some(sealed) = self.headers.seal(vault, &self.id) {
+            object.insert("sealed_headers", sealed);
+        }
         if let Some(old) = &self.retiring {
             object.insert("retiring_secret", old.secret.seal(vault, &self.id));
+            if let Some(key) = &old.key {
+                object.insert("retiring_signing_key", key.seal(vault, &self.id));
+            }
             object.insert("retiring_until", Value::Int64(signed(old.until_ms)));
         }
         if let Some(position) = self.skip_to {
@@ -221,11 +256,15 @@ impl Registration {
         object.to_bytes()
     }
 
-    /// Its members as its owner may see them, without secrets.
+    /// Its members as its owner may see them, without secrets; the public key, where there is one.
     pub fn describe(&self) -> Object {
         let mut object = Object::new();
         object.insert("id", &*self.id);
         self.describe_into(&mut object);
+        object.insert("headers", self.headers.shown());
+        if let Some(key) = &self.key {
+            object.insert("public_key", key.public_key());
+        }
         object
     }
 
@@ -243,8 +282,8 @@ impl Registration {
         let projection = self.projection.as_ref().map(BodyProjection::to_value);
         object.insert("projection", projection.unwrap_or_else(|| Object::new().into()));
         object.insert("active", self.active);
-        let headers = self.headers.iter().map(|(name, text)| (name.clone(), Value::from(&**text)));
-        object.insert("headers", headers.collect::<Object>());
+        let signatures: Vec<_> = self.signatures.names().map(Value::from).collect();
+        object.insert("signatures", signatures);
         object.insert("from", Value::Int64(signed(self.start)));
         object.insert("format", "event");
         object.insert("order", member::order_name(self.order));

@@ -25,6 +25,7 @@ use super::replay::{self, Counted, Mode, ReplayAnswer, ReplayRequest, ReplayView
 use super::sample::sample;
 use super::sight::Sight;
 use super::signature::Secret;
+use super::signing_key::SigningKey;
 use super::status::Status;
 use super::store::{self, ReplayState, ReplayStatus, Selection, StoreWriter};
 use super::transport::Transport;
@@ -390,13 +391,25 @@ impl WebhookService {
         })
     }
 
-    /// Gives a webhook a new secret, on behalf of `actor`; the old one goes on signing for 24 h.
-    pub async fn rotate_secret(&self, webhook: &str, actor: &str) -> Result<Secret> {
+    /// Refuses a url that leads to no address that may be reached.
+    pub async fn vet(&self, url: &str) -> Result<()> {
+        self.inner.transport.vet(url).await.map_err(|why| {
+            let message = format!("`url` is refused: {why}");
+            Error::new(ErrorKind::Unprocessable, "url_refused", message).with("field", "url")
+        })
+    }
+
+    /// Gives a webhook a new secret and, where it has one, a new signing key, on behalf of `actor`; the old ones go on
+    /// signing for 24 h. What was written.
+    pub async fn rotate_secret(&self, webhook: &str, actor: &str) -> Result<Registration> {
         let registration = self.get(webhook)?;
         let clock = self.inner.engine.clock();
-        let secret = Secret::generate(&**clock);
-        let vault = Arc::clone(self.inner.registry.vault());
-        let change = Rotation { vault, secret: secret.clone(), now_ms: clock.now_ms() };
+        let change = Rotation {
+            vault: Arc::clone(self.inner.registry.vault()),
+            secret: Secret::generate(&**clock),
+            key: SigningKey::generate(&**clock)?,
+            now_ms: clock.now_ms(),
+        };
         let command = Command {
             operations: vec![Operation::Change {
                 collection: Arc::from(COLLECTION),
@@ -409,8 +422,12 @@ impl WebhookService {
             request: None,
             guard: None,
         };
-        self.inner.engine.write(command).await?;
-        Ok(secret)
+        let committed = self.inner.engine.write(command).await?;
+        let body = committed.outcomes.first().and_then(|outcome| outcome.body.as_ref());
+        let body = body.ok_or_else(|| Error::internal("a webhook was written without a body"))?;
+        let body = Raw::trusted(body);
+        let id = body.get("_id").ok_or_else(|| Error::internal("a webhook has no id"))?;
+        Registration::decode(id, body, self.inner.registry.vault())
     }
 
     /// Figures of every webhook, for metrics.
@@ -431,6 +448,7 @@ impl WebhookService {
 struct Rotation {
     vault: Arc<Vault>,
     secret: Secret,
+    key: SigningKey,
     now_ms: u64,
 }
 
@@ -438,7 +456,8 @@ impl Change for Rotation {
     fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
         let registration = Registration::decode(id, current, &self.vault)?;
-        Ok(Some(registration.rotated(self.secret.clone(), self.now_ms).to_bytes(&self.vault)))
+        let rotated = registration.rotated(self.secret.clone(), self.key.clone(), self.now_ms);
+        Ok(Some(rotated.to_bytes(&self.vault)))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Secrets and signatures of the Standard Webhooks specification, version 1.
 //!
 //! Guarantees: a secret is `whsec_` and the padded base64 of 24 to 64 bytes; a signature covers id, timestamp and body;
-//! several secrets give several signatures with exactly one space between them. A secret's `Debug` does not show it.
-//! It is stored sealed (`vault`), bound to its webhook.
-//! Leaves to others: which secrets are in force.
+//! several secrets and keys give several signatures with exactly one space between them, those of secrets first. A
+//! secret's `Debug` does not show it. It is stored sealed (`vault`), bound to its webhook.
+//! Leaves to others: which secrets and keys are in force; the keys themselves (`signing_key`).
 
 use std::fmt;
 
@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::signing_key::SigningKey;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::vault::Vault;
@@ -81,14 +82,11 @@ impl Secret {
         &self.text
     }
 
-    fn sign_into(&self, id: &str, timestamp: &str, body: &[u8], out: &mut String) {
+    fn sign(&self, text: &[u8]) -> impl AsRef<[u8]> + use<> {
         // HMAC takes keys of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return };
-        for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-            mac.update(part);
-        }
-        out.push_str("v1,");
-        BASE64.encode_string(mac.finalize().into_bytes(), out);
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes any key");
+        mac.update(text);
+        mac.finalize().into_bytes()
     }
 }
 
@@ -98,21 +96,60 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Which signatures deliveries have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// `v1`: HMAC-SHA256 under the secret.
+    pub symmetric: bool,
+    /// `v1a`: Ed25519 under the signing key.
+    pub asymmetric: bool,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self { symmetric: true, asymmetric: false }
+    }
+}
+
+impl Versions {
+    /// `v1`'s name.
+    pub const SYMMETRIC: &str = "v1";
+    /// `v1a`'s name.
+    pub const ASYMMETRIC: &str = "v1a";
+
+    /// Their names.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [(self.symmetric, Self::SYMMETRIC), (self.asymmetric, Self::ASYMMETRIC)];
+        all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name)
+    }
+}
+
 /// The value of `webhook-signature` for one attempt, `timestamp` being its whole seconds.
 pub fn sign<'a>(
     secrets: impl IntoIterator<Item = &'a Secret>,
+    keys: impl IntoIterator<Item = &'a SigningKey>,
     id: &str,
     timestamp: &str,
     body: &[u8],
 ) -> String {
+    let text = [id.as_bytes(), timestamp.as_bytes(), body].join(&b'.');
     let mut out = String::with_capacity(64);
     for secret in secrets {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        secret.sign_into(id, timestamp, body, &mut out);
+        put(&mut out, Versions::SYMMETRIC, secret.sign(&text).as_ref());
+    }
+    for key in keys {
+        put(&mut out, Versions::ASYMMETRIC, key.sign(&text).as_ref());
     }
     out
+}
+
+fn put(out: &mut String, version: &str, signature: &[u8]) {
+    if !out.is_empty() {
+        out.push(' ');
+    }
+    out.push_str(version);
+    out.push(',');
+    BASE64.encode_string(signature, out);
 }
 
 #[cfg(test)]
@@ -128,15 +165,29 @@ mod tests {
     fn r16_the_fixed_vector() {
         let secret = Secret::parse(SECRET).unwrap();
         let body = br#"{"test": 2432232314}"#;
-        assert_eq!(sign([&secret], ID, "1614265330", body), SIGNATURE);
+        assert_eq!(sign([&secret], [], ID, "1614265330", body), SIGNATURE);
     }
 
     #[test]
     fn r16_two_secrets_are_joined_by_one_space() {
         let secret = Secret::parse(SECRET).unwrap();
         let body = br#"{"test": 2432232314}"#;
-        let both = sign([&secret, &secret], ID, "1614265330", body);
+        let both = sign([&secret, &secret], [], ID, "1614265330", body);
         assert_eq!(both, format!("{SIGNATURE} {SIGNATURE}"));
+    }
+
+    #[test]
+    fn r16_signatures_of_keys_come_after_those_of_secrets() {
+        let secret = Secret::parse(SECRET).unwrap();
+        let key = SigningKey::generate(&*ManualClock::new(0, 7)).unwrap();
+        let body = br#"{"test": 2432232314}"#;
+        let text = [format!("{ID}.1614265330.").as_bytes(), body].concat();
+        let own = format!("v1a,{}", BASE64.encode(key.sign(&text)));
+        let signed = |secrets: &[&Secret], keys: &[&SigningKey]| {
+            sign(secrets.iter().copied(), keys.iter().copied(), ID, "1614265330", body)
+        };
+        assert_eq!(signed(&[&secret], &[&key]), format!("{SIGNATURE} {own}"));
+        assert_eq!(signed(&[], &[&key, &key]), format!("{own} {own}"));
     }
 
     #[test]

@@ -73,4 +73,10 @@ impl DeliveryResult {
 pub trait Transport: Send + Sync + 'static {
     /// Makes one attempt.
     fn deliver(&self, request: DeliveryRequest) -> BoxFuture<'_, DeliveryResult>;
+
+    /// Says why a url that somebody wants to register leads to no address that may be reached; a name that does not
+    /// resolve now may do so later. Ends soon, and makes no attempt.
+    fn vet<'a>(&'a self, _url: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }

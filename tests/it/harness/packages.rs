@@ -34,6 +34,11 @@ impl Packages {
         lines(self.command(&self.dir.join(program)), input)
     }
 
+    /// Gives lines to a program that needs none of the packages; its lines.
+    pub(crate) fn plain(&self, program: &str, input: &[Value]) -> Vec<Value> {
+        lines(self.command(&source().join(program)), input)
+    }
+
     /// A directory for programs of a test, from which they find the packages.
     pub(crate) fn directory(&self) -> TempDir {
         TempDir::new_in(&self.dir).unwrap()

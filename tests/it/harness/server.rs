@@ -55,6 +55,11 @@ impl Server {
         }
     }
 
+    /// Sets something otherwise for the next start.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts again, on the same directory and address.
     pub(crate) fn restart(&mut self) {
         assert!(self.child.is_none(), "it is running");

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 
 use crate::error::ApiError;
 use crate::outbound::guard::Guard;
-use crate::outbound::{client, describe};
+use crate::outbound::{client, describe, resolver};
 
 /// Most bytes of a set.
 const BYTES_MAX: usize = 256 << 10;
@@ -50,7 +50,7 @@ impl Fetcher {
     pub(crate) fn new(allowed: Vec<IpNet>, lost: Lost) -> Result<Self, Error> {
         let made = |guard: Guard| {
             let guard = Arc::new(guard);
-            let client = client(&guard).build();
+            let client = client(&guard, &resolver::system()).build();
             let failed = |error| Error::internal(format!("make the client of key sets: {error}"));
             client.map(|client| (guard, client)).map_err(failed)
         };

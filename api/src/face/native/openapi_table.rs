@@ -298,7 +298,7 @@ pub(super) const TABLE: &[Described] = &[
     Described {
         method: "post",
         path: "/v1/webhooks",
-        summary: "Register a webhook; the secret is shown once.",
+        summary: "Register a webhook; the secret is shown once, the public key of `v1a` always.",
         status: 201,
         parameters: &[],
         body: true,
@@ -406,7 +406,7 @@ pub(super) const TABLE: &[Described] = &[
     Described {
         method: "post",
         path: "/v1/webhooks/{id}/rotate-secret",
-        summary: "Make a new secret; both sign for 24 h.",
+        summary: "Make a new secret and signing key; old and new sign for 24 h.",
         status: 200,
         parameters: &[],
         body: false,

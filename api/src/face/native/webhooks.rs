@@ -199,9 +199,12 @@ async fn rotate_secret(
     Path(id): Path<String>,
 ) -> ApiResult {
     session.webhook(&app.webhooks, &id)?;
-    let secret = app.webhooks.rotate_secret(&id, &session.principal().id).await?;
+    let rotated = app.webhooks.rotate_secret(&id, &session.principal().id).await?;
     app.audit.note(session.audit_entry("webhook.secret_rotated", target("webhook", &id)));
-    let body = json!({"secret": secret.reveal()});
+    let mut body = json!({"secret": rotated.secret.reveal()});
+    if let Some(key) = &rotated.key {
+        body["public_key"] = json!(key.public_key());
+    }
     Ok(reply::value(StatusCode::OK, app.engine.position(), &body))
 }
 

@@ -2,20 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use super::headers::Headers;
 use super::{Order, Registration, Scope};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventKind;
 use crate::limits::Limits;
 use crate::subscribe::{BodyFilter, BodyProjection};
 use crate::value::Raw;
-use crate::webhook::signature::Secret;
+use crate::webhook::signature::{Secret, Versions};
 
 /// Longest url, bytes.
 const URL_BYTES_MAX: usize = 2048;
-/// Most headers of its own.
-const HEADERS_MAX: usize = 32;
-/// Longest value of such a header, bytes.
-const HEADER_BYTES_MAX: usize = 4096;
 /// Longest time for an attempt, milliseconds.
 const TIMEOUT_MS_MAX: u64 = 60_000;
 /// Most attempts at a time.
@@ -54,7 +51,8 @@ pub(super) fn set(into: &mut Registration, name: &str, value: Raw<'_>) -> Result
                 value.as_str().ok_or_else(|| invalid("secret", "`secret` must be a text"))?;
             into.secret = Secret::parse(text)?;
         }
-        "headers" => into.headers = headers(value)?,
+        "signatures" => into.signatures = signatures(value)?,
+        "headers" => into.headers = Headers::parse(value, &into.headers)?,
         "format" => format(value)?,
         "order" => into.order = order(value)?,
         "timeout_ms" => into.timeout_ms = number("timeout_ms", value, 1, TIMEOUT_MS_MAX)?,
@@ -185,6 +183,27 @@ fn projection(value: Raw<'_>) -> Result<Option<BodyProjection>> {
     BodyProjection::parse(value, &limits).map_err(|error| error.with("field", "projection"))
 }
 
+fn signatures(value: Raw<'_>) -> Result<Versions> {
+    if value.is_null() {
+        return Ok(Versions::default());
+    }
+    let wrong = |why: &str| invalid("signatures", format!("`signatures` {why}"));
+    let list = value.as_array().ok_or_else(|| wrong("must be a list of \"v1\" and \"v1a\""))?;
+    let mut versions = Versions { symmetric: false, asymmetric: false };
+    for name in list {
+        match name.as_str() {
+            Some(Versions::SYMMETRIC) => versions.symmetric = true,
+            Some(Versions::ASYMMETRIC) => versions.asymmetric = true,
+            Some(name) => return Err(wrong(&format!("has `{name}`, which is not v1 or v1a"))),
+            None => return Err(wrong("must be a list of texts")),
+        }
+    }
+    if versions.names().next().is_none() {
+        return Err(wrong("is empty; at least one of \"v1\" and \"v1a\" must sign"));
+    }
+    Ok(versions)
+}
+
 fn unsupported(field: &'static str, why: &str) -> Error {
     Error::new(
         ErrorKind::Invalid,
@@ -215,51 +234,4 @@ pub(super) fn order_name(order: Order) -> &'static str {
         Order::PerDocument => "per_document",
         Order::None => "none",
     }
-}
-
-fn headers(value: Raw<'_>) -> Result<Vec<(String, String)>> {
-    let members =
-        value.as_object().ok_or_else(|| invalid("headers", "`headers` must be an object"))?;
-    let mut headers = Vec::new();
-    for (name, text) in members {
-        let text = text.as_str().unwrap_or("\n");
-        check_header(name, text)?;
-        headers.push((name.to_ascii_lowercase(), text.to_owned()));
-    }
-    if headers.len() > HEADERS_MAX {
-        return Err(invalid("headers", format!("`headers` has more than {HEADERS_MAX} members")));
-    }
-    Ok(headers)
-}
-
-/// Headers that the delivery itself or the connection sets.
-const RESERVED: [&str; 9] = [
-    "content-type",
-    "content-length",
-    "host",
-    "connection",
-    "transfer-encoding",
-    "te",
-    "upgrade",
-    "trailer",
-    "expect",
-];
-
-fn check_header(name: &str, text: &str) -> Result<()> {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || name.len() > 128 || !name.bytes().all(token) {
-        return Err(invalid("headers", format!("`headers`: `{name}` is not a header's name")));
-    }
-    let lower = name.to_ascii_lowercase();
-    if lower.starts_with("webhook-") || RESERVED.contains(&&*lower) {
-        return Err(invalid(
-            "headers",
-            format!("`headers`: `{name}` is set by the delivery itself"),
-        ));
-    }
-    let plain = |byte: u8| (b' '..0x7f).contains(&byte) || byte == b'\t';
-    if text.len() > HEADER_BYTES_MAX || !text.bytes().all(plain) || text.trim() != text {
-        return Err(invalid("headers", format!("`headers`: the value of `{name}` is not valid")));
-    }
-    Ok(())
 }

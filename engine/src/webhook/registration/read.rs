@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use super::headers::Headers;
 use super::member::{self, invalid};
 use super::{Registration, RetiringSecret};
+use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::subscribe::Start;
 use crate::value::{Raw, date, object_id};
 use crate::vault::Vault;
 use crate::webhook::signature::Secret;
+use crate::webhook::signing_key::SigningKey;
 
 /// Fills in what a user gives for a new webhook.
 pub(super) fn create(into: &mut Registration, given: Raw<'_>, engine: &Engine) -> Result<()> {
@@ -27,11 +30,19 @@ pub(super) fn create(into: &mut Registration, given: Raw<'_>, engine: &Engine) -
         return Err(invalid("collections", "`collections` is missing; `[\"*\"]` is all of them"));
     }
     into.start = engine.resolve(start)?;
+    complete(into, &**engine.clock())
+}
+
+/// Makes the signing key, where one is needed first.
+fn complete(into: &mut Registration, clock: &dyn Clock) -> Result<()> {
+    if into.signatures.asymmetric && into.key.is_none() {
+        into.key = Some(SigningKey::generate(clock)?);
+    }
     Ok(())
 }
 
-/// Applies a user's changes at the time when the log ends at `position`.
-pub(super) fn patch(into: &mut Registration, given: Raw<'_>, position: u64) -> Result<()> {
+/// Applies a user's changes.
+pub(super) fn patch(into: &mut Registration, given: Raw<'_>, engine: &Engine) -> Result<()> {
     let was_active = into.active;
     let mut skip = false;
     for (name, value) in members(given)? {
@@ -55,9 +66,9 @@ pub(super) fn patch(into: &mut Registration, given: Raw<'_>, position: u64) -> R
             let message = "`backlog` goes with `active` becoming true";
             return Err(invalid("backlog", message));
         }
-        into.skip_to = Some(position);
+        into.skip_to = Some(engine.position());
     }
-    Ok(())
+    complete(into, &**engine.clock())
 }
 
 /// Reads a document of `_webhooks`.
@@ -70,12 +81,26 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Regist
     let text = |name: &str| body.get(name).and_then(Raw::as_str);
     let number =
         |name: &str| body.get(name).and_then(Raw::as_i64).and_then(|n| u64::try_from(n).ok());
+    let key = |name: &str, id: &str| {
+        text(name).map(|sealed| SigningKey::unseal(sealed, vault, id)).transpose()
+    };
     let secret = Secret::unseal(text("secret").unwrap_or_default(), vault, &id)?;
     let mut registration = Registration::blank(id, secret);
     for (name, value) in body.object_iter() {
         match name {
-            "_id" | "secret" | "retiring_secret" | "retiring_until" | "skip_to" | "owner"
-            | "from" | "disabled" => {}
+            "_id"
+            | "secret"
+            | "signing_key"
+            | "retiring_secret"
+            | "retiring_signing_key"
+            | "retiring_until"
+            | "sealed_headers"
+            | "skip_to"
+            | "owner"
+            | "from"
+            | "disabled" => {}
+            // Documents of earlier builds have them in clear.
+            "headers" => registration.headers = Headers::plain(value)?,
             _ => member::set(&mut registration, name, value)?,
         }
     }
@@ -86,7 +111,12 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Regist
     registration.disabled = text("disabled").map(str::to_owned);
     if let (Some(old), Some(until_ms)) = (text("retiring_secret"), number("retiring_until")) {
         let secret = Secret::unseal(old, vault, &registration.id)?;
-        registration.retiring = Some(RetiringSecret { secret, until_ms });
+        let key = key("retiring_signing_key", &registration.id)?;
+        registration.retiring = Some(RetiringSecret { secret, key, until_ms });
+    }
+    registration.key = key("signing_key", &registration.id)?;
+    if let Some(sealed) = text("sealed_headers") {
+        registration.headers = Headers::unseal(sealed, vault, &registration.id)?;
     }
     Ok(registration)
 }

@@ -1,7 +1,7 @@
 //! What a registration accepts and refuses.
 
 use super::*;
-use crate::clock::ManualClock;
+use crate::clock::{ManualClock, SystemClock};
 use crate::error::Detail;
 use crate::fs::SystemFileSystem;
 use crate::limits::Limits;
@@ -17,6 +17,116 @@ fn set(given: &str) -> Result<Registration> {
     Ok(registration)
 }
 
+fn vault() -> (tempfile::TempDir, Arc<Vault>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (fs, clock) = (SystemFileSystem::shared(), SystemClock::shared());
+    let vault = Vault::open(dir.path(), None, fs, clock).unwrap();
+    (dir, vault)
+}
+
+fn key(seed: u64) -> SigningKey {
+    SigningKey::generate(&*ManualClock::new(0, seed)).unwrap()
+}
+
+/// Encodes and decodes a registration.
+fn stored(registration: &Registration, vault: &Vault) -> (Vec<u8>, Registration) {
+    let bytes = registration.to_bytes(vault);
+    let body = Raw::trusted(&bytes);
+    let read = Registration::decode(body.get("_id").unwrap(), body, vault).unwrap();
+    (bytes, read)
+}
+
+#[test]
+fn signing_keys_are_stored_sealed_and_sign_where_they_are_asked_for() {
+    let (_dir, vault) = vault();
+    let mut registration = set(r#"{"url":"http://a","signatures":["v1a","v1","v1a"]}"#).unwrap();
+    registration.key = Some(key(1));
+    let secret = Secret::generate(&*ManualClock::new(0, 2));
+    let mut registration = registration.rotated(secret, key(2), 5);
+    let (bytes, read) = stored(&registration, &vault);
+    assert_eq!(read, registration);
+    assert_eq!(read.to_bytes(&vault), bytes, "what did not change is stored as it was");
+    assert!(!format!("{:?}", Raw::trusted(&bytes)).contains("whsk_"));
+    let signing = |at: u64| (read.secrets(at).count(), read.keys(at).collect::<Vec<_>>());
+    assert_eq!(signing(5 + ROTATION_MS - 1), (2, vec![&key(2), &key(1)]));
+    assert_eq!(signing(5 + ROTATION_MS), (1, vec![&key(2)]));
+    let shown = registration.describe();
+    assert_eq!(shown.get("public_key"), Some(&Value::from(key(2).public_key())));
+    for (signatures, counts) in [(r#"["v1a"]"#, (0, 2)), (r#"["v1"]"#, (2, 0)), ("null", (2, 0))] {
+        let encoded = json::parse_value(signatures.as_bytes(), &Limits::default()).unwrap();
+        member::set(&mut registration, "signatures", Raw::trusted(&encoded)).unwrap();
+        let (_, read) = stored(&registration, &vault);
+        assert_eq!((read.secrets(9).count(), read.keys(9).count()), counts, "{signatures}");
+        assert_eq!((&read.key, read.retiring.is_some()), (&Some(key(2)), true), "it is kept");
+    }
+    let plain = set(r#"{"url":"http://a"}"#).unwrap();
+    let secret = Secret::generate(&*ManualClock::new(0, 2));
+    let rotated = plain.rotated(secret, key(2), 5);
+    assert_eq!(rotated.key, None, "none is made where there was none");
+    assert!(rotated.describe().get("public_key").is_none());
+}
+
+#[test]
+fn headers_are_stored_sealed_and_shown_without_credentials() {
+    let (_dir, vault) = vault();
+    let given = r#"{"url":"http://a","headers":{"X-Team":"blue","Authorization":"Bearer planted","x-api-KEY":"planted"}}"#;
+    let mut registration = set(given).unwrap();
+    let (bytes, read) = stored(&registration, &vault);
+    assert_eq!(read, registration);
+    assert_eq!(read.to_bytes(&vault), bytes, "what did not change is stored as it was");
+    let body = format!("{:?}", Raw::trusted(&bytes));
+    assert!(!body.contains("planted") && !body.contains("blue") && !body.contains("x-team"));
+    let debug = format!("{registration:?}");
+    assert!(!debug.contains("planted") && debug.contains("x-team"), "{debug}");
+    let sent: Vec<_> = read.headers.iter().collect();
+    let expected =
+        [("x-team", "blue"), ("authorization", "Bearer planted"), ("x-api-key", "planted")];
+    assert_eq!(sent, expected);
+    let shown = format!("{:?}", Raw::trusted(&registration.describe().to_bytes()));
+    assert!(shown.contains("blue") && !shown.contains("planted"), "{shown}");
+    assert_eq!(shown.matches(MASK).count(), 2, "{shown}");
+
+    // What was shown is given back: the same headers, and the same bytes.
+    registration = read;
+    let patch = |registration: &mut Registration, headers: &str| {
+        let encoded = json::parse_value(headers.as_bytes(), &Limits::default()).unwrap();
+        member::set(registration, "headers", Raw::trusted(&encoded))
+    };
+    let back = r#"{"x-team":"blue","authorization":"***","x-api-key":"***"}"#;
+    patch(&mut registration, back).unwrap();
+    assert_eq!(registration.to_bytes(&vault), bytes);
+    patch(&mut registration, r#"{"authorization":"***","x-team":"***"}"#).unwrap();
+    let sent: Vec<_> = registration.headers.iter().collect();
+    assert_eq!(sent, [("authorization", "Bearer planted"), ("x-team", "***")]);
+    let error = patch(&mut registration, r#"{"x-api-key":"***"}"#).unwrap_err();
+    assert_eq!(error.detail("field"), Some(&Detail::from("headers")));
+    assert!(error.to_string().contains("x-api-key"), "{error}");
+    patch(&mut registration, "{}").unwrap();
+    assert!(stored(&registration, &vault).1.headers.is_empty());
+}
+
+#[test]
+fn headers_of_documents_of_before_are_read_and_sealed_when_they_are_written_again() {
+    let (_dir, vault) = vault();
+    let bytes = set(r#"{"url":"http://a"}"#).unwrap().to_bytes(&vault);
+    let mut old = Raw::trusted(&bytes).to_value().as_object().unwrap().clone();
+    assert!(old.remove("signatures").is_some());
+    let headers =
+        [("authorization", "planted"), ("cookie", MASK)].map(|(a, b)| (a.to_owned(), b.into()));
+    old.insert("headers", headers.into_iter().collect::<Object>());
+    let old = old.to_bytes();
+    let body = Raw::trusted(&old);
+    let read = Registration::decode(body.get("_id").unwrap(), body, &vault).unwrap();
+    assert_eq!(
+        read.headers.iter().collect::<Vec<_>>(),
+        [("authorization", "planted"), ("cookie", MASK)]
+    );
+    assert_eq!(read.signatures, Versions::default());
+    let (bytes, again) = stored(&read, &vault);
+    assert_eq!(again, read);
+    assert!(!format!("{:?}", Raw::trusted(&bytes)).contains("planted"));
+}
+
 #[test]
 fn stored_and_read_back() {
     let given = r#"{"url":"https://example.com/hook?x=1","collections":["orders","a.b"],
@@ -27,10 +137,8 @@ fn stored_and_read_back() {
     registration.skip_to = Some(20);
     registration.owner = "me".to_owned();
     let secret = Secret::generate(&*ManualClock::new(0, 2));
-    let registration = registration.rotated(secret, 5).disabled("410");
-    let dir = tempfile::tempdir().unwrap();
-    let (fs, clock) = (SystemFileSystem::shared(), ManualClock::new(0, 3));
-    let vault = Vault::open(dir.path(), None, fs, clock).unwrap();
+    let registration = registration.rotated(secret, key(3), 5).disabled("410");
+    let (_dir, vault) = vault();
     let bytes = registration.to_bytes(&vault);
     let body = Raw::trusted(&bytes);
     assert!(!format!("{body:?}").contains("whsec_"), "{body:?}");
@@ -45,9 +153,7 @@ fn stored_and_read_back() {
 
 #[test]
 fn a_document_from_before_projections_shows_everything() {
-    let dir = tempfile::tempdir().unwrap();
-    let (fs, clock) = (SystemFileSystem::shared(), ManualClock::new(0, 3));
-    let vault = Vault::open(dir.path(), None, fs, clock).unwrap();
+    let (_dir, vault) = vault();
     let bytes = set(r#"{"url":"http://a"}"#).unwrap().to_bytes(&vault);
     let mut old = Raw::trusted(&bytes).to_value().as_object().unwrap().clone();
     assert!(old.remove("projection").is_some());
@@ -97,6 +203,12 @@ fn refusals_name_the_member() {
         (r#"{"headers":{"a b":"x"}}"#, "headers"),
         (r#"{"headers":{"a":"x\ny"}}"#, "headers"),
         (r#"{"headers":{"a":1}}"#, "headers"),
+        (r#"{"headers":{"a":"1","A":"2"}}"#, "headers"),
+        (r#"{"headers":{"authorization":"***"}}"#, "headers"),
+        (r#"{"signatures":[]}"#, "signatures"),
+        (r#"{"signatures":"v1"}"#, "signatures"),
+        (r#"{"signatures":["v1","v2"]}"#, "signatures"),
+        (r#"{"signatures":[1]}"#, "signatures"),
         (r#"{"format":"restdb"}"#, "format"),
         (r#"{"order":"random"}"#, "order"),
         (r#"{"timeout_ms":0}"#, "timeout_ms"),

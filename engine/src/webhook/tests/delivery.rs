@@ -19,7 +19,7 @@ async fn r16_deliveries_are_signed_and_carry_the_event() {
     assert_eq!(delivery.headers["x-team"], "blue");
     let timestamp = &delivery.headers["webhook-timestamp"];
     assert_eq!(*timestamp, (open.now_ms() / 1000).to_string());
-    let expected = sign([&webhook.secret], delivery.id(), timestamp, &delivery.body);
+    let expected = sign([&webhook.secret], [], delivery.id(), timestamp, &delivery.body);
     assert_eq!(delivery.headers["webhook-signature"], expected);
     let event = delivery.json();
     assert_eq!(event["position"], position);
@@ -177,11 +177,11 @@ async fn a_test_and_a_rotation() {
     let tested = open.service.test(&webhook.id).await.unwrap();
     assert_eq!((tested.status_code, tested.error), (Some(418), None));
     open.receiver.answer(|_| 200);
-    let secret = open.service.rotate_secret(&webhook.id, "test").await.unwrap();
+    let rotated = open.service.rotate_secret(&webhook.id, "test").await.unwrap();
     open.put("orders", 1, "\"n\":1").await;
     let both = &open.receiver.wait(2).await[1];
     let timestamp = &both.headers["webhook-timestamp"];
-    let expected = sign([&secret, &webhook.secret], both.id(), timestamp, &both.body);
+    let expected = sign([&rotated.secret, &webhook.secret], [], both.id(), timestamp, &both.body);
     assert_eq!(both.headers["webhook-signature"], expected);
     open.pass(24 * 3600 * 1000);
     open.put("orders", 1, "\"n\":2").await;
