@@ -188,6 +188,9 @@ async fn write_one(plan: &Plan, index: usize, documents: usize, pace: &Pace<'_>)
     let (mut due, period) = pace.of_connection(index);
     while Instant::now() < pace.deadline {
         if !period.is_zero() {
+            if due >= pace.deadline {
+                break;
+            }
             tokio::time::sleep_until(due.into()).await;
             due += period;
         }

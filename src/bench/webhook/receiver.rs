@@ -152,6 +152,10 @@ pub(super) async fn serve_during<T>(
 
 /// Waits until everything that was acknowledged came to every receiver, as long as something comes; how much is missing.
 pub(super) async fn wait_for_all(receivers: &[Receiver], ledger: &Ledger) -> u64 {
+    wait_while_moving(receivers, ledger, STALL).await
+}
+
+async fn wait_while_moving(receivers: &[Receiver], ledger: &Ledger, stall: Duration) -> u64 {
     let (mut before, mut moved) = (0, Instant::now());
     loop {
         let counts = || receivers.iter().map(Receiver::count);
@@ -163,9 +167,37 @@ pub(super) async fn wait_for_all(receivers: &[Receiver], ledger: &Ledger) -> u64
         if came != before {
             (before, moved) = (came, Instant::now());
         }
-        if moved.elapsed() > STALL {
+        if moved.elapsed() > stall {
             return missing();
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::document::WriteRequest;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_acknowledged_and_did_not_come_is_missing() {
+        let origin = Instant::now();
+        let receivers =
+            [Receiver::open(origin).await.unwrap(), Receiver::open(origin).await.unwrap()];
+        let ledger = Ledger::default();
+        ledger.add(0..3);
+        let mut document = WriteRequest::new(1, |_| Vec::new());
+        for number in [0, 1, 2, 2, 7] {
+            receivers[0].note(document.prepare(number, 0));
+        }
+        // As many as were acknowledged, but one of them is another.
+        for number in [0, 1, 7] {
+            receivers[1].note(document.prepare(number, 0));
+        }
+        assert_eq!((receivers[0].count(), receivers[1].count()), (4, 3));
+        let stall = Duration::from_millis(1);
+        assert_eq!(wait_while_moving(&receivers, &ledger, stall).await, 1);
+        receivers[1].note(document.prepare(2, 0));
+        assert_eq!(wait_while_moving(&receivers, &ledger, stall).await, 0);
     }
 }
