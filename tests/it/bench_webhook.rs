@@ -92,7 +92,7 @@ async fn creates_are_measured_alone_and_beside_dead_receivers() {
 async fn webhooks_are_removed_after_an_error_too() {
     let server = Server::start();
     // This key may register and ask for a replay, but not read what became of it.
-    let grant = json!({"collections": {"*": ["read", "create", "settings"]}});
+    let grant = json!({"collections": {"*": ["read", "create", "subscribe", "settings"]}});
     let issued = server.client().post("/v1/credentials", &json!({"grant": grant})).await;
     let key = issued.expect(201).body["key"].as_str().unwrap().to_owned();
     let url = server.url();
@@ -100,6 +100,8 @@ async fn webhooks_are_removed_after_an_error_too() {
     let replay = ["bench", "webhook", "--replay", "--documents", "20", "--concurrency", "2"];
     let refusal = headwater(&replay, &settings, "").refusal();
     assert!(refusal.contains("403"), "{refusal}");
+    let acts = server.client().get("/v1/collections/_audit/documents").await.expect(200);
+    assert!(acts.body.to_string().contains("webhook.created"), "{}", acts.body);
     none_is_left(&server.client()).await;
 }
 
