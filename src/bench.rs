@@ -7,6 +7,7 @@ pub(crate) mod catchup;
 mod connection;
 mod document;
 pub(crate) mod fanout;
+mod figures;
 mod histogram;
 pub(crate) mod idle;
 pub(crate) mod live;
@@ -18,6 +19,7 @@ mod writer;
 
 use std::time::Duration;
 
+use self::webhook::WebhookPlan;
 use crate::client::Client;
 
 pub(crate) use connection::Target;
@@ -39,7 +41,7 @@ pub(crate) struct Plan {
     pub(crate) collection: String,
     /// A path instead of the native face's, for the limits.
     pub(crate) path: Option<String>,
-    /// How many documents `read` and `query` choose from.
+    /// How many documents `read` and `query` choose from, and `webhook` writes for a replay or a backlog.
     pub(crate) documents: usize,
     /// A filter of `query`, where `{n}` stands for a group's number.
     pub(crate) filter: Option<String>,
@@ -47,4 +49,6 @@ pub(crate) struct Plan {
     pub(crate) rate: u64,
     /// Whether each subscriber of `fanout` has a filter of its own.
     pub(crate) own_filters: bool,
+    /// Options of `webhook`.
+    pub(crate) webhook: WebhookPlan,
 }

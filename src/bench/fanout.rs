@@ -15,11 +15,11 @@ use super::document::{GROUPS, SENT, group_of, number_after};
 use super::histogram::Histogram;
 use super::requests::encoded;
 use super::stream::EventStream;
-use super::writer::{self, Pace, Tally};
+use super::writer::{self, Numbers, Pace, Tally};
 use super::{Plan, Report};
 
 /// Connections that write.
-const WRITERS: u64 = 8;
+const WRITERS: usize = 8;
 /// How long the last deliveries may take.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long all subscribers may take to connect.
@@ -119,21 +119,16 @@ async fn write(plan: &Plan, shared: &Shared) -> anyhow::Result<(Instant, Tally)>
         shared.owed.set(shared.owed.get() + owed);
     };
     let pace = Pace {
+        writers: WRITERS,
+        rate: plan.rate,
+        started,
         deadline: started + plan.duration,
-        period: match plan.rate {
-            0 => Duration::ZERO,
-            rate => Duration::from_secs(WRITERS).div_f64(rate as f64),
-        },
         origin: shared.origin,
+        numbers: &Numbers::endless(),
         written: &owes,
         may_go_on: &|| true,
     };
-    let mut writers: FuturesUnordered<_> =
-        (0..WRITERS).map(|index| unconstrained(writer::write(plan, index, 1, &pace))).collect();
-    let mut all = Tally::new();
-    while let Some(tally) = writers.next().await {
-        all.merge(tally);
-    }
+    let all = writer::write(plan, 1, &pace).await;
     let drained = Instant::now() + DRAIN;
     while shared.delivered.get() < shared.owed.get() && Instant::now() < drained {
         tokio::time::sleep(Duration::from_millis(1)).await;

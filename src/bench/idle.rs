@@ -7,14 +7,13 @@
 use std::io::{Error, ErrorKind, Result};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use memchr::memmem;
-use reqwest::Method;
 use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::connection::status_of;
+use super::figures::Figures;
 use super::histogram::Histogram;
 use super::requests::encoded;
 use super::{Plan, Report};
@@ -70,31 +69,6 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
         errors: plan.concurrency as u64 - told,
         first_error,
     })
-}
-
-/// The server's figures of itself.
-#[derive(Clone, Copy)]
-struct Figures {
-    bytes: u64,
-    descriptors: u64,
-}
-
-impl Figures {
-    async fn read(plan: &Plan) -> anyhow::Result<Self> {
-        let request = plan.client.request(Method::GET, &["metrics"], &[]);
-        let body = plan.client.body(request).await?;
-        let text = std::str::from_utf8(&body).context("/metrics is no text")?;
-        let figure = |name| figure(text, name).with_context(|| format!("/metrics has no {name}"));
-        Ok(Self {
-            bytes: figure("process_resident_memory_bytes")?,
-            descriptors: figure("process_open_fds")?,
-        })
-    }
-}
-
-fn figure(text: &str, name: &str) -> Option<u64> {
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
-    value.parse().ok()
 }
 
 async fn write(plan: &Plan) -> anyhow::Result<()> {
@@ -178,16 +152,4 @@ async fn read_until(stream: &TcpStream, wanted: &[u8]) -> Result<Vec<u8>> {
 /// What was read, for a message, if it was anything.
 fn text_or(read: &[u8], otherwise: &str) -> String {
     if read.is_empty() { otherwise.to_owned() } else { String::from_utf8_lossy(read).into_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_found_by_their_whole_name() {
-        let text = "# TYPE a gauge\nab 1\na 2\na{label=\"x\"} 3\n";
-        assert_eq!(figure(text, "a"), Some(2));
-        assert_eq!(figure(text, "b"), None);
-    }
 }

@@ -11,7 +11,7 @@ use tokio::task::unconstrained;
 
 use super::connection::Connection;
 use super::document::GROUPS;
-use super::writer::{self, Pace, Tally};
+use super::writer::{self, Numbers, Pace, Tally};
 use super::{Plan, Report};
 
 /// Documents in a request of `bulk`.
@@ -80,16 +80,16 @@ async fn index(plan: &Plan) -> anyhow::Result<()> {
 async fn write(plan: &Plan, documents: usize, unit: &'static str) -> Report {
     let origin = Instant::now();
     let pace = Pace {
+        writers: plan.concurrency,
+        rate: 0,
+        started: origin,
         deadline: origin + plan.duration,
-        period: std::time::Duration::ZERO,
         origin,
+        numbers: &Numbers::endless(),
         written: &|_| {},
         may_go_on: &|| true,
     };
-    let connections: FuturesUnordered<_> = (0..plan.concurrency as u64)
-        .map(|index| unconstrained(writer::write(plan, index, documents, &pace)))
-        .collect();
-    report(plan, connections, origin, unit).await
+    report(plan, writer::write(plan, documents, &pace).await, origin, unit)
 }
 
 async fn get(plan: &Plan, paths: &[String], unit: &'static str) -> Report {
@@ -101,10 +101,14 @@ async fn get(plan: &Plan, paths: &[String], unit: &'static str) -> Report {
 async fn send(plan: &Plan, requests: &[Vec<u8>], unit: &'static str) -> Report {
     let origin = Instant::now();
     let deadline = origin + plan.duration;
-    let connections: FuturesUnordered<_> = (0..plan.concurrency)
+    let mut connections: FuturesUnordered<_> = (0..plan.concurrency)
         .map(|index| unconstrained(send_in_turn(plan, requests, index, deadline)))
         .collect();
-    report(plan, connections, origin, unit).await
+    let mut all = Tally::new();
+    while let Some(tally) = connections.next().await {
+        all.merge(tally);
+    }
+    report(plan, all, origin, unit)
 }
 
 async fn send_in_turn(plan: &Plan, requests: &[Vec<u8>], index: usize, deadline: Instant) -> Tally {
@@ -128,16 +132,7 @@ async fn send_in_turn(plan: &Plan, requests: &[Vec<u8>], index: usize, deadline:
     tally
 }
 
-async fn report<F: Future<Output = Tally>>(
-    plan: &Plan,
-    mut connections: FuturesUnordered<F>,
-    origin: Instant,
-    unit: &'static str,
-) -> Report {
-    let mut all = Tally::new();
-    while let Some(tally) = connections.next().await {
-        all.merge(tally);
-    }
+fn report(plan: &Plan, all: Tally, origin: Instant, unit: &'static str) -> Report {
     Report {
         workload: plan.workload,
         concurrency: plan.concurrency,

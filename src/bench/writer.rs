@@ -1,15 +1,18 @@
 //! Connections that write documents, as fast as answers come or at a rate.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::task::unconstrained;
 
 use super::Plan;
 use super::connection::Connection;
 use super::document::WriteRequest;
 use super::histogram::Histogram;
 
-/// Numbers kept apart for each connection.
-const NUMBERS_EACH: u64 = 100_000_000;
 /// Failures in a row after which a connection gives up.
 const FAILURES_MAX: u64 = 20;
 
@@ -92,16 +95,61 @@ pub(super) enum Outcome {
 
 /// When to write.
 pub(super) struct Pace<'a> {
+    /// Connections that write.
+    pub(super) writers: usize,
+    /// Requests a second of all of them; 0 is as fast as answers come.
+    pub(super) rate: u64,
+    /// When the first requests are due.
+    pub(super) started: Instant,
     /// When to end.
     pub(super) deadline: Instant,
-    /// From one request to the next; zero is at once.
-    pub(super) period: Duration,
     /// What times of sending count from.
     pub(super) origin: Instant,
+    /// What the documents are numbered by.
+    pub(super) numbers: &'a Numbers,
     /// Told of the numbers that each request has written.
     pub(super) written: &'a dyn Fn(Range<u64>),
     /// Whether the writer may go on; else it waits.
     pub(super) may_go_on: &'a dyn Fn() -> bool,
+}
+
+/// The numbers of documents: each is given once, to whichever connection writes next.
+pub(super) struct Numbers {
+    next: Cell<u64>,
+    end: u64,
+}
+
+impl Numbers {
+    /// From 0, without an end.
+    pub(super) fn endless() -> Self {
+        Self::up_to(u64::MAX)
+    }
+
+    /// From 0 up to `end`; the last request may go beyond it.
+    pub(super) fn up_to(end: u64) -> Self {
+        Self { next: Cell::new(0), end }
+    }
+
+    /// The first of the next `count`, unless the end is reached.
+    fn take(&self, count: u64) -> Option<u64> {
+        let first = self.next.get();
+        if first >= self.end {
+            return None;
+        }
+        self.next.set(first + count);
+        Some(first)
+    }
+}
+
+impl Pace<'_> {
+    /// When the first request of the connection `index` is due, and the time from one to the next; zero is at once.
+    fn of_connection(&self, index: usize) -> (Instant, Duration) {
+        if self.rate == 0 {
+            return (self.started, Duration::ZERO);
+        }
+        let part = Duration::from_secs(1).div_f64(self.rate as f64);
+        (self.started + part.mul_f64(index as f64), part.mul_f64(self.writers as f64))
+    }
 }
 
 /// The request that writes `documents` at once.
@@ -113,8 +161,20 @@ pub(super) fn request(plan: &Plan, documents: usize) -> WriteRequest {
     WriteRequest::new(documents, |length| plan.target.head("POST", &path, Some(length), ""))
 }
 
-/// Writes until the deadline as connection `index`.
-pub(super) async fn write(plan: &Plan, index: u64, documents: usize, pace: &Pace<'_>) -> Tally {
+/// Writes until the deadline, `documents` a request.
+pub(super) async fn write(plan: &Plan, documents: usize, pace: &Pace<'_>) -> Tally {
+    let mut writers: FuturesUnordered<_> = (0..pace.writers)
+        .map(|index| unconstrained(write_one(plan, index, documents, pace)))
+        .collect();
+    let mut all = Tally::new();
+    while let Some(tally) = writers.next().await {
+        all.merge(tally);
+    }
+    all
+}
+
+/// Writes as connection `index`.
+async fn write_one(plan: &Plan, index: usize, documents: usize, pace: &Pace<'_>) -> Tally {
     let mut tally = Tally::new();
     let mut connection = match Connection::open(&plan.target).await {
         Ok(connection) => connection,
@@ -125,27 +185,58 @@ pub(super) async fn write(plan: &Plan, index: u64, documents: usize, pace: &Pace
     };
     let mut request = request(plan, documents);
     let count = request.documents();
-    let mut next = index * NUMBERS_EACH;
-    let mut due = pace.origin + pace.period.mul_f64(index as f64 / plan.concurrency.max(1) as f64);
+    let (mut due, period) = pace.of_connection(index);
     while Instant::now() < pace.deadline {
-        if !pace.period.is_zero() {
+        if !period.is_zero() {
+            if due >= pace.deadline {
+                break;
+            }
             tokio::time::sleep_until(due.into()).await;
-            due += pace.period;
+            due += period;
         }
         if !(pace.may_go_on)() {
             tokio::time::sleep(Duration::from_millis(1)).await;
             continue;
         }
+        let Some(first) = pace.numbers.take(count) else { break };
         let sent_us = pace.origin.elapsed().as_micros() as u64;
-        let bytes = request.prepare(next, sent_us);
+        let bytes = request.prepare(first, sent_us);
         match tally.exchange(plan, &mut connection, bytes, count).await {
-            Some(Outcome::Done) => {
-                next += count;
-                (pace.written)(next - count..next);
-            }
+            Some(Outcome::Done) => (pace.written)(first..first + count),
             Some(Outcome::Failed) => tokio::time::sleep(Duration::from_millis(10)).await,
             None => break,
         }
     }
     tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_end_with_the_request_that_reaches_the_end() {
+        let numbers = Numbers::up_to(5);
+        assert_eq!((numbers.take(2), numbers.take(2)), (Some(0), Some(2)));
+        assert_eq!((numbers.take(2), numbers.take(2)), (Some(4), None));
+    }
+
+    #[test]
+    fn connections_share_a_rate_evenly() {
+        let (started, numbers) = (Instant::now(), Numbers::endless());
+        let pace = |rate| Pace {
+            writers: 4,
+            rate,
+            started,
+            deadline: started,
+            origin: started,
+            numbers: &numbers,
+            written: &|_| {},
+            may_go_on: &|| true,
+        };
+        let ms = Duration::from_millis;
+        assert_eq!(pace(100).of_connection(0), (started, ms(40)));
+        assert_eq!(pace(100).of_connection(3), (started + ms(30), ms(40)));
+        assert_eq!(pace(0).of_connection(3), (started, Duration::ZERO));
+    }
 }

@@ -9,6 +9,7 @@ mod access_commands;
 mod administration;
 mod audit;
 mod bad_input;
+mod bench_webhook;
 mod browser;
 mod channels;
 mod clients;
