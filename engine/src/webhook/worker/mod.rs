@@ -27,7 +27,7 @@ use bytes::Bytes;
 use self::lanes::Lanes;
 use self::pace::Pace;
 use self::replaying::Replaying;
-use super::registration::Registration;
+use super::registration::{Order, Registration};
 use super::registry::Registered;
 use super::store::{Attempt, Op, Outstanding, SavedWebhook};
 use crate::subscribe::BodyProjection;
@@ -133,6 +133,8 @@ pub(super) struct Worker {
     pub(super) healthy: bool,
     entries: BTreeMap<u64, Entry>,
     lanes: Lanes,
+    /// Saved deliveries past the cursor that was saved; they stand in no lane yet.
+    held: BTreeSet<u64>,
     ready: VecDeque<u64>,
     ready_replay: VecDeque<u64>,
     due: BTreeSet<(u64, u64)>,
@@ -174,6 +176,7 @@ impl Worker {
             healthy: false,
             entries: BTreeMap::new(),
             lanes: Lanes::default(),
+            held: BTreeSet::new(),
             ready: VecDeque::new(),
             ready_replay: VecDeque::new(),
             due: BTreeSet::new(),
@@ -225,7 +228,11 @@ impl Worker {
             sent: delivery.attempts > 0,
             history: delivery.history.clone(),
         };
-        self.admit(position, entry);
+        let ahead = entry.live && position > self.cursor;
+        match self.registration.order {
+            Order::PerDocument if ahead => self.hold(position, entry),
+            _ => self.admit(position, entry),
+        }
     }
 
     /// Takes over a changed registration.
