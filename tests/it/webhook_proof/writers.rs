@@ -18,6 +18,7 @@ const HOT: u64 = 20;
 /// They write as often as they are allowed to, until they are stopped.
 pub(super) struct Writers {
     allowed: Arc<Semaphore>,
+    written: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<Vec<u64>>>,
 }
@@ -25,22 +26,33 @@ pub(super) struct Writers {
 impl Writers {
     pub(super) fn start(client: &Client, count: usize, random: &mut StdRng) -> Self {
         let (allowed, stop) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(false)));
-        let numbers = Arc::new(AtomicU64::new(0));
+        let (numbers, written) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let mut tasks = Vec::new();
         for _ in 0..count {
             let writer = Writer {
                 client: client.clone(),
                 random: StdRng::seed_from_u64(random.random()),
                 numbers: Arc::clone(&numbers),
+                written: Arc::clone(&written),
             };
             tasks.push(tokio::spawn(write(writer, Arc::clone(&allowed), Arc::clone(&stop))));
         }
-        Self { allowed, stop, tasks }
+        Self { allowed, written, stop, tasks }
     }
 
     /// Allows some writes more.
     pub(super) fn allow(&self, writes: usize) {
         self.allowed.add_permits(writes);
+    }
+
+    /// Writes that are allowed and not begun.
+    pub(super) fn left(&self) -> usize {
+        self.allowed.available_permits()
+    }
+
+    /// Writes that were acknowledged.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
     }
 
     /// Stops them; the positions of all writes that were acknowledged.
@@ -78,6 +90,7 @@ struct Writer {
     random: StdRng,
     /// Makes every state of a document another one.
     numbers: Arc<AtomicU64>,
+    written: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -96,7 +109,10 @@ impl Writer {
         };
         let answer = self.client.attempt(request).await?;
         match answer.status {
-            200 | 201 => Some(Some(answer.position())),
+            200 | 201 => {
+                self.written.fetch_add(1, Ordering::SeqCst);
+                Some(Some(answer.position()))
+            }
             404 => Some(None),
             _ => panic!("{}: {}", answer.status, answer.text),
         }
