@@ -22,6 +22,10 @@ const TIMEOUT_MS: u64 = 300;
 /// Documents of which nothing is ever taken, where that is tried.
 const POISON: [&str; 3] = ["hot-0", "hot-1", "hot-2"];
 
+fn is_poison(id: &Value) -> bool {
+    POISON.iter().any(|poison| id == poison)
+}
+
 /// Draws what a receiver does, unless it is calm.
 struct Moods {
     random: Mutex<StdRng>,
@@ -33,7 +37,7 @@ struct Moods {
 
 impl Moods {
     fn draw(&self, request: &Request) -> Behaviour {
-        if self.poison && POISON.iter().any(|id| request.json()["id"] == **id) {
+        if self.poison && is_poison(&request.json()["id"]) {
             return Behaviour::status(500);
         }
         if self.calm.load(Ordering::SeqCst) {
@@ -206,6 +210,11 @@ async fn prove(plan: &Plan) -> usize {
             account.check_order(&ordered.marks());
         }
         buried += account.dead.len();
+        if plan.poison {
+            let poisoned = account.events.iter().filter(|event| is_poison(&event["id"]));
+            let kept = poisoned.filter(|event| !account.dead.contains_key(&position(event)));
+            assert_eq!(kept.count(), 0, "what is never taken is dead and listed");
+        }
         eprintln!(
             "{}: {} events, {} requests, {} of them repeats, {} dead, 0 unaccounted",
             one.name,

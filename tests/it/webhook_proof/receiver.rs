@@ -83,13 +83,13 @@ impl Behaviour {
     }
 }
 
-type Behave = Arc<dyn Fn(&Request) -> Behaviour + Send + Sync>;
+type Behave = Box<dyn Fn(&Request) -> Behaviour + Send + Sync>;
 
 struct Shared {
     ticks: AtomicU64,
     requests: Mutex<Vec<Request>>,
     marks: Mutex<Vec<u64>>,
-    behave: Mutex<Behave>,
+    behave: Behave,
     stopping: AtomicBool,
     /// Whether a connection carries several requests.
     keep_alive: bool,
@@ -131,18 +131,13 @@ impl Receiver {
             ticks: AtomicU64::new(1),
             requests: Mutex::default(),
             marks: Mutex::default(),
-            behave: Mutex::new(Arc::new(behave)),
+            behave: Box::new(behave),
             stopping: AtomicBool::new(false),
             keep_alive,
         });
         let held = Arc::clone(&shared);
         let accepting = std::thread::spawn(move || accept(&listener, &held));
         Self { shared, address, accepting: Some(accepting) }
-    }
-
-    /// Behaves otherwise from now on.
-    pub(super) fn behave(&self, behave: impl Fn(&Request) -> Behaviour + Send + Sync + 'static) {
-        *self.shared.behave.lock().unwrap() = Arc::new(behave);
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -230,8 +225,7 @@ fn converse(
         let id = header("webhook-id");
         let request = Request { at, came_ms, path, id, body, taken_at: None };
         shared.requests.lock().unwrap().push(request.clone());
-        let behave = Arc::clone(&shared.behave.lock().unwrap());
-        let behaviour = behave(&request);
+        let behaviour = (shared.behave)(&request);
         if let Behaviour::Answer { after, .. } = &behaviour {
             // Part of what a receiver does, not a way to wait for anything.
             std::thread::sleep(*after);
