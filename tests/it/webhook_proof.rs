@@ -7,8 +7,8 @@ mod backlog;
 mod dead;
 mod kills;
 mod poison;
-mod recovery;
 mod receiver;
+mod recovery;
 mod writers;
 
 use std::time::Instant;

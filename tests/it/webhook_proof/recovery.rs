@@ -103,7 +103,8 @@ async fn r18_after_failures_deliveries_at_a_time_double_from_one() {
     *gate.state.lock().unwrap() = State::default();
     failing.store(false, Ordering::SeqCst);
     for open in [1, 2, 4, CONCURRENCY, CONCURRENCY] {
-        eventually(&format!("{open} at a time"), async || (gate.open() >= open).then_some(())).await;
+        eventually(&format!("{open} at a time"), async || (gate.open() >= open).then_some(()))
+            .await;
         // Others get theirs meanwhile, so there was time for more to come.
         client.post(ORDERS, &json!(documents)).await.expect(201);
         settled(&client, &witness).await;

@@ -98,7 +98,8 @@ impl Writer {
     async fn write(&mut self) -> Option<Option<u64>> {
         let n = self.numbers.fetch_add(1, Ordering::SeqCst);
         let on = self.random.random_bool(0.5);
-        let body = json!({"n": n, "on": on, "text": "ä ✓", "nested": {"secret": n, "shown": [n, on]}});
+        let body =
+            json!({"n": n, "on": on, "text": "ä ✓", "nested": {"secret": n, "shown": [n, on]}});
         let hot = format!("{ORDERS}/hot-{}", self.random.random_range(0..HOT));
         let request = |method: &str, path: &str| self.client.request(method, path);
         let request = match self.random.random_range(0..100) {

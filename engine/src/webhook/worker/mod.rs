@@ -2,8 +2,8 @@
 //!
 //! Guarantees: of one document at most one delivery is under way, and the next begins only when it is settled (delivered or
 //! dead); others flow past it. The cursor that is saved never passes an event that is neither settled nor saved as
-//! outstanding. Memory is bounded: at most [`OUTSTANDING_MAX`] deliveries, [`WINDOW`] of them with bodies; later events
-//! stay in the log.
+//! outstanding. Memory is bounded: at most [`OUTSTANDING_MAX`] deliveries (after a crash once as many that were saved ahead
+//! of the cursor), [`WINDOW`] of them with bodies; later events stay in the log.
 //! Pure state: no clock is read, nothing is sent or written here.
 //!
 //! A delivery is *unsaved* while it is known here alone: it holds the saved cursor back. It is *saved*, by position, once
@@ -289,7 +289,7 @@ impl Worker {
     /// Whether further events may be taken in.
     pub(super) fn has_room(&self) -> bool {
         self.is_running()
-            && self.entries.len() < OUTSTANDING_MAX
+            && self.placed_len() < OUTSTANDING_MAX
             && self.unsaved_len() < WINDOW
             && self.body_bytes < WINDOW_BYTES
             && self.dead.len() < DEAD_MAX
@@ -301,7 +301,12 @@ impl Worker {
         if !self.has_room() || unsaved > WINDOW / 2 {
             return 0;
         }
-        (WINDOW - unsaved).min(OUTSTANDING_MAX - self.entries.len())
+        (WINDOW - unsaved).min(OUTSTANDING_MAX - self.placed_len())
+    }
+
+    /// Deliveries that are not settled, without those held: they wait for earlier events, which so always have room.
+    fn placed_len(&self) -> usize {
+        self.entries.len() - self.held.len()
     }
 
     fn unsaved_len(&self) -> usize {
