@@ -30,7 +30,8 @@ async fn register(client: &Client, url: &str, more: Value) -> String {
 /// Waits until a webhook has nothing left to do, as long as it goes on at all.
 async fn settled(client: &Client, webhook: &str) -> Value {
     let mut seen = Value::Null;
-    let mut since = Instant::now();
+    let begun = Instant::now();
+    let mut since = begun;
     loop {
         let read = client.get(webhook).await.expect(200).body;
         if read["outstanding"] == 0 && read["lag_events"] == 0 {
@@ -41,6 +42,7 @@ async fn settled(client: &Client, webhook: &str) -> Value {
             (seen, since) = (now, Instant::now());
         }
         assert!(since.elapsed() < PATIENCE, "{webhook} does not go on: {read}");
+        assert!(begun.elapsed() < PATIENCE * 20, "{webhook} does not come to an end: {read}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }

@@ -1,6 +1,7 @@
 //! A backlog that was written while a webhook was paused: all of it comes, in order per document, each event once (R15).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -10,14 +11,16 @@ use super::{ORDERS, events, register, settled};
 use crate::endurance::is_long;
 use crate::harness::Server;
 
-const DOCUMENTS: usize = 40;
+/// Fewer than deliveries at a time, so that several events of each document would be under way if they could.
+const DOCUMENTS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r15_a_kept_backlog_comes_in_order_each_event_once() {
     let backlog = if is_long() { 20_000 } else { 2000 };
     let server = Server::start();
     let client = server.client();
-    let receiver = Receiver::start(|_| Behaviour::status(204));
+    // Some answers take longer than others.
+    let receiver = Receiver::start(|one| Behaviour::slow(Duration::from_millis(one.at % 4)));
     let webhook = register(&client, &receiver.url("/hook"), json!({"timeout_ms": 60_000})).await;
     client.patch(&webhook, &json!({"active": false})).await.expect(200);
     let documents: Vec<_> = (0..DOCUMENTS).map(|n| json!({"_id": n, "n": 0})).collect();
@@ -34,9 +37,13 @@ async fn r15_a_kept_backlog_comes_in_order_each_event_once() {
         expected.entry(event["id"].to_string()).or_default().push(position(&event));
     }
     let mut received: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut settled_at: BTreeMap<String, u64> = BTreeMap::new();
     for request in receiver.requests() {
         let event = request.json();
-        received.entry(event["id"].to_string()).or_default().push(position(&event));
+        let document = event["id"].to_string();
+        received.entry(document.clone()).or_default().push(position(&event));
+        let before = settled_at.insert(document, request.taken_at.unwrap());
+        assert!(before.is_none_or(|before| before < request.at), "the one before is not settled");
     }
     assert_eq!(received, expected);
     assert_eq!(read["attempts"], json!({"succeeded": backlog, "failed": 0}));

@@ -194,6 +194,7 @@ async fn prove(plan: &Plan) -> usize {
     let all: Vec<(u64, &Request)> = all.iter().map(|one| (one.position(), one)).collect();
     check_ids(&all);
     eprintln!("{} kills, {} acknowledged writes", plan.kills, acknowledged.len());
+    assert_eq!(elsewhere.count(), 0, "a redirect was followed");
     let mut buried = 0;
     for one in &hooked {
         let of_it = all.iter().filter(|(_, request)| request.path == one.name).copied();
@@ -224,7 +225,6 @@ async fn prove(plan: &Plan) -> usize {
             account.dead.len()
         );
     }
-    assert_eq!(elsewhere.count(), 0, "a redirect was followed");
     buried
 }
 
