@@ -158,6 +158,33 @@ async fn r18_twenty_slow_receivers_with_a_backlog_leave_a_fast_one_its_places() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r18_twenty_receivers_that_worked_and_then_hang_leave_a_fast_one_its_places() {
+    let server = Server::start();
+    let client = server.client();
+    let fast = Receiver::keeping_alive(|_| Behaviour::status(204));
+    let hanging = Receiver::start(|request| match request.json()["document"]["n"].as_u64() {
+        Some(n) if n < 150 => Behaviour::status(204),
+        _ => Behaviour::Hang,
+    });
+    for path in paths("hangs", 20) {
+        let more = json!({"timeout_ms": MINUTE_MS, "concurrency": 64});
+        register(&client, &hanging.url(&path), more).await;
+    }
+    let webhook = register_all(&client, &fast, &["/fast".to_owned()]).await.remove(0);
+    create(&client, 150).await;
+    taken(&fast, "/fast", 150).await;
+    eventually("all that work", async || (hanging.count() >= 20 * 150).then_some(())).await;
+    let later: Vec<_> = (0..150).map(|n| json!({"n": 150 + n})).collect();
+    client.post(ORDERS, &json!(later)).await.expect(201);
+    // Each has more under way than a webhook that is not known to work.
+    eventually("all that hang", async || (hanging.count() > 20 * 152).then_some(())).await;
+    taken(&fast, "/fast", 300).await;
+    create(&client, 5).await;
+    taken(&fast, "/fast", 305).await;
+    settled(&client, &webhook).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r18_writers_do_not_wait_for_fifty_receivers_that_hang() {
     let server = Server::start();
     let client = server.client();
