@@ -197,35 +197,46 @@ async fn prove(plan: &Plan) -> usize {
     assert_eq!(elsewhere.count(), 0, "a redirect was followed");
     let mut buried = 0;
     for one in &hooked {
-        let of_it = all.iter().filter(|(_, request)| request.path == one.name).copied();
-        let account = Account {
-            name: one.name,
-            events: wanted(one.name, &events),
-            requests: of_it.collect(),
-            dead: dead(&client, &one.path).await,
-            attempts: plan.attempts,
-        };
-        account.check_nothing_is_lost();
-        check_bodies(one.name, &events, &account.requests);
-        if one.name != "/none" {
-            account.check_order(&ordered.marks());
-        }
-        buried += account.dead.len();
-        if plan.poison {
-            let poisoned = account.events.iter().filter(|event| is_poison(&event["id"]));
-            let kept = poisoned.filter(|event| !account.dead.contains_key(&position(event)));
-            assert_eq!(kept.count(), 0, "what is never taken is dead and listed");
-        }
-        eprintln!(
-            "{}: {} events, {} requests, {} of them repeats, {} dead, 0 unaccounted",
-            one.name,
-            account.events.len(),
-            account.requests.len(),
-            account.repeats(),
-            account.dead.len()
-        );
+        let dead = dead(&client, &one.path).await;
+        buried += dead.len();
+        check(plan, one.name, (&events, &all), dead, &ordered.marks());
     }
     buried
+}
+
+/// Holds what came to one webhook against what it asked for.
+fn check(
+    plan: &Plan,
+    name: &str,
+    (events, all): (&[Value], &[(u64, &Request)]),
+    dead: BTreeMap<u64, u64>,
+    marks: &[u64],
+) {
+    let of_it = all.iter().filter(|(_, request)| request.path == name).copied();
+    let account = Account {
+        name,
+        events: wanted(name, events),
+        requests: of_it.collect(),
+        dead,
+        attempts: plan.attempts,
+    };
+    account.check_nothing_is_lost();
+    check_bodies(name, events, &account.requests);
+    if name != "/none" {
+        account.check_order(marks);
+    }
+    if plan.poison {
+        let poisoned = account.events.iter().filter(|event| is_poison(&event["id"]));
+        let kept = poisoned.filter(|event| !account.dead.contains_key(&position(event)));
+        assert_eq!(kept.count(), 0, "what is never taken is dead and listed");
+    }
+    eprintln!(
+        "{name}: {} events, {} requests, {} of them repeats, {} dead, 0 unaccounted",
+        account.events.len(),
+        account.requests.len(),
+        account.repeats(),
+        account.dead.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

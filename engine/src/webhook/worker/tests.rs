@@ -179,6 +179,29 @@ fn r16_after_a_crash_what_is_read_again_goes_before_what_was_saved_ahead_of_it()
 }
 
 #[test]
+fn what_is_held_after_a_crash_takes_no_room_from_what_it_waits_for() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 100, 100]);
+    bench.warm();
+    bench.ingest(&[item(1, 10), item(2, 20)]);
+    assert_eq!(bench.start_all(), [1, 2]);
+    bench.end(2, 500);
+    let last = OUTSTANDING_MAX as u64;
+    let rest: Vec<_> = (3..=last).map(|position| item(position, 20)).collect();
+    bench.ingest(&rest);
+    bench.commit();
+    assert_eq!((bench.saved().cursor, bench.saved().outstanding.len()), (0, OUTSTANDING_MAX - 1));
+    bench.restart();
+    bench.ingest(&[item(1, 10)]);
+    assert_eq!(bench.start_all(), [1]);
+    bench.end(1, 500);
+    bench.worker.ingest(&[], 1, bench.now());
+    bench.ingest(&[item(2, 20)]);
+    assert_eq!(bench.worker.cursor, 2, "there is room though so much is outstanding");
+    bench.pass(1000);
+    assert_eq!(bench.start_all().len(), 1);
+}
+
+#[test]
 fn order_none_holds_up_nothing() {
     let mut bench = Bench::new(Order::None, &[0, 100]);
     bench.warm();
