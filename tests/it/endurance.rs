@@ -17,12 +17,13 @@ use crate::harness::{Client, Server};
 
 const ORDERS: &str = "/v1/collections/orders/documents";
 
-fn is_long() -> bool {
+/// Whether the counts are those that the promises name.
+pub(crate) fn is_long() -> bool {
     std::env::var_os("HEADWATER_LONG").is_some()
 }
 
 /// A source of randomness, its seed said.
-fn random() -> StdRng {
+pub(crate) fn random() -> StdRng {
     let seed = match std::env::var("HEADWATER_SEED") {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => rand::random(),

@@ -46,5 +46,6 @@ mod streams;
 mod streams_rights;
 mod taken_over;
 mod transactions;
+mod webhook_proof;
 mod webhooks;
 mod writes_by_filter;

@@ -103,6 +103,11 @@ impl Client {
         try_send(self.request("POST", path).json(body)).await.ok()
     }
 
+    /// Sends a request, where the server may be killed meanwhile.
+    pub(crate) async fn attempt(&self, request: RequestBuilder) -> Option<Answer> {
+        try_send(request).await.ok()
+    }
+
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> impl Future<Output = Answer> + use<> {
         self.send(self.request("GET", path))

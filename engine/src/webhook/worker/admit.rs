@@ -18,10 +18,12 @@ impl Worker {
             if !self.has_room() {
                 return;
             }
+            self.let_in_held(item.position);
             self.take_live(item, now);
             self.cursor = item.position;
         }
         self.cursor = self.cursor.max(to);
+        self.let_in_held(self.cursor);
     }
 
     fn take_live(&mut self, item: &Item, now: Duration) {
@@ -70,6 +72,28 @@ impl Worker {
     pub(super) fn admit(&mut self, position: u64, entry: Entry) {
         let (key, alone) = (entry.key, entry.alone);
         self.entries.insert(position, entry);
+        self.queue(key, position, alone);
+    }
+
+    /// Puts a delivery that was saved ahead of the saved cursor away until the cursor comes to it: earlier events of its
+    /// document may have to be read again first.
+    pub(super) fn hold(&mut self, position: u64, entry: Entry) {
+        self.entries.insert(position, entry);
+        self.held.insert(position);
+    }
+
+    /// Gives deliveries that were held their places, up to a position.
+    pub(super) fn let_in_held(&mut self, to: u64) {
+        while let Some(position) = self.held.first().copied().filter(|held| *held <= to) {
+            self.held.remove(&position);
+            let place = self.entries.get(&position).map(|entry| (entry.key, entry.alone));
+            if let Some((key, alone)) = place {
+                self.queue(key, position, alone);
+            }
+        }
+    }
+
+    fn queue(&mut self, key: u64, position: u64, alone: bool) {
         let first = match self.registration.order {
             Order::PerDocument if !alone => self.lanes.push(key, position),
             Order::PerDocument | Order::None => true,
@@ -104,6 +128,7 @@ impl Worker {
 
     pub(super) fn rebuild_lanes(&mut self) {
         self.lanes = Lanes::default();
+        self.held.clear();
         if self.registration.order == Order::PerDocument {
             // What is under way goes first; the rest follows in order.
             let in_order = self.entries.iter().filter(|(_, entry)| !entry.alone);

@@ -174,6 +174,7 @@ impl Worker {
                 }
             }
         }
+        self.let_in_held(self.cursor);
     }
 
     /// Has a delivery wait, and saves it with those behind it.

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: of one document at most one delivery is under way, and the next begins only when it is settled (delivered or
 //! dead); others flow past it. The cursor that is saved never passes an event that is neither settled nor saved as
-//! outstanding. Memory is bounded: at most [`Bounds::outstanding`] deliveries (fewer while every attempt fails),
-//! [`WINDOW`] of them with bodies; later events stay in the log.
+//! outstanding. Memory is bounded: at most [`Bounds::outstanding`] deliveries (fewer while every attempt fails; after a
+//! crash once as many that were saved ahead of the cursor), [`WINDOW`] of them with bodies; later events stay in the log.
 //! Pure state: no clock is read, nothing is sent or written here.
 //!
 //! A delivery is *unsaved* while it is known here alone: it holds the saved cursor back. It is *saved*, by position, once
@@ -31,7 +31,7 @@ use self::outcomes::Times;
 use self::pace::Pace;
 use self::quiet::Quiet;
 use self::replaying::Replaying;
-use super::registration::Registration;
+use super::registration::{Order, Registration};
 use super::registry::Registered;
 use super::status::Status;
 use super::store::{Attempt, Op, Outstanding, SavedWebhook};
@@ -156,6 +156,8 @@ pub(super) struct Worker {
     pub(super) healthy: bool,
     entries: BTreeMap<u64, Entry>,
     lanes: Lanes,
+    /// Saved deliveries past the cursor that was saved; they stand in no lane yet.
+    held: BTreeSet<u64>,
     ready: VecDeque<u64>,
     ready_replay: VecDeque<u64>,
     due: BTreeSet<(u64, u64)>,
@@ -204,6 +206,7 @@ impl Worker {
             healthy: false,
             entries: BTreeMap::new(),
             lanes: Lanes::default(),
+            held: BTreeSet::new(),
             ready: VecDeque::new(),
             ready_replay: VecDeque::new(),
             due: BTreeSet::new(),
@@ -262,7 +265,11 @@ impl Worker {
             revived: delivery.revived,
             history: delivery.history.clone(),
         };
-        self.admit(position, entry);
+        let ahead = entry.live && !entry.alone && position > self.cursor;
+        match self.registration.order {
+            Order::PerDocument if ahead => self.hold(position, entry),
+            _ => self.admit(position, entry),
+        }
     }
 
     /// Takes over a changed registration.
@@ -312,6 +319,7 @@ impl Worker {
         for position in skipped {
             self.forget(position);
         }
+        self.let_in_held(self.cursor);
     }
 
     /// Whether attempts are to be made.
@@ -322,7 +330,7 @@ impl Worker {
     /// Whether further events may be taken in.
     pub(super) fn has_room(&self) -> bool {
         self.is_running()
-            && self.entries.len() < self.outstanding_max()
+            && self.placed_len() < self.outstanding_max()
             && self.unsaved_len() < WINDOW
             && self.body_bytes < WINDOW_BYTES
             && self.dead.len() < self.bounds.dead
@@ -344,7 +352,12 @@ impl Worker {
         if !self.has_room() || unsaved > WINDOW / 2 {
             return 0;
         }
-        (WINDOW - unsaved).min(self.outstanding_max() - self.entries.len())
+        (WINDOW - unsaved).min(self.outstanding_max() - self.placed_len())
+    }
+
+    /// Deliveries that are not settled, without those held: they wait for earlier events, which so always have room.
+    fn placed_len(&self) -> usize {
+        self.entries.len() - self.held.len()
     }
 
     fn unsaved_len(&self) -> usize {

@@ -61,6 +61,7 @@ impl Worker {
     /// Takes a delivery out of every order.
     pub(super) fn leave(&mut self, position: u64, entry: &Entry) {
         self.due.remove(&(entry.next_ms, position));
+        self.held.remove(&position);
         match entry.stage {
             super::Stage::Ready => {
                 self.ready.retain(|other| *other != position);

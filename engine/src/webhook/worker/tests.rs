@@ -152,6 +152,59 @@ fn r17_the_last_attempt_failed_is_a_dead_letter_and_frees_its_document() {
 }
 
 #[test]
+fn r16_after_a_crash_what_is_read_again_goes_before_what_was_saved_ahead_of_it() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 100, 100]);
+    bench.warm();
+    bench.ingest(&[item(1, 10), item(2, 20), item(3, 20)]);
+    assert_eq!(bench.start_all(), [1, 2]);
+    bench.end(2, 200);
+    assert_eq!(bench.start_all(), [3]);
+    bench.end(3, 500);
+    bench.commit();
+    assert_eq!(bench.saved().cursor, 0, "the first is still under way");
+    bench.restart();
+    bench.warm();
+    bench.pass(1000);
+    assert_eq!(bench.start_all(), [0; 0], "what is before it is not known yet");
+    bench.ingest(&[item(1, 10), item(2, 20)]);
+    assert_eq!(bench.start_all(), [1, 2]);
+    bench.end(1, 200);
+    bench.ingest(&[item(3, 20)]);
+    assert_eq!(bench.start_all(), [0; 0]);
+    bench.end(2, 200);
+    bench.pass(0);
+    assert_eq!(bench.start_all(), [3]);
+    bench.end(3, 200);
+    bench.commit();
+    assert_eq!(bench.saved().cursor, 3);
+    assert!(bench.saved().outstanding.is_empty());
+}
+
+#[test]
+fn what_is_held_after_a_crash_takes_no_room_from_what_it_waits_for() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 100, 100]);
+    bench.warm();
+    bench.ingest(&[item(1, 10), item(2, 20)]);
+    assert_eq!(bench.start_all(), [1, 2]);
+    bench.end(2, 500);
+    let last = BOUNDS.outstanding as u64;
+    let rest: Vec<_> = (3..=last).map(|position| item(position, 20)).collect();
+    bench.ingest(&rest);
+    bench.commit();
+    let outstanding = bench.saved().outstanding.len();
+    assert_eq!((bench.saved().cursor, outstanding), (0, BOUNDS.outstanding - 1));
+    bench.restart();
+    bench.ingest(&[item(1, 10)]);
+    assert_eq!(bench.start_all(), [1]);
+    bench.end(1, 500);
+    bench.worker.ingest(&[], 1, bench.now());
+    bench.ingest(&[item(2, 20)]);
+    assert_eq!(bench.worker.cursor, 2, "there is room though so much is outstanding");
+    bench.pass(1000);
+    assert_eq!(bench.start_all().len(), 1);
+}
+
+#[test]
 fn order_none_holds_up_nothing() {
     let mut bench = Bench::new(Order::None, &[0, 100]);
     bench.warm();
