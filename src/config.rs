@@ -174,6 +174,7 @@ pub(crate) struct Webhooks {
     pub(crate) concurrency: u32,
     /// Attempts at a time, of all webhooks together.
     pub(crate) concurrency_total: u32,
+    pub(crate) failing_per_second: u32,
     pub(crate) outstanding_max: u32,
     pub(crate) dead_max: u32,
     /// How long the outcome of attempts may be unsaved, milliseconds.

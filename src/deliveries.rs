@@ -37,6 +37,7 @@ pub(crate) async fn open(
         timeout: Duration::from_millis(config.timeout_ms),
         concurrency: config.concurrency,
         concurrency_total: config.concurrency_total,
+        failing_per_second: config.failing_per_second,
         outstanding_max: config.outstanding_max,
         dead_max: config.dead_max,
         commit_interval: Duration::from_millis(config.commit_interval_ms),

@@ -42,11 +42,18 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Threads for reads of the log and of views, queries and hashes. Each keeps memory of its own, and a thousand readers that
+/// fall behind at once would start as many as there may be.
+const BLOCKING_THREADS: usize = 64;
+
 /// Serves until a signal or a failure.
 pub(crate) fn run(args: &ServeArgs) -> ExitCode {
     start_logging(args.log_format);
     let started = configuration(args).and_then(|config| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build()?;
         Ok((config, runtime))
     });
     match started {

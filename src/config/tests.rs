@@ -32,6 +32,7 @@ fn the_default_file_states_the_defaults_of_the_engine_and_every_key() {
     let webhooks = headwater_engine::webhook::Options::default();
     assert_eq!(config.webhooks.concurrency, webhooks.concurrency);
     assert_eq!(config.webhooks.concurrency_total, webhooks.concurrency_total);
+    assert_eq!(config.webhooks.failing_per_second, webhooks.failing_per_second);
     assert_eq!(config.webhooks.outstanding_max, webhooks.outstanding_max);
     assert_eq!(config.webhooks.dead_max, webhooks.dead_max);
     let commit_ms = u128::from(config.webhooks.commit_interval_ms);

@@ -92,10 +92,11 @@ impl Config {
             "webhooks.retry_schedule is empty; it needs at least one attempt, for instance \"0s\""
         );
         let webhooks = &self.webhooks;
-        let bounds: [(&str, u64, u64, u64); 7] = [
+        let bounds: [(&str, u64, u64, u64); 8] = [
             ("webhooks.timeout_ms", webhooks.timeout_ms, 1, 600_000),
             ("webhooks.concurrency", webhooks.concurrency.into(), 1, 256),
             ("webhooks.concurrency_total", webhooks.concurrency_total.into(), 2, 65_536),
+            ("webhooks.failing_per_second", webhooks.failing_per_second.into(), 1, 1_000_000),
             ("webhooks.outstanding_max", webhooks.outstanding_max.into(), 100, 10_000_000),
             ("webhooks.dead_max", webhooks.dead_max.into(), 1, 10_000_000),
             ("webhooks.commit_interval_ms", webhooks.commit_interval_ms, 0, 60_000),

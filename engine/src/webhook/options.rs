@@ -28,6 +28,8 @@ pub struct Options {
     pub concurrency: u32,
     /// Attempts at a time, of all webhooks together; those whose last attempt failed share half of it.
     pub concurrency_total: u32,
+    /// Attempts in a second, of all webhooks whose receivers fail time after time; at least as many as those are.
+    pub failing_per_second: u32,
     /// Most deliveries of a webhook that are not settled; what comes after them waits in the log.
     pub outstanding_max: u32,
     /// Most dead deliveries of a webhook; past it no further events are taken until some are sent again.
@@ -49,6 +51,7 @@ impl Default for Options {
             timeout: Duration::from_secs(15),
             concurrency: 16,
             concurrency_total: 1024,
+            failing_per_second: 200,
             outstanding_max: 100_000,
             dead_max: 100_000,
             commit_interval: Duration::from_millis(50),

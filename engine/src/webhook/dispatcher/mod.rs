@@ -3,8 +3,8 @@
 //!
 //! Guarantees: a webhook gets its turn however many others wait, fail or are slow: places go round, nobody holds more of
 //! them than are free for the others (so that n slow receivers leave one part in n + 1 free), a webhook that is not known
-//! to work has one attempt at a time at first, and all those that fail share half the places. Nobody who writes waits for
-//! any of this.
+//! to work has one attempt at a time at first, and all those that fail share half the places, and a rate once they fail time
+//! after time. Nobody who writes waits for any of this.
 //! Leaves to others: reading the log (`feed`), attempts (`attempt`), order and retries within a webhook (`worker`).
 
 mod alarms;
@@ -12,8 +12,9 @@ mod commit;
 mod reading;
 mod registrations;
 mod replays;
+mod turns;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,13 +23,14 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::alarms::Alarms;
 use self::reading::Feed;
+use self::turns::Turns;
 use super::attempt;
 use super::feed::{Found, Routed};
 use super::options::Options;
 use super::registry::Registry;
 use super::store::{Op, ReplayState, SavedWebhook};
 use super::transport::Transport;
-use super::worker::{After, Ending, Figures, Job, Worker};
+use super::worker::{After, Ending, Figures, Health, Job, Pace, Worker};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -94,7 +96,9 @@ pub(super) struct Dispatcher {
     replays: BTreeMap<u64, ReplayState>,
     /// The registry's change that the workers are in step with.
     reconciled: u64,
-    rotation: VecDeque<Arc<str>>,
+    turns: Turns,
+    /// Attempts at receivers that fail time after time.
+    failing_pace: Pace,
     in_flight: usize,
     /// Those of them to webhooks whose last attempt failed.
     strained: usize,
@@ -146,7 +150,8 @@ impl Dispatcher {
             workers: HashMap::new(),
             replays: parts.replays,
             reconciled: 0,
-            rotation: VecDeque::new(),
+            turns: Turns::default(),
+            failing_pace: Pace::default(),
             in_flight: 0,
             strained: 0,
             routed_to: parts.routed_to,
@@ -264,9 +269,9 @@ impl Dispatcher {
         for webhook in std::mem::take(&mut self.touched) {
             let Some(worker) = self.workers.get_mut(&webhook) else { continue };
             worker.tick(now_ms);
-            if worker.has_work() && !worker.in_rotation {
-                worker.in_rotation = true;
-                self.rotation.push_back(Arc::clone(&webhook));
+            let health = worker.health();
+            if worker.has_work() && worker.turn.is_none_or(|(queue, _)| queue != health) {
+                worker.turn = Some((health, self.turns.join(health, Arc::clone(&webhook))));
             }
             if let Some(wake) = worker.next_wake(now_ms, now).filter(|wake| !wake.is_zero()) {
                 self.alarms.set(&webhook, now + wake);
@@ -295,33 +300,67 @@ impl Dispatcher {
         if self.committing.failed.is_some() {
             return;
         }
-        let total = self.options.concurrency_total.max(2) as usize;
+        // What fails time after time costs as much as what succeeds; it may not take the machine from those who write.
+        let failing = self.turns.len(Health::Failing).max(self.options.failing_per_second as usize);
+        self.failing_pace.set_rate(u32::try_from(failing).ok());
+        for health in [Health::Well, Health::Unsure, Health::Failing] {
+            self.serve(health, now);
+        }
+    }
+
+    /// Whether an attempt at a receiver of that health may begin.
+    fn has_place(&mut self, health: Health, now: Duration) -> bool {
+        let total = self.places();
+        let free = match health {
+            Health::Well => self.in_flight < total,
+            Health::Unsure | Health::Failing => self.in_flight < total && self.strained < total / 2,
+        };
+        if free && health == Health::Failing && !self.failing_pace.is_due(now) {
+            let wait = self.failing_pace.wait(now);
+            self.wake_within(now, wait);
+            return false;
+        }
+        free
+    }
+
+    fn places(&self) -> usize {
+        self.options.concurrency_total.max(2) as usize
+    }
+
+    /// Gives free places to the webhooks of a queue in turn.
+    fn serve(&mut self, health: Health, now: Duration) {
         let mut passed_over = 0;
-        while self.in_flight < total && passed_over < self.rotation.len() {
-            let Some(webhook) = self.rotation.pop_front() else { return };
-            let Some(worker) = self.workers.get_mut(&webhook) else { continue };
-            let strained = !worker.healthy;
+        while passed_over < self.turns.len(health) && self.has_place(health, now) {
+            let free = self.places() - self.in_flight;
+            let Some(turn) = self.turns.pop(health) else { return };
+            let Some(worker) = self.workers.get_mut(&turn.webhook) else { continue };
+            if worker.turn != Some((health, turn.number)) {
+                continue;
+            }
             // As many places as one has must be free for the others, however slow its receiver is.
-            let crowded = worker.in_flight >= total - self.in_flight;
-            if crowded || (strained && self.strained >= total / 2) {
+            if worker.in_flight >= free {
                 passed_over += 1;
-                self.rotation.push_back(webhook);
+                self.turns.put_back(health, turn);
                 continue;
             }
             let Some(job) = worker.next_job(now) else {
-                worker.in_rotation = false;
+                worker.turn = None;
                 if let Some(wake) = worker.next_wake(self.engine.clock().now_ms(), now) {
-                    self.alarms.set(&webhook, now + wake);
+                    self.alarms.set(&turn.webhook, now + wake);
                 }
                 continue;
             };
+            let webhook = Arc::clone(&turn.webhook);
             if worker.has_work() {
-                self.rotation.push_back(Arc::clone(&webhook));
+                self.turns.put_back(health, turn);
             } else {
-                worker.in_rotation = false;
+                worker.turn = None;
+            }
+            if health == Health::Failing {
+                self.failing_pace.take(now);
             }
             passed_over = 0;
-            self.start(webhook, job, strained);
+            self.start(webhook, job, health != Health::Well);
         }
     }
 

@@ -28,7 +28,6 @@ use bytes::Bytes;
 
 use self::lanes::Lanes;
 use self::outcomes::Times;
-use self::pace::Pace;
 use self::quiet::Quiet;
 use self::replaying::Replaying;
 use super::registration::{Order, Registration};
@@ -40,6 +39,7 @@ use crate::subscribe::BodyProjection;
 pub(super) use self::finish::{After, Ending};
 pub use self::listing::{DeliveryView, Figures, Page};
 pub use self::outcomes::{BUCKETS_MS, Latencies, Outcomes};
+pub(super) use self::pace::Pace;
 pub(super) use self::replaying::Retry;
 
 /// Most deliveries that wait for their next attempt while a receiver seems to be down: the rest waits in the log.
@@ -48,6 +48,8 @@ const DOWN_MAX: usize = 1000;
 const DOWN_PARKED_MAX: usize = 10_000;
 /// Failures without a success in between after which a receiver seems to be down.
 const DOWN_AFTER: u32 = 100;
+/// Failures without a success in between after which a receiver counts as failing.
+const FAILING_AFTER: u32 = 3;
 /// Most deliveries with their bodies in memory.
 pub(super) const WINDOW: usize = 2048;
 /// Most bytes of such bodies.
@@ -64,6 +66,17 @@ pub(super) struct Payload {
     pub(super) digest: [u8; 32],
     /// By which projection the body was made.
     pub(super) projection: Option<BodyProjection>,
+}
+
+/// How a webhook's receiver does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    /// The last attempt succeeded.
+    Well,
+    /// Nothing was attempted yet, or the last few attempts failed.
+    Unsure,
+    /// It fails time after time.
+    Failing,
 }
 
 /// How much of a webhook is held at a time; see [`super::Options`].
@@ -142,8 +155,8 @@ pub(super) struct Worker {
     pub(super) cursor: u64,
     /// Whether events are being read for it.
     pub(super) reading: bool,
-    /// Whether it stands in the dispatcher's rotation.
-    pub(super) in_rotation: bool,
+    /// Where it waits for its turn: the queue, and the number of its place.
+    pub(super) turn: Option<(Health, u64)>,
     /// Whether it was told to stop, ahead of its registration.
     pub(super) stopped: bool,
     /// Whether its registration seems to be gone.
@@ -198,7 +211,7 @@ impl Worker {
             change: registered.change,
             cursor,
             reading: false,
-            in_rotation: false,
+            turn: None,
             stopped: false,
             absent: false,
             replay: None,
@@ -371,6 +384,15 @@ impl Worker {
         {
             self.due.pop_first();
             self.make_ready(position);
+        }
+    }
+
+    /// How its receiver does.
+    pub(super) fn health(&self) -> Health {
+        match self.failures_in_a_row {
+            _ if self.healthy => Health::Well,
+            0..FAILING_AFTER => Health::Unsure,
+            _ => Health::Failing,
         }
     }
 

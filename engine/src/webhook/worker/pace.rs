@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// When the next one may be.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(in crate::webhook) struct Pace {
     interval: Duration,
     next: Duration,
 }
@@ -14,22 +14,22 @@ const BURST: Duration = Duration::from_millis(100);
 
 impl Pace {
     /// At most `rate` a second; `None`: as fast as can be.
-    pub(super) fn set_rate(&mut self, rate: Option<u32>) {
+    pub(in crate::webhook) fn set_rate(&mut self, rate: Option<u32>) {
         self.interval = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));
     }
 
     /// How long until the next one.
-    pub(super) fn wait(&self, now: Duration) -> Duration {
+    pub(in crate::webhook) fn wait(&self, now: Duration) -> Duration {
         if self.interval.is_zero() { Duration::ZERO } else { self.next.saturating_sub(now) }
     }
 
     /// Whether one may be now.
-    pub(super) fn is_due(&self, now: Duration) -> bool {
+    pub(in crate::webhook) fn is_due(&self, now: Duration) -> bool {
         self.wait(now).is_zero()
     }
 
     /// One is made.
-    pub(super) fn take(&mut self, now: Duration) {
+    pub(in crate::webhook) fn take(&mut self, now: Duration) {
         self.next = self.next.max(now.saturating_sub(BURST)) + self.interval;
     }
 }
