@@ -4,11 +4,12 @@
 //! projecting it, however many webhooks want it; a pass says which registrations it knew.
 //! Leaves to others: whether a webhook has room for what was read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::dispatcher::Shared;
 use super::identity;
 use super::registration::{Registration, Scope};
 use super::registry::{Registry, Webhooks};
@@ -184,6 +185,8 @@ pub(super) struct Routed {
     pub(super) change: u64,
     /// What each webhook gets.
     pub(super) items: HashMap<Arc<str>, Vec<Item>>,
+    /// Webhooks that were not looked at, because they had no room.
+    pub(super) left_out: Arc<HashSet<Arc<str>>>,
 }
 
 /// Which webhooks may want an event.
@@ -215,14 +218,15 @@ impl Routes {
         routes
     }
 
-    fn route(&self, batch: &Batch) -> Result<Routed> {
+    fn route(&self, batch: &Batch, left_out: Arc<HashSet<Arc<str>>>) -> Result<Routed> {
         let mut routed = Routed {
             after: batch.after(),
             to: batch.last_position(),
             change: self.change,
             items: HashMap::new(),
+            left_out,
         };
-        if self.custom.is_empty() {
+        if self.custom.iter().all(|registration| routed.left_out.contains(&registration.id)) {
             return Ok(routed);
         }
         for event in batch.events() {
@@ -235,7 +239,7 @@ impl Routes {
             };
             let mut made = Vec::new();
             for registration in some.iter().chain(more) {
-                if !registration.wants_place(&event) {
+                if !registration.wants_place(&event) || routed.left_out.contains(&registration.id) {
                     continue;
                 }
                 // Before the question, so that a change in between is noticed at the attempt.
@@ -280,6 +284,7 @@ pub(super) async fn follow(
     engine: Engine,
     registry: Arc<Registry>,
     sight: Arc<dyn Sight>,
+    shared: Arc<Shared>,
     mut subscription: Subscription,
     out: mpsc::Sender<Routed>,
 ) {
@@ -294,7 +299,7 @@ pub(super) async fn follow(
         if change != routes.change {
             routes = Routes::new(&webhooks, change, Arc::clone(&sight));
         }
-        match batch.and_then(|batch| routes.route(&batch)) {
+        match batch.and_then(|batch| routes.route(&batch, shared.full.get())) {
             Ok(routed) => {
                 if out.send(routed).await.is_err() {
                     return;

@@ -132,7 +132,9 @@ impl WebhookService {
             .map_err(|error| Error::internal(format!("start thread deliveries: {error}")))?;
         let (engine, registry) = (inner.engine.clone(), Arc::clone(&inner.registry));
         let sight = Arc::clone(&inner.options.sight);
-        tasks.spawn("webhook-pass", feed::follow(engine, registry, sight, subscription, routed_in));
+        let shared = Arc::clone(&inner.shared);
+        let pass = feed::follow(engine, registry, sight, shared, subscription, routed_in);
+        tasks.spawn("webhook-pass", pass);
         tasks.spawn("webhooks", dispatcher.run(messages, routed));
         Ok(())
     }

@@ -14,11 +14,12 @@ mod registrations;
 mod replays;
 mod turns;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::alarms::Alarms;
@@ -57,6 +58,30 @@ pub(super) enum Message {
     Work(Work),
 }
 
+/// Webhooks without room for further events.
+#[derive(Debug, Default)]
+pub(super) struct Full(Mutex<Arc<HashSet<Arc<str>>>>);
+
+impl Full {
+    /// Those that are full now.
+    pub(super) fn get(&self) -> Arc<HashSet<Arc<str>>> {
+        Arc::clone(&self.0.lock())
+    }
+
+    /// Takes notice of a webhook that is full now, or is not any more.
+    fn set(&self, webhook: &Arc<str>, is_full: bool) {
+        let mut full = self.0.lock();
+        if full.contains(webhook) == is_full {
+            return;
+        }
+        let full = Arc::make_mut(&mut full);
+        match is_full {
+            true => drop(full.insert(Arc::clone(webhook))),
+            false => drop(full.remove(webhook)),
+        }
+    }
+}
+
 /// What the service and the dispatcher share.
 #[derive(Default)]
 pub(super) struct Shared {
@@ -64,6 +89,8 @@ pub(super) struct Shared {
     pub(super) nudge: Notify,
     /// The lowest position that is still needed from the log.
     pub(super) needs_from: AtomicU64,
+    /// Webhooks without room for further events: the shared pass leaves them out.
+    pub(super) full: Full,
 }
 
 /// What a dispatcher is made of.

@@ -43,12 +43,17 @@ impl Dispatcher {
             let joins = worker.cursor >= routed.after
                 && worker.cursor < routed.to
                 && worker.change <= routed.change
-                && !worker.reading;
+                && !worker.reading
+                && !routed.left_out.contains(id);
             let items = routed.items.get(id).map_or(&[][..], |items| &items[..]);
             if joins {
                 worker.ingest(items, routed.to, now);
             }
-            if !joins || !items.is_empty() {
+            if !worker.has_room() {
+                self.shared.full.set(id, true);
+            }
+            let reads = !joins && !worker.reading && worker.room() > 0;
+            if reads || (joins && !items.is_empty()) {
                 self.touched.insert(Arc::clone(id));
             }
         }
@@ -61,6 +66,7 @@ impl Dispatcher {
         let (room, change) = (worker.room(), worker.change);
         if !worker.reading && worker.cursor < self.routed_to && room > 0 {
             worker.reading = true;
+            self.shared.full.set(webhook, false);
             let stretch = stretch(worker.cursor, u64::MAX, room);
             let wanted = Wanted {
                 registration: Arc::clone(&registration),

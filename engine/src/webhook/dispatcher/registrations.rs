@@ -112,6 +112,7 @@ impl Dispatcher {
 
     fn remove(&mut self, id: &Arc<str>) {
         let Some(mut worker) = self.workers.remove(id) else { return };
+        self.shared.full.set(id, false);
         if let Some(replay) = worker.replay.take() {
             let (id, mut state) = (replay.id, replay.state);
             state.status = ReplayStatus::Failed;

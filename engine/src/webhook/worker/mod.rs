@@ -54,6 +54,9 @@ const FAILING_AFTER: u32 = 3;
 pub(super) const WINDOW: usize = 2048;
 /// Most bytes of such bodies.
 pub(super) const WINDOW_BYTES: usize = 4 << 20;
+/// Most deliveries that are ready to be attempted while a receiver is not known to take them: those behind them can wait
+/// in the log as well.
+const READY_MAX: usize = 64;
 /// How long a delivery may hold the saved cursor back.
 const SAVE_AFTER: Duration = Duration::from_secs(1);
 /// Attempts kept of one delivery.
@@ -343,6 +346,7 @@ impl Worker {
     /// Whether further events may be taken in.
     pub(super) fn has_room(&self) -> bool {
         self.is_running()
+            && self.ready.len() < self.ready_max()
             && self.placed_len() < self.outstanding_max()
             && self.unsaved_len() < WINDOW
             && self.body_bytes < WINDOW_BYTES
@@ -361,11 +365,16 @@ impl Worker {
 
     /// How many events to read for it now; 0 until there is room for half a window.
     pub(super) fn room(&self) -> usize {
-        let unsaved = self.unsaved_len();
-        if !self.has_room() || unsaved > WINDOW / 2 {
+        let (unsaved, ready_max) = (self.unsaved_len(), self.ready_max());
+        if !self.has_room() || unsaved > WINDOW / 2 || self.ready.len() > ready_max / 2 {
             return 0;
         }
-        (WINDOW - unsaved).min(self.outstanding_max() - self.placed_len())
+        let room = (WINDOW - unsaved).min(self.outstanding_max() - self.placed_len());
+        room.min(ready_max - self.ready.len())
+    }
+
+    fn ready_max(&self) -> usize {
+        if self.healthy { WINDOW } else { READY_MAX }
     }
 
     /// Deliveries that are not settled, without those held: they wait for earlier events, which so always have room.

@@ -65,7 +65,7 @@ impl Worker {
         self.is_running()
             && replay.looked < replay.state.to
             && replay.unsaved.len() < WINDOW / 2
-            && self.ready_replay.len() < WINDOW / 2
+            && self.ready_replay.len() < self.ready_max() / 2
             && replay.open < self.outstanding_max() as u64 / 2
             && self.body_bytes < WINDOW_BYTES
             && self.dead.len() < dead_max
