@@ -84,7 +84,8 @@ async fn r18_a_hundred_dead_receivers_hold_up_none_of_the_healthy() {
     for webhook in &dead_webhooks {
         let read = client.get(webhook).await.expect(200).body;
         assert_eq!((&read["attempts"]["succeeded"], &read["dead"]), (&json!(0), &json!(0)));
-        assert_eq!(read["outstanding"], 20 * STEPS);
+        // What is not taken in yet waits in the log.
+        assert!(read["lag_events"].as_u64() >= Some(20 * STEPS as u64), "{read}");
     }
 }
 
