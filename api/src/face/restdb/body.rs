@@ -5,13 +5,14 @@
 
 use axum::body::Body;
 use axum::extract::FromRequest;
-use headwater_engine::Engine;
 use headwater_engine::value::json::Parsed;
 use headwater_engine::value::{Object, Raw, Value};
+use headwater_engine::{Engine, Error, Result};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 use serde_json::Map;
 
+use super::doubles;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Payload;
 use crate::state::App;
@@ -30,7 +31,7 @@ pub(super) enum Documents {
 impl FromRequest<App> for Sent {
     type Rejection = ApiError;
 
-    async fn from_request(mut request: Request<Body>, app: &App) -> Result<Self, ApiError> {
+    async fn from_request(mut request: Request<Body>, app: &App) -> ApiResult<Self> {
         let kind = request.headers().get(CONTENT_TYPE);
         let kind = kind.map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
         let kind = kind.unwrap_or_default();
@@ -60,7 +61,11 @@ impl Sent {
         if self.is_empty() {
             return Ok(Object::new());
         }
-        object(&self.0.document(engine).await?)
+        let read = match self.0.document(engine).await {
+            Err(error) => self.without_doubles(error)?.document(engine).await,
+            read => read,
+        };
+        object(&read?)
     }
 
     /// One object, or an array of them.
@@ -71,12 +76,22 @@ impl Sent {
                 "the body is empty: it must be an object",
             ));
         }
-        match self.0.documents(engine).await? {
+        let read = match self.0.documents(engine).await {
+            Err(error) => self.without_doubles(error)?.documents(engine).await,
+            read => read,
+        };
+        match read? {
             Parsed::One(one) => object(&one).map(Documents::One),
             Parsed::Many(many) => {
                 many.iter().map(|one| object(one)).collect::<ApiResult<_>>().map(Documents::Many)
             }
         }
+    }
+
+    /// The same body with the last of several members of a name, where an error is about that; the error otherwise.
+    fn without_doubles(&self, error: Error) -> Result<Payload> {
+        let bytes = doubles::dropped(&self.0.bytes, error)?;
+        Ok(Payload { bytes: bytes.into(), ..self.0.clone() })
     }
 
     /// An array of ids; `None` where nothing was sent.

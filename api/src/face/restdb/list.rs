@@ -154,10 +154,9 @@ async fn written(
         }
         Ok(out)
     };
-    if bytes < BLOCKING_BYTES {
-        return write();
-    }
-    Ok(blocking(session.engine(), move || Ok(write())).await??)
+    let done =
+        if bytes < BLOCKING_BYTES { write() } else { blocking(session.engine(), write).await };
+    Ok(done?)
 }
 
 async fn distinct(

@@ -6,6 +6,7 @@
 
 mod body;
 mod documents;
+mod doubles;
 mod entry;
 mod list;
 mod markup;
