@@ -10,7 +10,7 @@ use bytes::Bytes;
 use headwater_engine::restrict::{Metadata, ShowActor};
 use headwater_engine::value::{Raw, key};
 use headwater_engine::view::{Row, Snapshot};
-use headwater_engine::write::{Committed, Outcome};
+use headwater_engine::write::{Committed, Effect, Outcome};
 use headwater_engine::{Error, Result};
 use parking_lot::Mutex;
 
@@ -52,6 +52,13 @@ impl Session {
         let snapshot = self.engine.snapshot();
         let with = |outcome: &Outcome| {
             let body = self.written(collection, outcome)?;
+            // Whoever is shown nothing but the id is not told when and by whom either.
+            let is_shown = self.grant.is_full()
+                || outcome.effect == Effect::Created
+                || Raw::trusted(&body).member_count() > 1;
+            if !is_shown {
+                return Some(Ok(body));
+            }
             let row = match row_of(&snapshot, collection, outcome) {
                 Ok(row) => row,
                 Err(error) => return Some(Err(error)),

@@ -54,6 +54,17 @@ async fn groups_are_objects_by_their_key() {
 }
 
 #[tokio::test]
+async fn fields_and_functions_are_bounded() {
+    let scene = Scene::new().await;
+    let path = |name: &str, count| {
+        format!("/rest/people?{}", vec![format!("{name}=COUNT:"); count].join("&"))
+    };
+    scene.root.get(&path("aggregate", 64)).await.expect(200);
+    scene.root.get(&path("aggregate", 65)).await.expect(400);
+    scene.root.get(&path("groupby", 17)).await.expect(400);
+}
+
+#[tokio::test]
 async fn what_is_no_function_is_refused_by_name() {
     let scene = Scene::new().await;
     for (h, named) in [

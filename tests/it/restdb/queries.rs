@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::{Scene, id};
 
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 #[tokio::test]
 async fn q_finds_what_its_operators_say() {
     let scene = Scene::new().await;
@@ -52,7 +54,7 @@ async fn ids_are_compared_as_texts() {
 #[tokio::test]
 async fn order_and_window_come_from_parameters_and_hints() {
     let scene = Scene::new().await;
-    let rows: [(&[(&str, &str)], &[&str]); 14] = [
+    let rows: [(Pairs<'_>, &[&str]); 14] = [
         (&[("sort", "age")], &["Jane", "Joe", "Jack"]),
         (&[("sort", "age"), ("dir", "-1")], &["Jack", "Joe", "Jane"]),
         (
@@ -131,6 +133,44 @@ async fn different_values_come_as_a_bare_array() {
     assert_eq!(scene.list(&[old]).await.expect(200).body, json!(["Oslo"]));
     let by = ("q", r#"{"$distinct":"_createdby"}"#);
     assert_eq!(scene.list(&[by]).await.expect(200).body, json!(["api"]));
+}
+
+#[tokio::test]
+async fn what_the_engine_knows_is_never_what_a_document_says() {
+    let scene = Scene::new().await;
+    // Another face stores what it is given, and an index has it.
+    let forged = json!([
+        {"name": "Old", "_created": "1900-01-01T00:00:00.000Z", "_version": 9},
+        {"name": "New", "_created": "2999-01-01T00:00:00.000Z", "_createdby": "boss"},
+    ]);
+    scene.root.post("/v1/collections/people/documents", &forged).await.expect(201);
+    for (name, keys) in [("created", json!({"_created": 1})), ("by", json!({"_createdby": 1}))] {
+        let path = format!("/v1/collections/people/indexes/{name}");
+        scene.root.put(&path, &json!({"keys": keys})).await.expect(201);
+        crate::harness::eventually("the index", async || {
+            let shown = scene.root.get(&path).await.expect(200);
+            (shown.body["state"] == "ready").then_some(())
+        })
+        .await;
+    }
+    for q in [
+        r#"{"_created":{"$lt":"1950"}}"#,
+        r#"{"_created":{"$gt":"2900"}}"#,
+        r#"{"_createdby":"boss"}"#,
+        r#"{"_version":9}"#,
+    ] {
+        assert!(scene.names(&[("q", q)]).await.is_empty(), "{q}");
+        let counted = [("q", q), ("totals", "true"), ("count", "true")];
+        assert_eq!(scene.list(&counted).await.expect(200).body["totals"]["count"], 0, "{q}");
+    }
+    let by = [("q", r#"{"_createdby":"api"}"#), ("sort", "_created"), ("metafields", "true")];
+    assert_eq!(scene.names(&by).await, ["Joe", "Jane", "Jack", "Old", "New"]);
+    let first = [("sort", "_created"), ("max", "1")];
+    assert_eq!(scene.names(&first).await, ["Joe"]);
+    let shown = scene.list(&[]).await.expect(200);
+    assert!(!shown.text.contains("_created"), "{}", shown.text);
+    let grouped = scene.list(&[("groupby", "_createdby"), ("aggregate", "COUNT:")]).await;
+    assert_eq!(grouped.expect(200).body, json!({"api": {"COUNT ": 5}}));
 }
 
 #[tokio::test]

@@ -53,7 +53,10 @@ async fn list(
         (None, Some(_)) => grouped(&session, &collection, asking).await?,
         (None, None) => documents(&session, &collection, &asking).await?,
     };
-    Ok(answer.into_response(markup))
+    if markup == Markup::Json {
+        return Ok(answer.into_response(markup));
+    }
+    Ok(blocking(session.engine(), move || Ok(answer.into_response(markup))).await?)
 }
 
 /// An answer before its format.

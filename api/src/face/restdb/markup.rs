@@ -2,11 +2,16 @@
 //!
 //! Guarantees: what documents hold is text in the markup, never markup or script.
 
+use std::collections::HashSet;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::error::{ApiError, ApiResult};
+
+/// Most columns of a table; fields beyond them are left out.
+const COLUMNS_MAX: usize = 250;
 
 /// The format of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,8 +66,9 @@ fn table(value: &Value) -> String {
     let one = std::slice::from_ref(value);
     let rows = value.get("data").unwrap_or(value).as_array().map_or(one, Vec::as_slice);
     let mut columns: Vec<&str> = Vec::new();
+    let mut known = HashSet::new();
     for name in rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys()) {
-        if !columns.contains(&name.as_str()) {
+        if columns.len() < COLUMNS_MAX && known.insert(name) {
             columns.push(name);
         }
     }

@@ -16,6 +16,11 @@ use keys::Key;
 
 pub(crate) use result::nested;
 
+/// Most fields that documents are grouped by.
+const FIELDS_MAX: usize = 16;
+/// Most functions of one answer.
+const FUNCTIONS_MAX: usize = 64;
+
 /// What is computed of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -66,12 +71,14 @@ impl Grouping {
 
     /// Takes the fields to group by.
     pub(super) fn group_by(&mut self, by: &[&str]) -> ApiResult<()> {
+        check_number("groupby", by.len(), FIELDS_MAX)?;
         self.by = by.iter().map(|text| Key::read(text)).collect::<ApiResult<_>>()?;
         Ok(())
     }
 
     /// Takes the functions.
     pub(super) fn compute(&mut self, functions: &[&str]) -> ApiResult<()> {
+        check_number("aggregate", functions.len(), FUNCTIONS_MAX)?;
         self.functions = functions.iter().map(|text| function(text)).collect::<ApiResult<_>>()?;
         Ok(())
     }
@@ -195,6 +202,14 @@ fn function(text: &str) -> ApiResult<Function> {
         check_path("aggregate", field)?;
     }
     Ok(Function { kind: *kind, field: field.to_owned(), key: format!("{name} {field}") })
+}
+
+/// Refuses more of something than there may be.
+fn check_number(parameter: &'static str, number: usize, max: usize) -> ApiResult<()> {
+    if number <= max {
+        return Ok(());
+    }
+    Err(malformed(parameter, format_args!("there are {number}, of which at most {max} may be")))
 }
 
 /// Refuses what cannot be the path of a field.

@@ -84,7 +84,8 @@ fn misread(name: &'static str, text: &str, error: &Error) -> ApiError {
     else {
         return malformed(name, error.message());
     };
-    let before = text.split_inclusive('\n').take(usize::try_from(line - 1).unwrap_or(0));
+    let before =
+        text.split_inclusive('\n').take(usize::try_from(line.saturating_sub(1)).unwrap_or(0));
     let before: usize = before.map(str::len).sum();
     let offset = before as u64 + column.saturating_sub(1);
     let what = error.message().split(" at line ").next().unwrap_or_default();
