@@ -81,9 +81,9 @@ impl Service {
     /// What is answered without a route: preflights, addresses that ask too often, oversized headers.
     fn refusal(&self, request: &Request<Body>, caller: &Caller) -> Option<Response> {
         let headers = request.headers();
-        if request.method() == Method::OPTIONS
-            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-        {
+        let is_asking = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+            || Face::of(request.uri().path()).answers_options();
+        if request.method() == Method::OPTIONS && is_asking {
             return Some(self.preflight(headers));
         }
         let now_ms = self.app.engine.clock().now_ms();

@@ -43,6 +43,11 @@ impl Face {
         }
     }
 
+    /// Whether every OPTIONS is answered as a page's question.
+    pub(crate) fn answers_options(self) -> bool {
+        self == Self::RestDb
+    }
+
     /// The headers that pages may read besides those of every face.
     pub(crate) fn exposed(self) -> &'static str {
         match self {

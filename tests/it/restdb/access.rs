@@ -95,6 +95,9 @@ async fn pages_are_asked_first_and_may_send_credentials() {
     assert_eq!(answer.header("access-control-allow-credentials"), "true");
     assert_eq!(answer.header("access-control-allow-headers"), wanted);
     assert!(answer.header("access-control-allow-methods").contains("PATCH"));
+    // Whatever asks by OPTIONS is answered.
+    let answer = nobody.send(nobody.request("OPTIONS", "/rest/people")).await.expect(204);
+    assert!(answer.header("access-control-allow-methods").contains("PATCH"));
 }
 
 #[tokio::test]
