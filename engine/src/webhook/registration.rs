@@ -218,22 +218,13 @@ impl Registration {
 
     /// The id of its document.
     pub fn document_id(&self) -> DocumentId {
-        let raw = self.id_value().to_bytes();
-        let key = value::key::encode(Raw::trusted(&raw));
-        DocumentId { raw: raw.into(), key: key.into() }
-    }
-
-    fn id_value(&self) -> Value {
-        match object_id::parse(&self.id) {
-            Some(id) => Value::ObjectId(id),
-            None => Value::from(&*self.id),
-        }
+        document_id(&self.id)
     }
 
     /// The whole document of `_webhooks`, its secrets, keys and headers sealed.
     pub fn to_bytes(&self, vault: &Vault) -> Vec<u8> {
         let mut object = Object::new();
-        object.insert("_id", self.id_value());
+        object.insert("_id", id_value(&self.id));
         self.describe_into(&mut object);
         object.insert("secret", self.secret.seal(vault, &self.id));
         if let Some(key) = &self.key {
@@ -300,6 +291,20 @@ impl Registration {
         if let Some(reason) = &self.disabled {
             object.insert("disabled", &**reason);
         }
+    }
+}
+
+/// The id of a webhook's document.
+pub(super) fn document_id(id: &str) -> DocumentId {
+    let raw = id_value(id).to_bytes();
+    let key = value::key::encode(Raw::trusted(&raw));
+    DocumentId { raw: raw.into(), key: key.into() }
+}
+
+fn id_value(id: &str) -> Value {
+    match object_id::parse(id) {
+        Some(id) => Value::ObjectId(id),
+        None => Value::from(id),
     }
 }
 

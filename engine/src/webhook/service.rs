@@ -100,6 +100,9 @@ impl WebhookService {
             let outstanding = saved.outstanding.keys().next().copied().unwrap_or(u64::MAX);
             outstanding.min(saved.cursor + 1)
         });
+        let replays = store.state().replays.values();
+        let replays = replays.filter(|replay| replay.status == ReplayStatus::Running);
+        let needed = needed.chain(replays.map(|replay| replay.cursor + 1));
         shared.needs_from.store(needed.min().unwrap_or(u64::MAX), Ordering::Release);
         let (inbox, messages) = mpsc::unbounded_channel();
         let idle = Mutex::new(Some(Idle { store, messages }));
@@ -271,12 +274,30 @@ impl WebhookService {
                 items_max: 1,
                 bytes_max: usize::MAX,
             };
-            let found = feed::read(&self.inner.engine, &wanted, stretch).await?;
+            let found = feed::read(&self.inner.engine, wanted, stretch).await?;
             let item = found.items.into_iter().next().ok_or_else(|| no_delivery(delivery))?;
             let id = webhook.to_owned();
             self.ask(move |dispatcher| dispatcher.resend(&id, &item)).await??;
         }
         self.saved().await
+    }
+
+    /// Forgets dead deliveries of a webhook: one by its id, or all before a position; how many.
+    pub async fn dismiss(&self, webhook: &str, delivery: Option<&str>, before: u64) -> Result<u64> {
+        let dead = match delivery {
+            Some(id) => {
+                let position = identity::parse_delivery_id(id)?;
+                position..position.saturating_add(1)
+            }
+            None => 0..before,
+        };
+        let id = webhook.to_owned();
+        let dismissed = self.ask(move |dispatcher| dispatcher.dismiss(&id, dead)).await??;
+        if let (Some(delivery), 0) = (delivery, dismissed) {
+            return Err(no_delivery(delivery));
+        }
+        self.saved().await?;
+        Ok(dismissed)
     }
 
     /// Counts what a replay matches, and begins it unless it is a dry run.
