@@ -199,7 +199,7 @@ pub(super) struct Worker {
     probe_ms: u64,
     bounds: Bounds,
     /// Up to where the receiver says that it has everything.
-    committed_to: u64,
+    pub(super) committed_to: u64,
     /// Most attempts at a time now: doubles with each success, halves with each failure.
     allowed: usize,
     concurrency: usize,
