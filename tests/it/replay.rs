@@ -249,10 +249,10 @@ async fn r19_who_manages_a_webhook_sees_and_cancels_its_replays_and_no_others() 
     let listed = owner.get(&format!("{webhook}/replay")).await.expect(200);
     assert_eq!(listed.list("replays"), &[shown]);
     owner.get("/v1/admin/replay").await.expect(403);
-    owner.get(&format!("{others}/replay/{started}")).await.expect(404);
+    owner.get(&format!("{others}/replay/{started}")).await.expect(403);
     root.get(&format!("{others}/replay/{started}")).await.expect(404);
     let source = json!({"source": answer.body["id"], "statuses": ["dead"]});
-    owner.post(&format!("{webhook}/replay"), &source).await.expect(404);
+    owner.post(&format!("{webhook}/replay"), &source).await.expect(403);
     assert_eq!(owner.delete(&path).await.expect(200).body["status"], "cancelled");
     assert_eq!(root.get("/v1/admin/replay").await.expect(200).list("replays").len(), 1);
 }

@@ -88,9 +88,8 @@ impl Session {
         self.check_somewhere(Action::Settings)?;
         let registration = service.get(id)?;
         if !self.is_own(&registration) {
-            // Not even that it is there, nor what it follows.
-            let message = format!("there is no webhook `{id}`");
-            return Err(ApiError::not_found("webhook_not_found", message));
+            // Not what it follows.
+            return Err(ApiError::forbidden("the webhook was registered by another credential"));
         }
         self.check_scope(&registration, Action::Settings)?;
         Ok(registration)
