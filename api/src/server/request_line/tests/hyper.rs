@@ -1,0 +1,104 @@
+//! hyper as the judge of where requests begin: it must see the same requests, whether their raw bytes were encoded or were
+//! never there.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use ::hyper::Request;
+use ::hyper::body::Incoming;
+use ::hyper::server::conn::http1;
+use ::hyper::service::service_fn;
+use axum::body::Body;
+use axum::response::Response;
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, join, sink};
+
+use super::{Pieces, RequestLines, changed, corpus, seed};
+
+/// A request as the service gets it; no body: it came to no good end.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    method: String,
+    target: String,
+    body: Option<Vec<u8>>,
+}
+
+/// What hyper gives the service.
+async fn seen<R: AsyncRead + Unpin>(reader: R) -> Vec<Seen> {
+    let all = Arc::new(Mutex::new(Vec::new()));
+    let service = service_fn(|request: Request<Incoming>| {
+        let all = Arc::clone(&all);
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.ok().map(|body| body.to_bytes().to_vec());
+            let (method, target) = (parts.method.to_string(), parts.uri.to_string());
+            all.lock().push(Seen { method, target, body });
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        }
+    });
+    let socket = TokioIo::new(join(reader, sink()));
+    drop(http1::Builder::new().serve_connection(socket, service).await);
+    all.lock().clone()
+}
+
+/// The same bytes, with or without what is refused.
+fn with(quote: &str, input: &[u8]) -> Vec<u8> {
+    input
+        .iter()
+        .flat_map(|byte| if *byte == b'"' { quote.as_bytes() } else { std::slice::from_ref(byte) })
+        .copied()
+        .collect()
+}
+
+/// What would be seen of a request if its apostrophes had been quotes.
+fn quoted(seen: &Seen) -> Seen {
+    let (path, query) = seen
+        .target
+        .split_once('?')
+        .map_or((&*seen.target, None), |(path, query)| (path, Some(query)));
+    let mut target = path.replace('\'', "\"");
+    if let Some(query) = query {
+        target = format!("{target}?{}", query.replace('\'', "%22"));
+    }
+    let body = seen.body.as_ref().map(|body| with_quotes(body));
+    Seen { method: seen.method.clone(), target, body }
+}
+
+fn with_quotes(body: &[u8]) -> Vec<u8> {
+    body.iter().map(|byte| if *byte == b'\'' { b'"' } else { *byte }).collect()
+}
+
+#[tokio::test]
+async fn hyper_sees_the_same_requests_with_raw_quotes_as_it_does_without() {
+    let corpus: Vec<Vec<u8>> = corpus()
+        .iter()
+        .map(|input| input.iter().filter(|byte| !b"<>`'".contains(byte)).copied().collect())
+        .collect();
+    let replay = seed::Replay::of(seed::seeds(1)[0]);
+    let mut random = replay.random();
+    let runs = seed::count(5_000, 1_000_000);
+    let (mut same, mut requests) = (0, 0);
+    for _ in 0..runs {
+        let raw: Vec<u8> =
+            changed(&corpus, &mut random).into_iter().filter(|byte| *byte != b'\'').collect();
+        let plain = with("'", &raw);
+        let expected: Vec<_> =
+            seen(Pieces::of(&plain, &[plain.len()])).await.iter().map(quoted).collect();
+        let given = seen(RequestLines::new(Pieces::of(&raw, &[raw.len(), 1]))).await;
+        let shown = raw.escape_ascii();
+        assert!(given.len() <= expected.len(), "{shown}\n{given:?}\n{expected:?}");
+        for (at, (given_one, expected_one)) in given.iter().zip(&expected).enumerate() {
+            // A quote may not stand in the name of a trailer.
+            let failed = given_one.body.is_none() && at + 1 == given.len();
+            let body = if failed { None } else { expected_one.body.clone() };
+            let expected_one = Seen { body, ..expected_one.clone() };
+            assert_eq!(*given_one, expected_one, "{shown}");
+        }
+        requests += given.len();
+        same += usize::from(given.len() == expected.len());
+    }
+    println!("{runs} connections, {requests} requests; {same} connections to the end");
+    assert!(same > runs / 2 && requests > runs, "{same} of {runs}, {requests} requests");
+}
