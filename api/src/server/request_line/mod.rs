@@ -9,6 +9,7 @@
 
 mod framing;
 #[cfg(test)]
+#[allow(unreachable_pub, reason = "shared with the engine's tests and the fuzz targets")]
 mod tests;
 
 use std::io::{self, IoSlice};

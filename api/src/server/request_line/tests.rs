@@ -3,18 +3,14 @@
 
 #[path = "../../../tests/fuzz/request_line.rs"]
 mod body;
-#[path = "tests/hyper.rs"]
-mod hyper;
-#[path = "../../../../engine/tests/fuzz/mutate.rs"]
-mod mutate;
-#[path = "tests/smuggling.rs"]
+mod judged;
 mod smuggling;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::RequestLines;
-use crate::outbound::seed;
+use crate::outbound::{mutate, seed};
 use body::{Pieces, drained, holds};
 
 /// What comes out in one piece.

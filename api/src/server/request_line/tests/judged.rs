@@ -4,18 +4,18 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use ::hyper::Request;
-use ::hyper::body::Incoming;
-use ::hyper::server::conn::http1;
-use ::hyper::service::service_fn;
 use axum::body::Body;
 use axum::response::Response;
 use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, join, sink};
 
-use super::{Pieces, RequestLines, changed, corpus, seed};
+use super::{Pieces, RequestLines, changed, corpus, request, seed};
 
 /// A request as the service gets it; no body: it came to no good end.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,17 +39,18 @@ async fn seen<R: AsyncRead + Unpin>(reader: R) -> Vec<Seen> {
         }
     });
     let socket = TokioIo::new(join(reader, sink()));
-    drop(http1::Builder::new().serve_connection(socket, service).await);
+    drop(http1::Builder::new().half_close(true).serve_connection(socket, service).await);
     all.lock().clone()
 }
 
-/// The same bytes, with or without what is refused.
-fn with(quote: &str, input: &[u8]) -> Vec<u8> {
-    input
-        .iter()
-        .flat_map(|byte| if *byte == b'"' { quote.as_bytes() } else { std::slice::from_ref(byte) })
-        .copied()
-        .collect()
+/// One byte for another.
+fn replaced(input: &[u8], old: u8, new: u8) -> Vec<u8> {
+    input.iter().map(|byte| if *byte == old { new } else { *byte }).collect()
+}
+
+/// Of what is refused, only quotes; no apostrophes.
+fn quotes_alone(input: &[u8]) -> Vec<u8> {
+    b"<>`'".iter().fold(input.to_vec(), |input, byte| replaced(&input, *byte, b'_'))
 }
 
 /// What would be seen of a request if its apostrophes had been quotes.
@@ -62,28 +63,26 @@ fn quoted(seen: &Seen) -> Seen {
     if let Some(query) = query {
         target = format!("{target}?{}", query.replace('\'', "%22"));
     }
-    let body = seen.body.as_ref().map(|body| with_quotes(body));
+    let body = seen.body.as_ref().map(|body| replaced(body, b'\'', b'"'));
     Seen { method: seen.method.clone(), target, body }
-}
-
-fn with_quotes(body: &[u8]) -> Vec<u8> {
-    body.iter().map(|byte| if *byte == b'\'' { b'"' } else { *byte }).collect()
 }
 
 #[tokio::test]
 async fn hyper_sees_the_same_requests_with_raw_quotes_as_it_does_without() {
-    let corpus: Vec<Vec<u8>> = corpus()
-        .iter()
-        .map(|input| input.iter().filter(|byte| !b"<>`'".contains(byte)).copied().collect())
-        .collect();
     let replay = seed::Replay::of(seed::seeds(1)[0]);
     let mut random = replay.random();
+    let mut corpus = corpus();
+    for _ in 0..100 {
+        let mut plain = Vec::new();
+        (0..4).for_each(|_| request(&mut random, &mut plain, &mut Vec::new()));
+        corpus.push(plain);
+    }
+    corpus.iter_mut().for_each(|input| *input = quotes_alone(input));
     let runs = seed::count(5_000, 1_000_000);
     let (mut same, mut requests) = (0, 0);
     for _ in 0..runs {
-        let raw: Vec<u8> =
-            changed(&corpus, &mut random).into_iter().filter(|byte| *byte != b'\'').collect();
-        let plain = with("'", &raw);
+        let raw = quotes_alone(&changed(&corpus, &mut random));
+        let plain = replaced(&raw, b'"', b'\'');
         let expected: Vec<_> =
             seen(Pieces::of(&plain, &[plain.len()])).await.iter().map(quoted).collect();
         let given = seen(RequestLines::new(Pieces::of(&raw, &[raw.len(), 1]))).await;
@@ -100,5 +99,5 @@ async fn hyper_sees_the_same_requests_with_raw_quotes_as_it_does_without() {
         same += usize::from(given.len() == expected.len());
     }
     println!("{runs} connections, {requests} requests; {same} connections to the end");
-    assert!(same > runs / 2 && requests > runs, "{same} of {runs}, {requests} requests");
+    assert!(same > runs / 2 && requests > runs / 2, "{same} of {runs}, {requests} requests");
 }
