@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use rand::rngs::StdRng;
 use tokio::io::{AsyncRead, join, sink};
 
 use super::{Pieces, RequestLines, changed, corpus, request, seed};
@@ -67,25 +68,48 @@ fn quoted(seen: &Seen) -> Seen {
     Seen { method: seen.method.clone(), target, body }
 }
 
+/// What is expected of a connection, and what is given through the encoding.
+async fn both(raw: &[u8]) -> (Vec<Seen>, Vec<Seen>) {
+    let plain = replaced(raw, b'"', b'\'');
+    let expected = seen(Pieces::of(&plain, &[plain.len()])).await.iter().map(quoted).collect();
+    (expected, seen(RequestLines::new(Pieces::of(raw, &[raw.len(), 1]))).await)
+}
+
+#[tokio::test]
+async fn hyper_sees_every_request_of_plain_connections() {
+    let replay = seed::Replay::of(seed::seeds(1)[0]);
+    let mut random = replay.random();
+    let mut requests = 0;
+    let runs = seed::count(1_000, 100_000);
+    for _ in 0..runs {
+        let raw = generated(&mut random);
+        let (expected, given) = both(&raw).await;
+        assert_eq!(given, expected, "{}", raw.escape_ascii());
+        requests += given.len();
+    }
+    assert!(requests > runs, "{requests} requests");
+}
+
+/// Some requests that are plain, on one connection.
+fn generated(random: &mut StdRng) -> Vec<u8> {
+    let mut plain = Vec::new();
+    (0..4).for_each(|_| request(random, &mut plain, &mut Vec::new()));
+    // Apostrophes would become quotes, the others have no stand-in; all have the same length.
+    quotes_alone(&plain)
+}
+
 #[tokio::test]
 async fn hyper_sees_the_same_requests_with_raw_quotes_as_it_does_without() {
     let replay = seed::Replay::of(seed::seeds(1)[0]);
     let mut random = replay.random();
     let mut corpus = corpus();
-    for _ in 0..100 {
-        let mut plain = Vec::new();
-        (0..4).for_each(|_| request(&mut random, &mut plain, &mut Vec::new()));
-        corpus.push(plain);
-    }
+    corpus.extend((0..100).map(|_| generated(&mut random)));
     corpus.iter_mut().for_each(|input| *input = quotes_alone(input));
     let runs = seed::count(5_000, 1_000_000);
     let (mut same, mut requests) = (0, 0);
     for _ in 0..runs {
         let raw = quotes_alone(&changed(&corpus, &mut random));
-        let plain = replaced(&raw, b'"', b'\'');
-        let expected: Vec<_> =
-            seen(Pieces::of(&plain, &[plain.len()])).await.iter().map(quoted).collect();
-        let given = seen(RequestLines::new(Pieces::of(&raw, &[raw.len(), 1]))).await;
+        let (expected, given) = both(&raw).await;
         let shown = raw.escape_ascii();
         assert!(given.len() <= expected.len(), "{shown}\n{given:?}\n{expected:?}");
         for (at, (given_one, expected_one)) in given.iter().zip(&expected).enumerate() {
