@@ -33,6 +33,7 @@ mod people;
 mod process;
 mod providers;
 mod queries;
+mod raw_query;
 mod realtime;
 mod receivers;
 mod receiving;
