@@ -18,7 +18,7 @@ impl Fields {
     pub(crate) fn violations(&self, document: Raw<'_>, violations: &mut Vec<Violation>) {
         for field in &self.list {
             let value = document.get(&field.name);
-            let flaw = match value.filter(|value| !is_empty(*value)) {
+            let flaw = match value.filter(|value| !is_empty(field.kind, *value)) {
                 Some(value) => field.flaw(value),
                 None if field.required => {
                     Some(("required", format!("`{}` is required", field.name)))
@@ -51,11 +51,11 @@ impl Field {
     }
 }
 
-/// Whether a value counts as none where one is required.
-fn is_empty(value: Raw<'_>) -> bool {
+/// Whether a value of a type is none: null, an empty text, an empty list of ids.
+fn is_empty(kind: FieldType, value: Raw<'_>) -> bool {
     value.is_null()
-        || value.as_str() == Some("")
-        || value.as_array().is_some() && value.member_count() == 0
+        || kind.is_text() && value.as_str() == Some("")
+        || kind.is_list() && value.as_array().is_some() && value.member_count() == 0
 }
 
 fn fits(kind: FieldType, value: Raw<'_>) -> bool {
