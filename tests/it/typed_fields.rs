@@ -1,5 +1,8 @@
 //! Typed fields of collections: converted, checked, filled in and kept unique by every way of writing.
 
+mod rights;
+mod unique;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Client, Server, eventually, headwater, text};
@@ -207,70 +210,6 @@ async fn a_definition_is_refused_by_the_name_of_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_unique_field_has_one_winner_and_any_number_without_a_value() {
-    let server = Server::start();
-    let client = server.client();
-    let fields = json!({"email": {"type": "email", "unique": true}, "first name": {"type": "number", "unique": true}});
-    define(&client, fields, 201).await;
-    let indexes = client.get(PEOPLE).await.expect(200).body["indexes"].clone();
-    assert_eq!(indexes["field_email"]["state"], "ready", "{indexes}");
-    assert_eq!(indexes["field_first.20name"]["field"], "first name", "{indexes}");
-    let racing: Vec<_> = (0..24)
-        .map(|n| {
-            let client = server.client();
-            let document = json!({"email": format!("a{}@b.c", n % 3), "n": n});
-            tokio::spawn(async move { client.post(DOCUMENTS, &document).await })
-        })
-        .collect();
-    let mut won = 0;
-    for race in racing {
-        let answer = race.await.unwrap();
-        if answer.status == 201 {
-            won += 1;
-        } else {
-            assert_eq!(doubled(answer), "email");
-        }
-    }
-    assert_eq!(won, 3);
-    let empty = json!([{}, {}, {"email": null}, {"email": null}, {"email": ""}, {"email": ""}]);
-    client.post(DOCUMENTS, &empty).await.expect(201);
-    client.post(DOCUMENTS, &json!([{"first name": ""}, {"first name": ""}])).await.expect(201);
-    client.post(DOCUMENTS, &json!({"_id": "x", "first name": 5})).await.expect(201);
-    let as_text = client.post(DOCUMENTS, &json!({"first name": "5"})).await;
-    assert_eq!(doubled(as_text), "first name", "compared once converted");
-    let refused = client.patch(&format!("{DOCUMENTS}/x"), &json!({"email": "a1@b.c"})).await;
-    assert_eq!(doubled(refused), "email");
-    let explained = json!({"filter": {"email": "a1@b.c"}, "explain": true});
-    let plan = client.post(&format!("{PEOPLE}/query"), &explained).await.expect(200).body;
-    assert_eq!(plan["plan"]["index"], "field_email", "{plan}");
-}
-
-#[tokio::test]
-async fn the_index_of_a_unique_field_goes_with_the_definition() {
-    let server = Server::start();
-    let client = server.client();
-    client.post(DOCUMENTS, &json!([{"n": 1, "m": 1}, {"n": 1, "m": 2}])).await.expect(201);
-    let unique = |name: &str| json!({name: {"type": "number", "unique": true}});
-    let refused = client.put(PEOPLE, &json!({"fields": unique("n")})).await;
-    assert_eq!(doubled(refused), "n");
-    let described = client.get(PEOPLE).await.expect(200).body;
-    assert_eq!((&described["fields"], &described["indexes"]), (&json!({}), &json!({})));
-    define(&client, unique("m"), 200).await;
-    assert_eq!(doubled(client.post(DOCUMENTS, &json!({"m": "2"})).await), "m");
-    let index = format!("{PEOPLE}/indexes/field_m");
-    assert_eq!(client.delete(&index).await.refused(409), "index_of_field");
-    assert_eq!(client.put(&index, &json!({"keys": {"m": 1}})).await.refused(409), "index_of_field");
-    define(&client, json!({"m": {"type": "number"}}), 200).await;
-    client.get(&index).await.expect(404);
-    client.post(DOCUMENTS, &json!({"m": 2})).await.expect(201);
-    client.put(&format!("{PEOPLE}/indexes/field_k"), &json!({"keys": {"k": 1}})).await.expect(201);
-    let refused = client.put(PEOPLE, &json!({"fields": unique("k")})).await;
-    assert_eq!(refused.refused(409), "index_exists");
-    let kept = client.get(&format!("{PEOPLE}/indexes/field_k")).await.expect(200).body;
-    assert_eq!((&kept["unique"], &kept["field"]), (&json!(false), &Value::Null));
-}
-
-#[tokio::test]
 async fn what_was_there_before_a_definition_is_checked_when_it_is_written() {
     let server = Server::start();
     let client = server.client();
@@ -318,86 +257,6 @@ async fn fields_come_through_a_crash_and_a_rebuild() {
     .await;
     check().await;
     client.post(DOCUMENTS, &json!({"age": "6"})).await.expect(201);
-}
-
-#[tokio::test]
-async fn rights_are_judged_on_what_is_converted() {
-    let server = Server::start();
-    let client = server.client();
-    let fields = json!({
-        "level": {"type": "number", "default": 1},
-        "secret": {"type": "number", "unique": true},
-        "born": {"type": "date"},
-        "state": {"type": "text", "default": "new"},
-    });
-    define(&client, fields, 201).await;
-    let grant = json!({
-        "collections": {"people": ["*"]},
-        "write_filter": {"level": {"$ne": 9}, "state": {"$exists": true}},
-        "fields": {"exclude": ["secret"], "write": {"exclude": ["born", "state"]}},
-    });
-    let made =
-        client.post("/v1/credentials", &json!({"label": "x", "kind": "key", "grant": grant})).await;
-    let some = client.with_key(made.expect(201).body["key"].as_str().unwrap());
-    some.post(DOCUMENTS, &json!({"_id": "a"})).await.expect(201);
-    assert_eq!(some.post(DOCUMENTS, &json!({"level": 9})).await.refused(403), "document_forbidden");
-    assert_eq!(
-        some.post(DOCUMENTS, &json!({"level": "9"})).await.refused(403),
-        "document_forbidden"
-    );
-    some.post(DOCUMENTS, &json!({"born": "2026-03-10"})).await.expect(403);
-    let a = format!("{DOCUMENTS}/a");
-    client.patch(&a, &json!({"born": "2026-03-10", "secret": "5"})).await.expect(200);
-    let seen = some.get(&a).await.expect(200).body;
-    assert!(seen.get("secret").is_none() && seen["born"] == "2026-03-10T00:00:00.000Z", "{seen}");
-    let mut changed = seen.clone();
-    changed["level"] = json!("3");
-    assert_eq!(
-        some.put(&a, &changed).await.expect(200).body["level"],
-        3,
-        "a date as it was read is no change"
-    );
-    assert_eq!(client.get(&a).await.expect(200).body["secret"], 5);
-    client.patch(&a, &json!({"level": 9})).await.expect(200);
-    let shown = some.get(PEOPLE).await.expect(200);
-    assert!(!shown.text.contains("secret"), "{}", shown.text);
-    // Who does not see a field is not told that it is the one which is there twice, or which is wrong.
-    let state = json!({"type": "text", "default": "new"});
-    let fields =
-        json!({"secret": {"type": "number", "unique": true, "default": 5}, "state": state});
-    define(&client, fields, 200).await;
-    let refused = some.post(DOCUMENTS, &json!({})).await;
-    assert!(!refused.text.contains("secret"), "{}", refused.text);
-    assert_eq!(refused.refused(409), "unique_violation");
-    define(&client, json!({"secret": {"type": "number", "required": true}, "state": state}), 200)
-        .await;
-    let refused = some.post(DOCUMENTS, &json!({})).await;
-    assert!(!refused.text.contains("secret"), "{}", refused.text);
-    assert_eq!(refused.refused(422), "schema_violation");
-    let reader = json!({"collections": {"people": ["*"]}, "read_filter": {"level": 1}});
-    let made = client
-        .post("/v1/credentials", &json!({"label": "y", "kind": "key", "grant": reader}))
-        .await;
-    let some = client.with_key(made.expect(201).body["key"].as_str().unwrap());
-    let unique = json!({"fields": {"level": {"type": "number", "unique": true}}});
-    assert_eq!(some.put(PEOPLE, &unique).await.refused(403), "forbidden");
-}
-
-#[tokio::test]
-async fn a_repeated_definition_brings_no_index_back() {
-    let server = Server::start();
-    let client = server.client();
-    client.post(DOCUMENTS, &json!([{"m": 1}, {"m": 2}])).await.expect(201);
-    let unique = json!({"fields": {"m": {"type": "number", "unique": true}}});
-    let again = || {
-        let request = client.request("PUT", PEOPLE).header("idempotency-key", "once").json(&unique);
-        client.send(request)
-    };
-    again().await.expect(200);
-    client.put(PEOPLE, &json!({})).await.expect(200);
-    again().await.expect(200);
-    assert_eq!(client.get(PEOPLE).await.expect(200).body["indexes"], json!({}));
-    client.post(DOCUMENTS, &json!({"m": 1})).await.expect(201);
 }
 
 #[tokio::test]
