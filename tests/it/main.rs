@@ -47,6 +47,7 @@ mod streams;
 mod streams_rights;
 mod taken_over;
 mod transactions;
+mod typed_fields;
 mod webhook_proof;
 mod webhooks;
 mod writes_by_filter;

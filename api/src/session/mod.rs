@@ -36,6 +36,7 @@ mod seen;
 mod sessions;
 mod sight;
 mod target;
+mod unique_fields;
 mod update_by_filter;
 mod user_keys;
 mod users;
