@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::auth::Access;
-use crate::face::native;
+use crate::face::{native, restdb};
 use crate::options::ApiOptions;
 use crate::server::Server;
 use crate::service::Service;
@@ -30,8 +30,10 @@ impl Api {
     ) -> Self {
         native::remove_old_backups(engine.data());
         access.attach(&engine);
-        let app = App::new(engine, access, webhooks, options);
-        let router = native::routes().into_router(app.clone());
+        let routes = native::routes().with(restdb::routes());
+        let table = routes.table().to_vec();
+        let app = App::new(engine, access, webhooks, (options, table));
+        let router = routes.into_router(app.clone());
         let service = Service::new(app.clone(), router);
         Self { server: Arc::new(Server::new(app, service)) }
     }

@@ -54,6 +54,13 @@ const BUCKETS_US: [u64; 14] = [
 impl RouteClass {
     /// The class of a request.
     pub(crate) fn of(method: &http::Method, path: &str) -> Self {
+        if let Some(rest) = path.strip_prefix("/rest/") {
+            return match (method == http::Method::GET, rest.contains('/')) {
+                (true, true) => Self::DocumentsRead,
+                (true, false) => Self::Query,
+                (false, _) => Self::DocumentsWrite,
+            };
+        }
         let Some(rest) = path.strip_prefix("/v1/") else { return Self::Other };
         let mut segments = rest.split('/');
         match segments.next().unwrap_or_default() {

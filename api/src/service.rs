@@ -1,6 +1,6 @@
 //! The outermost service: what holds for every request, whatever its route.
 //!
-//! Guarantees: every request is counted; every refusal has the native face's body and an id, by which the log names it;
+//! Guarantees: every request is counted; every refusal has an id, by which the log names it, and the body of its face;
 //! a handler that panics answers 500. Pages of any origin may use the server with keys and tokens that they send
 //! themselves; a web key answers to its origins, a cookie to the server's own and those of `auth.cookie_origins`. Refusals
 //! for want of a right go into the audit trail, sampled.
@@ -16,9 +16,10 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tower_service::Service as _;
 
-use crate::auth::{Kind, client_address, cors};
+use crate::auth::{Access, Kind, client_address, cors};
 use crate::caller::Caller;
 use crate::error::ApiError;
+use crate::face::Face;
 use crate::figures::RouteClass;
 use crate::server::Peer;
 use crate::state::App;
@@ -57,10 +58,13 @@ impl Service {
         request.extensions_mut().insert(caller.clone());
         let mut response = match self.refusal(&request, &caller) {
             Some(early) => early,
-            None => self.routed(request).await,
+            None => match head.face.enter(&mut request) {
+                Ok(()) => self.routed(request).await,
+                Err(refused) => refused.into_response(),
+            },
         };
         if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-            self.fill_in(&error, &mut response);
+            self.fill_in(&error, &head, &mut response);
             self.note_refusal(&error, &head, &caller);
         }
         if let Some(taken) = caller.taken() {
@@ -122,11 +126,14 @@ impl Service {
             Some(principal) if principal.kind == Kind::Cookie => self.by_cookie(own.as_deref()),
             // Logging in sets the cookie: pages that may use it have to be able to.
             None if self.is_cookie_origin(origin) => self.by_cookie(own.as_deref()),
+            _ if head.face == Face::RestDb => cors::How::PublicWithCookies,
             _ => cors::How::Public,
         };
         cors::write(headers, cors::answer(Some(origin), how));
-        let exposed = HeaderValue::from_static(EXPOSED);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        let exposed = HeaderValue::try_from(format!("{EXPOSED}{}", head.face.exposed()));
+        if let Ok(exposed) = exposed {
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
     }
 
     fn by_cookie<'a>(&'a self, own: Option<&'a str>) -> cors::How<'a> {
@@ -160,7 +167,7 @@ impl Service {
     }
 
     /// Writes the body of a refusal.
-    fn fill_in(&self, error: &ApiError, response: &mut Response) {
+    fn fill_in(&self, error: &ApiError, head: &Head, response: &mut Response) {
         let mut random = [0; 12];
         self.app.engine.clock().fill_random(&mut random);
         let request_id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -169,7 +176,10 @@ impl Service {
         } else if error.status().is_server_error() {
             tracing::warn!(request_id, status = error.status().as_u16(), "request refused");
         }
-        *response.body_mut() = Body::from(error.body(&request_id));
+        let about = (head.path.as_str(), head.is_anonymous);
+        let refusal = head.face.refusal(&self.app, error, about, &request_id);
+        *response.status_mut() = refusal.status;
+        *response.body_mut() = Body::from(refusal.body);
         let headers = response.headers_mut();
         // It was said of the empty body.
         headers.remove(header::CONTENT_LENGTH);
@@ -182,6 +192,9 @@ impl Service {
 
 /// What is kept of a request's head for its answer.
 struct Head {
+    face: Face,
+    /// Whether no credential was presented; looked at where the face's refusals tell.
+    is_anonymous: bool,
     method: Method,
     path: String,
     origin: Option<String>,
@@ -199,7 +212,9 @@ impl Head {
         let authority = || request.uri().authority().map(|authority| authority.to_string());
         let host = origin.as_ref().and_then(|_| text(header::HOST).or_else(authority));
         let path = request.uri().path().chars().take(PATH_NOTED).collect();
-        Self { method: request.method().clone(), path, origin, host }
+        let face = Face::of(request.uri().path());
+        let is_anonymous = face != Face::Native && !Access::is_any_presented(request);
+        Self { face, is_anonymous, method: request.method().clone(), path, origin, host }
     }
 
     /// The server's own origin as a page would name it, by the scheme that the page itself has.

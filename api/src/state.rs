@@ -12,6 +12,7 @@ use crate::figures::Figures;
 use crate::jobs::Jobs;
 use crate::options::ApiOptions;
 use crate::rates::Rates;
+use crate::router::Route;
 use crate::stream::{Channels, Streams, Windows};
 
 /// The state of the faces; cheap to clone.
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) audit: Arc<Audit>,
     /// Settings.
     pub(crate) options: ApiOptions,
+    /// The authorization table of every face.
+    pub(crate) routes: Vec<Route>,
     /// Counters of requests.
     pub(crate) figures: Figures,
     /// Open streams.
@@ -52,7 +55,7 @@ impl App {
         engine: Engine,
         access: Access,
         webhooks: WebhookService,
-        options: ApiOptions,
+        (options, routes): (ApiOptions, Vec<Route>),
     ) -> Self {
         Self(Arc::new(Shared {
             rates: Rates::new(access.options()),
@@ -61,6 +64,7 @@ impl App {
             access,
             webhooks,
             options,
+            routes,
             figures: Figures::default(),
             streams: Arc::default(),
             channels: Arc::default(),

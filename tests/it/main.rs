@@ -39,6 +39,7 @@ mod receivers;
 mod receiving;
 mod recipes;
 mod replay;
+mod restdb;
 mod rights;
 mod schemas;
 mod signatures;

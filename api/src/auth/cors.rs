@@ -15,6 +15,8 @@ use super::grant::{Surface, same_origin};
 pub(crate) enum How<'a> {
     /// By a key or token that a script sends itself, or not at all.
     Public,
+    /// The same, where pages send cookies along that nobody looks at.
+    PublicWithCookies,
     /// By a web key, with what it demands.
     Web(&'a Surface),
     /// By a cookie.
@@ -31,6 +33,10 @@ pub(crate) fn answer(origin: Option<&str>, how: How<'_>) -> Vec<(HeaderName, Hea
     let vary = (VARY, HeaderValue::from_static("Origin"));
     match how {
         How::Public => vec![(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))],
+        How::PublicWithCookies => {
+            let credentials = (ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            origin.and_then(echo).into_iter().chain([credentials, vary]).collect()
+        }
         How::Web(surface) => {
             let admitted = origin.filter(|origin| surface.admits_origin(origin));
             admitted.and_then(echo).into_iter().chain([vary]).collect()

@@ -15,6 +15,7 @@ mod credential;
 mod directory;
 pub(crate) mod document;
 pub(crate) mod external;
+mod face_rules;
 mod grant;
 mod identity;
 mod jws;
@@ -53,6 +54,7 @@ use crate::error::ApiError;
 pub(crate) use action::Action;
 pub(crate) use address::{client_address, limit_key};
 pub(crate) use directory::logged_in;
+pub(crate) use face_rules::FaceRules;
 pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};
 pub(crate) use presented::{Conflict, SESSION_COOKIE};
@@ -133,9 +135,11 @@ impl Access {
         crate::session::create_root_key(engine).await.map(Some)
     }
 
-    /// The principal of a request; refused where it presents no valid credential.
+    /// The principal of a request; refused where it presents no valid credential. What becomes of differing ones the
+    /// face says.
     pub(crate) async fn authenticate(&self, parts: &Parts) -> Result<Arc<Principal>, ApiError> {
-        let Some(presented) = presented::presented(parts, Conflict::Refuse)? else {
+        let conflict = FaceRules::of(parts).conflict;
+        let Some(presented) = presented::presented(parts, conflict)? else {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
         self.known(&presented).await
@@ -159,6 +163,12 @@ impl Access {
             directory.external.renew_keys(directory.engine()?, &directory.options);
         }
         Ok(principal)
+    }
+
+    /// Whether a request presents a credential, valid or not, where the first place counts that has one.
+    pub(crate) fn is_any_presented<B>(request: &http::Request<B>) -> bool {
+        let (headers, query) = (request.headers(), request.uri().query());
+        !matches!(presented::in_head(headers, query, Conflict::Prefer), Ok(None))
     }
 
     /// Whether a request presents a credential, valid or not.

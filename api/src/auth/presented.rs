@@ -58,16 +58,25 @@ pub(crate) enum Conflict {
 
 /// The credential that a request presents, if any.
 pub(crate) fn presented(parts: &Parts, conflict: Conflict) -> Result<Option<Presented>, ApiError> {
+    in_head(&parts.headers, parts.uri.query(), conflict)
+}
+
+/// The same, of a request's headers and query string.
+pub(super) fn in_head(
+    headers: &HeaderMap,
+    query: Option<&str>,
+    conflict: Conflict,
+) -> Result<Option<Presented>, ApiError> {
     let mut found = Found { first: None, conflict };
-    from_authorization(&parts.headers, &mut found)?;
-    from_parameters(parts.uri.query(), "jwt", &mut found)?;
+    from_authorization(headers, &mut found)?;
+    from_parameters(query, "jwt", &mut found)?;
     for name in KEY_HEADERS {
-        for value in parts.headers.get_all(name) {
+        for value in headers.get_all(name) {
             found.text(|| value.to_str().ok().map(|text| text.trim().to_owned()))?;
         }
     }
-    from_parameters(parts.uri.query(), "apikey", &mut found)?;
-    from_cookies(&parts.headers, &mut found)?;
+    from_parameters(query, "apikey", &mut found)?;
+    from_cookies(headers, &mut found)?;
     Ok(found.first)
 }
 

@@ -34,6 +34,12 @@ impl Parameters {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// All values of a parameter, in their order; empty ones count as absent.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let found = self.0.iter().filter(move |(known, value)| known == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// A number.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, ApiError> {
         self.get(name)

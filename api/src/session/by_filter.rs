@@ -78,7 +78,7 @@ impl Session {
         }
         let fields = self.grant.shown_fields(collection);
         let filter = self.grant.choosable(collection, touch);
-        Ok(Some(Arc::new(Restriction { filter, fields })))
+        Ok(Some(Arc::new(Restriction { filter, fields, metadata: None })))
     }
 }
 

@@ -83,7 +83,7 @@ impl Session {
             took(taken);
             taken.check()?;
         }
-        Ok(Self { engine: app.engine.clone(), principal, grant, visitor })
+        Ok(Self { engine: app.engine.clone(), principal, grant, visitor, metadata: None })
     }
 
     /// Checks what a route needs.

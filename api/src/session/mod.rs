@@ -31,10 +31,12 @@ mod output;
 mod patch;
 mod picture;
 mod read;
+mod remove;
 mod run;
 mod seen;
 mod sessions;
 mod sight;
+mod stored;
 mod target;
 mod unique_fields;
 mod update_by_filter;
@@ -46,7 +48,7 @@ mod write;
 
 use std::sync::Arc;
 
-use headwater_engine::restrict::Restriction;
+use headwater_engine::restrict::{Metadata, Restriction};
 use headwater_engine::write::{Command, Committed, Guard, Operation, RequestIdentity};
 use headwater_engine::{Engine, Error, Result};
 
@@ -88,6 +90,8 @@ pub(crate) struct Session {
     principal: Arc<Principal>,
     grant: Arc<Grant>,
     visitor: Arc<Visitor>,
+    /// What documents are shown with of what the engine knows, by the face.
+    metadata: Option<Arc<Metadata>>,
 }
 
 impl Session {
@@ -197,10 +201,19 @@ impl Session {
 
     /// What of a collection may be seen by an action that was checked; `None`: all of it.
     fn restriction(&self, collection: &str, action: Action) -> Option<Arc<Restriction>> {
-        if self.grant.is_full() {
-            return names::secrets(collection);
-        }
-        self.grant.restriction(collection, action)
+        let of_grant = if self.grant.is_full() {
+            names::secrets(collection)
+        } else {
+            self.grant.restriction(collection, action)
+        };
+        let Some(metadata) = &self.metadata else { return of_grant };
+        let restriction = of_grant.map(|found| (*found).clone()).unwrap_or_default();
+        Some(Arc::new(Restriction { metadata: Some(Arc::clone(metadata)), ..restriction }))
+    }
+
+    /// The same session, to whose queries documents have what the engine knows of them.
+    pub(crate) fn with_metadata(&self, metadata: Arc<Metadata>) -> Self {
+        Self { metadata: Some(metadata), ..self.clone() }
     }
 
     /// The engine; for what needs no grant of its own.

@@ -48,7 +48,11 @@ impl Session {
         };
         let view = restriction.view(Raw::trusted(&body));
         let view = view.ok_or_else(|| no_document(collection, id))?;
-        Ok(Shown { body: Bytes::copy_from_slice(&view), version, position })
+        let body = match &restriction.metadata {
+            Some(metadata) => metadata.added(&row, Raw::trusted(&view)).into(),
+            None => Bytes::copy_from_slice(&view),
+        };
+        Ok(Shown { body, version, position })
     }
 
     /// Up to `limit` events of a document before a position, newest first, each as a block of one with what is seen of it;

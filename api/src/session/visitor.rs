@@ -7,7 +7,7 @@ use headwater_engine::limits::Limits;
 use http::request::Parts;
 use http::{HeaderName, header};
 
-use crate::auth::{Grant, Kind, Principal, RequestFacts, Visit};
+use crate::auth::{FaceRules, Grant, Kind, Principal, RequestFacts, Visit};
 use crate::error::ApiError;
 
 /// A request, as far as grants look at it. Kept by streams, which are judged again when their caller changes.
@@ -17,6 +17,8 @@ pub(crate) struct Visitor {
     path: String,
     origin: Option<String>,
     referer: Option<String>,
+    /// What the paths of the face's keys leave out.
+    face_prefix: Option<&'static str>,
     /// The client's address.
     pub(crate) address: IpAddr,
 }
@@ -29,6 +31,7 @@ impl Visitor {
             path: parts.uri.path().to_owned(),
             origin: text(parts, header::ORIGIN),
             referer: text(parts, header::REFERER),
+            face_prefix: FaceRules::of(parts).prefix,
             address,
         }
     }
@@ -64,7 +67,7 @@ impl Visitor {
             origin: self.origin.as_deref(),
             referer: self.referer.as_deref(),
             address: self.address,
-            face_prefix: None,
+            face_prefix: self.face_prefix,
             is_web: principal.kind == Kind::Web,
         })
     }

@@ -6,9 +6,12 @@
 //! Leaves to others: who is restricted how (the access layer).
 
 mod fields;
+mod metadata;
 mod restriction;
 mod seen;
+mod words;
 
 pub use fields::FieldRule;
+pub use metadata::{Fact, Metadata, ShowActor};
 pub use restriction::Restriction;
 pub use seen::{Seen, Visibility, judge};

@@ -7,17 +7,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::FieldRule;
+use super::{FieldRule, Metadata};
 use crate::query::Filter;
 use crate::value::Raw;
 
-/// What of a collection may be seen; without both parts, all of it.
+/// What of a collection may be seen; without filter and fields, all of it.
 #[derive(Clone, Debug, Default)]
 pub struct Restriction {
     /// Which documents; looks at hidden fields, too.
     pub filter: Option<Arc<Filter>>,
     /// Which of their fields.
     pub fields: Option<Arc<FieldRule>>,
+    /// What is added to them of what the engine knows; only queries add it.
+    pub metadata: Option<Arc<Metadata>>,
 }
 
 impl Restriction {

@@ -58,6 +58,7 @@ impl Sight {
         let restriction = Restriction {
             filter: documents.map(|text| Arc::new(filter(text))),
             fields: rule(include, exclude),
+            metadata: None,
         };
         let text = format!("sees {documents:?} include {include:?} exclude {exclude:?}");
         Self { restriction: Arc::new(restriction), text }

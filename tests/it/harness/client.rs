@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     /// The body as JSON; null if it is none.
     pub(crate) body: Value,
+    /// Whether it is an answer of the native face.
+    is_native: bool,
 }
 
 impl Answer {
@@ -205,14 +207,21 @@ impl Client {
 async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.timeout(PATIENCE).send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let is_native = !response.url().path().starts_with("/rest");
     let text = response.text().await?;
     let body = serde_json::from_str(&text).unwrap_or_default();
-    Ok(Answer { status, headers, text, body })
+    Ok(Answer { status, headers, text, body, is_native })
 }
 
-/// What holds for every answer of the native face.
+/// What holds for every answer of a face.
 fn check(answer: &Answer, caller: &std::panic::Location<'_>) {
-    if answer.status >= 400 {
+    if answer.status >= 400 && !answer.is_native {
+        for member in ["message", "name"] {
+            assert!(answer.body[member].is_string(), "{caller}: no {member}: {}", answer.text);
+        }
+        assert_eq!(answer.body["status"], answer.status, "{caller}: {}", answer.text);
+        assert!(!answer.header("x-request-id").is_empty(), "{caller}: no id");
+    } else if answer.status >= 400 {
         let error = &answer.body["error"];
         for member in ["code", "message", "request_id"] {
             assert!(error[member].is_string(), "{caller}: no {member}: {}", answer.text);

@@ -87,7 +87,10 @@ impl Fixture {
         }
         let deletes = route.method == "DELETE";
         match route.path.as_str() {
-            path if path.starts_with("/v1/collections") || path == "/v1/admin/erase" => {
+            path if path.starts_with("/v1/collections")
+                || path.starts_with("/rest/")
+                || path == "/v1/admin/erase" =>
+            {
                 self.document(root).await;
             }
             "/v1/credentials/{id}" if deletes => self.credential(root).await,
@@ -109,6 +112,7 @@ impl Fixture {
         let path = &route.path;
         let id = match path.split('/').nth(2).unwrap_or_default() {
             "collections" => "spare",
+            _ if is_restdb(route) => "spare",
             "credentials" => &self.credential,
             "users" => &self.user,
             "sessions" => &self.session,
@@ -137,6 +141,7 @@ impl Fixture {
         let empty = json!({});
         let body = match (route.method.as_str(), route.path.as_str()) {
             ("GET" | "DELETE", _) => return None,
+            (_, path) if path.starts_with("/rest/") => json!({"n": 1}),
             ("PUT", path) if path.contains("/indexes/") => json!({"keys": {"n": 1}}),
             ("PUT", path) if path.contains("/documents/") => json!({"n": 2}),
             ("PUT", "/v1/collections/{collection}") => json!({"fields": {"n": {"type": "number"}}}),
@@ -170,6 +175,11 @@ impl Fixture {
         };
         Some(body)
     }
+}
+
+/// Whether a route is of RestDB's face.
+pub(super) fn is_restdb(route: &Route) -> bool {
+    route.path.starts_with("/rest/")
 }
 
 /// Documents that have names, by their family.

@@ -128,7 +128,10 @@ pub(super) fn expected(route: &Route, caller: &Caller) -> Expected {
 /// What is asked besides the route's own kinds of requests: the body is one document.
 fn narrower(method: &str, path: &str) -> Vec<&'static str> {
     match (method, path) {
-        ("POST", "/v1/collections/{collection}/documents") | ("POST", "/v1/transactions") => {
+        (
+            "POST",
+            "/v1/collections/{collection}/documents" | "/v1/transactions" | "/rest/{collection}",
+        ) => {
             vec!["index"]
         }
         _ => Vec::new(),
@@ -154,7 +157,10 @@ fn allows(route: &Route, rights: &Rights) -> bool {
         // The one that is asked for was registered with full access.
         ("settings on what it names", _) if path.starts_with("/v1/webhooks/{id}") => false,
         ("create, update or delete, as the operations do", _) => orders("create"),
-        (action, _) if path.starts_with("/v1/collections/{collection}") => {
+        (action, _)
+            if path.starts_with("/v1/collections/{collection}")
+                || path.starts_with("/rest/{collection}") =>
+        {
             assert!(STAR.contains(&action), "the model does not know what {route:?} needs");
             orders(action)
         }

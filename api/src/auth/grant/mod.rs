@@ -111,8 +111,10 @@ impl Grant {
             return Ok(grant);
         }
         let filter = Folded::Fixed(false).filter(limits)?;
-        grant.nothing =
-            Some(Arc::new(Restriction { filter: Some(Arc::new(filter)), fields: None }));
+        grant.nothing = Some(Arc::new(Restriction {
+            filter: Some(Arc::new(filter)),
+            ..Restriction::default()
+        }));
         let compiler = Compiler { source, roles: &applying, facts, limits };
         let listed = source.collections.iter().flat_map(|collections| collections.named.keys());
         let names: HashSet<&str> = listed

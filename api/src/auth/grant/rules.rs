@@ -125,7 +125,8 @@ impl Compiler<'_> {
                 _ => Some(Arc::new(folded.filter(self.limits)?)),
             };
             if filter.is_some() || shown.is_some() {
-                *place = Some(Arc::new(Restriction { filter, fields: shown.cloned() }));
+                *place =
+                    Some(Arc::new(Restriction { filter, fields: shown.cloned(), metadata: None }));
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_engine::vault::Vault;
-use headwater_engine::view::Snapshot;
+use headwater_engine::view::{Row, Snapshot};
 
 use super::grant::{GrantSource, UserFacts};
 use super::identity::{Dependency, Identity};
@@ -26,6 +26,11 @@ use crate::error::ApiError;
 
 pub(crate) use origin::check_cookie_origin;
 pub(crate) use store::prepare;
+
+/// A user's document, by the id as shown.
+pub(crate) fn user_row(snapshot: &Snapshot, id: &str) -> headwater_engine::Result<Option<Row>> {
+    store::by_id(snapshot, store::USERS, id)
+}
 
 use self::session::StoredSession;
 use self::user::User;

@@ -46,6 +46,17 @@ pub(super) fn find(method: &str, path: &str) -> Option<&'static Described> {
         .find(|described| (described.method, described.path) == (method, path))
 }
 
+/// What is said of every route that is not the native face's.
+pub(super) const OF_OTHER_FACES: Described = Described {
+    method: "",
+    path: "",
+    summary: "A route of another face, as its vendor documents it.",
+    status: 200,
+    parameters: &[],
+    body: false,
+    media: &[Media::Json],
+};
+
 /// Every route but those of collections and of access.
 pub(super) const TABLE: &[Described] = &[
     Described {

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the caller's conditions and its sort speak of documents without the hidden fields, so they go only through
 //! indexes that say of the stored documents what they would say of the shown ones: every path of theirs is shown with
-//! everything beneath. The restriction's own conditions speak of the stored documents and go through any index. Where no
+//! everything beneath, and not one under which something is added. The restriction's own conditions speak of the stored documents and go through any index. Where no
 //! field is hidden, both go together.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use super::super::filter::{Filter, Node};
 use super::Query;
 use crate::index::IndexKind;
 use crate::query::Sort;
-use crate::restrict::FieldRule;
+use crate::restrict::{FieldRule, Metadata};
 use crate::value::path::{Path, PathPart};
 
 /// The conditions of a query.
@@ -23,6 +23,7 @@ pub(super) struct Conditions<'a> {
     /// Both together, where there are two.
     both: Option<Filter>,
     rule: Option<&'a FieldRule>,
+    metadata: Option<&'a Metadata>,
     pub(super) sort: Option<&'a Sort>,
     pub(super) limit: usize,
 }
@@ -31,7 +32,9 @@ impl<'a> Conditions<'a> {
     pub(super) fn of(query: &Query<'a>, sort: Option<&'a Sort>) -> Self {
         let (asked, own) = (Cow::Borrowed(query.filter), query.own().map(Cow::Borrowed));
         let rule = query.restriction.and_then(|restriction| restriction.fields.as_deref());
-        Self { both: both(&asked, own.as_deref()), asked, own, rule, sort, limit: query.limit }
+        let metadata = query.restriction.and_then(|restriction| restriction.metadata.as_deref());
+        let both = both(&asked, own.as_deref());
+        Self { both, asked, own, rule, metadata, sort, limit: query.limit }
     }
 
     /// All of them; for what no rule hides.
@@ -41,7 +44,18 @@ impl<'a> Conditions<'a> {
 
     /// Those that hold of the stored documents.
     fn stored(&self) -> Option<&Filter> {
-        if self.rule.is_none() { Some(self.all()) } else { self.own.as_deref() }
+        if self.is_whole() { Some(self.all()) } else { self.own.as_deref() }
+    }
+
+    /// Whether documents are seen as they are stored.
+    fn is_whole(&self) -> bool {
+        self.rule.is_none() && self.metadata.is_none()
+    }
+
+    /// Whether a path with everything beneath is seen as it is stored.
+    fn is_stored(&self, path: &str) -> bool {
+        self.rule.is_none_or(|rule| rule.shows_all_of(path))
+            && self.metadata.is_none_or(|metadata| !metadata.names(path))
     }
 
     /// Those that may imply the filter of a partial index; `None`: none.
@@ -49,26 +63,25 @@ impl<'a> Conditions<'a> {
     /// What is missing counts in a filter (null), so that the top of each path must be shown: what leads to a shown field
     /// may be gone with its other fields.
     pub(super) fn for_partial(&self, partial: &Filter) -> Option<&Filter> {
-        let shown = |rule: &FieldRule| {
-            fields(partial.root()).all(|field| field.is_some_and(|field| rule.shows_all_of(field)))
-        };
-        if self.rule.is_none_or(shown) { Some(self.all()) } else { self.own.as_deref() }
+        let shown =
+            || fields(partial.root()).all(|field| field.is_some_and(|field| self.is_stored(field)));
+        if self.is_whole() || shown() { Some(self.all()) } else { self.own.as_deref() }
     }
 
     /// Those that may go through the keys of an index, and the sort, if it may.
     pub(super) fn for_keys(&self, kind: &IndexKind) -> Option<(&Filter, Option<&'a Sort>)> {
-        let all = |rule: &FieldRule, paths: &[Path]| {
+        let all = |paths: &[Path]| {
             // `$**` stands for every field.
-            paths.iter().all(|path| path.as_str() != "$**" && rule.shows_all_of(path.as_str()))
+            paths.iter().all(|path| path.as_str() != "$**" && self.is_stored(path.as_str()))
         };
-        let visible = self.rule.is_none_or(|rule| match kind {
+        let visible = || match kind {
             IndexKind::Ordered(pattern) => {
-                pattern.fields().iter().all(|field| rule.shows_all_of(field.path.as_str()))
+                pattern.fields().iter().all(|field| self.is_stored(field.path.as_str()))
             }
-            IndexKind::Text(paths) => all(rule, paths),
-            IndexKind::Point(path) => rule.shows_all_of(path.as_str()),
-        });
-        if visible {
+            IndexKind::Text(paths) => all(paths),
+            IndexKind::Point(path) => self.is_stored(path.as_str()),
+        };
+        if self.is_whole() || visible() {
             return Some((self.all(), self.sort));
         }
         self.stored().map(|stored| (stored, None))
@@ -81,6 +94,7 @@ impl<'a> Conditions<'a> {
             asked,
             own,
             rule: self.rule,
+            metadata: self.metadata,
             sort: None,
             limit: self.limit,
         };

@@ -327,7 +327,11 @@ pub fn count(
     }
     // Where no condition looks at the fields, none have to be cut out.
     let whole = query.restriction.filter(|_| everything);
-    let whole = whole.map(|restriction| Restriction { fields: None, ..restriction.clone() });
+    let whole = whole.map(|restriction| Restriction {
+        fields: None,
+        metadata: None,
+        ..restriction.clone()
+    });
     let sight = (whole.as_ref().or(query.restriction), budget);
     let mut source = scan::open(snapshot, collection, &access, None, None, sight)?;
     let mut count = 0;

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::index::keys;
 use crate::query::{Budget, Sort};
 use crate::restrict::Restriction;
+use crate::value::Raw;
 use crate::value::key::Direction;
 use crate::view::{CollectionId, Row, Snapshot, Window};
 
@@ -153,6 +154,10 @@ impl Source<'_> {
                 // Nobody is to tell from it how many were passed over.
                 self.examined += 1;
                 shown = restriction.fields.as_ref().map(|rule| rule.cut(row.body()).into());
+                if let Some(metadata) = &restriction.metadata {
+                    let seen = shown.as_deref().map_or_else(|| row.body(), Raw::trusted);
+                    shown = Some(metadata.added(&row, seen).into());
+                }
             }
             let place = Place { key: Vec::new(), id_key: id_key.to_vec() };
             let mut found = FoundRow { row, place, shown };

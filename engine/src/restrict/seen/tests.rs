@@ -18,7 +18,11 @@ fn restriction(filter: Option<&str>, hidden: &[&str]) -> Visibility {
     let hidden: Vec<String> = hidden.iter().map(|path| (*path).to_owned()).collect();
     let fields = if hidden.is_empty() { None } else { FieldRule::parse(&[], &hidden).unwrap() };
     let filter = filter.map(|filter| Arc::new(compile(filter)));
-    Visibility::Restricted(Arc::new(Restriction { filter, fields: fields.map(Arc::new) }))
+    Visibility::Restricted(Arc::new(Restriction {
+        filter,
+        fields: fields.map(Arc::new),
+        metadata: None,
+    }))
 }
 
 fn asked(filter: &str) -> BodyFilter {

@@ -145,7 +145,11 @@ fn restriction(filter: &str, hidden: &[&str]) -> Arc<Restriction> {
     let filter = Filter::parse(Raw::trusted(&json(filter)), &context).unwrap();
     let hidden: Vec<String> = hidden.iter().map(|path| (*path).to_owned()).collect();
     let fields = if hidden.is_empty() { None } else { FieldRule::parse(&[], &hidden).unwrap() };
-    Arc::new(Restriction { filter: Some(Arc::new(filter)), fields: fields.map(Arc::new) })
+    Arc::new(Restriction {
+        filter: Some(Arc::new(filter)),
+        fields: fields.map(Arc::new),
+        metadata: None,
+    })
 }
 
 impl Sight for Part {

@@ -1,0 +1,209 @@
+//! Lists: `GET /rest/{collection}`, with everything that a query string can ask of one.
+//!
+//! Guarantees: one answer comes from one position, but for grand totals, whose levels are asked for one after another;
+//! without totals, documents are not counted.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::Path;
+use axum::response::Response;
+use bytes::Bytes;
+use headwater_engine::value::Raw;
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::{Map, Value};
+
+use super::markup::Markup;
+use super::query::{Asking, nested};
+use super::system;
+use super::writing::Shown;
+use crate::auth::{Acl, Action};
+use crate::error::ApiResult;
+use crate::extract::{Format, Parameters};
+use crate::reply;
+use crate::router::{Needs, Routes};
+use crate::session::{Asked, At, ListQuery, Listing, Session, blocking};
+
+const PAGINATION: HeaderName = HeaderName::from_static("x-pagination");
+/// Documents that take more bytes together are written off the async threads.
+const BLOCKING_BYTES: usize = 512 << 10;
+
+/// The route of lists.
+pub(super) fn routes() -> Routes {
+    let needs = Needs::Collection(Action::Read, &[Acl::Search]);
+    Routes::new().add("get", "/rest/{collection}", needs, list)
+}
+
+async fn list(
+    session: Session,
+    Path(collection): Path<String>,
+    parameters: Parameters,
+    suffix: Option<Extension<Markup>>,
+) -> ApiResult {
+    let markup = match (suffix, parameters.get("format")) {
+        (Some(Extension(markup)), _) => markup,
+        (None, Some(name)) => Markup::named(name)?,
+        (None, None) => Markup::Json,
+    };
+    session.check_exists(&collection)?;
+    let asking = Asking::read(&parameters, session.engine())?;
+    let session = system::shown_to(&session, |name| asking.mentions(name));
+    let answer = match (&asking.distinct, &asking.grouping) {
+        (Some(field), _) => distinct(&session, &collection, field, &asking).await?,
+        (None, Some(_)) => grouped(&session, &collection, asking).await?,
+        (None, None) => documents(&session, &collection, &asking).await?,
+    };
+    if markup == Markup::Json {
+        return Ok(answer.into_response(markup));
+    }
+    Ok(blocking(session.engine(), move || Ok(answer.into_response(markup))).await?)
+}
+
+/// An answer before its format.
+struct Answer {
+    position: u64,
+    body: Vec<u8>,
+    pagination: Option<Value>,
+}
+
+impl Answer {
+    fn into_response(self, markup: Markup) -> Response {
+        let written = markup.of(&self.body);
+        let mut response = match written {
+            Some(response) => response,
+            None => reply::json(StatusCode::OK, self.position, self.body),
+        };
+        let headers = response.headers_mut();
+        headers.insert(reply::POSITION, HeaderValue::from(self.position));
+        let pagination = self.pagination.map(|pagination| pagination.to_string());
+        if let Some(Ok(pagination)) = pagination.map(HeaderValue::try_from) {
+            headers.insert(PAGINATION, pagination);
+        }
+        response
+    }
+}
+
+async fn documents(session: &Session, collection: &str, asking: &Asking) -> ApiResult<Answer> {
+    let (filter, sort) = (asking.filter.to_bytes(), asking.sort.to_bytes());
+    let fields = asking.fields.to_bytes();
+    let (filter, sort) = (Raw::trusted(&filter), Raw::trusted(&sort));
+    let query = ListQuery {
+        asked: Asked::new(Some(filter), Some(sort), Some(Raw::trusted(&fields)), Format::Extended),
+        // One is looked for where none is wanted.
+        limit: if asking.count_alone { 1 } else { asking.max().max(1) },
+        skip: if asking.count_alone { 0 } else { asking.skip },
+        cursor: None,
+        at: At::Now,
+        count: asking.totals,
+        explain: false,
+    };
+    let mut listing = session.list(collection, query).await?;
+    if asking.count_alone || asking.max() == 0 {
+        listing.documents.clear();
+    }
+    let pagination = pagination(&listing, asking);
+    let totals = asking.totals.then(|| pagination.to_string());
+    let shown = Shown { all: false, named: shown_names(asking) };
+    let Listing { documents, position, .. } = listing;
+    let body = written(session, documents, shown, totals).await?;
+    Ok(Answer { position, body, pagination: Some(pagination) })
+}
+
+/// The system fields that an answer has.
+fn shown_names(asking: &Asking) -> Vec<String> {
+    if asking.metafields {
+        return system::names().map(str::to_owned).collect();
+    }
+    asking.named_fields()
+}
+
+/// The numbers of a list; `total` where it is known.
+fn pagination(listing: &Listing, asking: &Asking) -> Value {
+    let count = listing.documents.len();
+    let (skip, max) = (asking.skip, asking.max());
+    // A page that is not full ends the list.
+    let is_end = !asking.totals && count < max && (count > 0 || skip == 0);
+    let total = listing.count.or_else(|| is_end.then_some((skip + count) as u64));
+    let mut totals = Map::new();
+    if let Some(total) = total {
+        totals.insert("total".to_owned(), Value::from(total));
+    }
+    let (count, skip) = match total {
+        Some(total) if asking.count_alone => (total, 0),
+        _ => (count as u64, skip),
+    };
+    totals.insert("count".to_owned(), Value::from(count));
+    totals.insert("skip".to_owned(), Value::from(skip));
+    totals.insert("max".to_owned(), Value::from(max));
+    Value::Object(totals)
+}
+
+/// An array, or an object with it and the totals.
+async fn written(
+    session: &Session,
+    documents: Vec<Bytes>,
+    shown: Shown,
+    totals: Option<String>,
+) -> ApiResult<Vec<u8>> {
+    let bytes: usize = documents.iter().map(Bytes::len).sum();
+    let write = move || {
+        let mut out = Vec::with_capacity(bytes * 5 / 4 + 128);
+        if totals.is_some() {
+            out.extend_from_slice(b"{\"data\":");
+        }
+        shown.write_all(documents.iter().map(|one| Raw::trusted(one)), &mut out);
+        if let Some(totals) = totals {
+            out.extend_from_slice(format!(",\"totals\":{totals}}}").as_bytes());
+        }
+        Ok(out)
+    };
+    let done =
+        if bytes < BLOCKING_BYTES { write() } else { blocking(session.engine(), write).await };
+    Ok(done?)
+}
+
+async fn distinct(
+    session: &Session,
+    collection: &str,
+    field: &str,
+    asking: &Asking,
+) -> ApiResult<Answer> {
+    let found = session.distinct(collection, (field, asking.filter.to_bytes()), At::Now).await?;
+    let mut values = found.values;
+    // Values come upward; the first field of a sort says whether they are wanted downward.
+    let is_down = asking.sort.iter().next().is_some_and(|(_, value)| value.as_i64() == Some(-1));
+    if is_down {
+        values.reverse();
+    }
+    let total = values.len() as u64;
+    let page: Vec<_> = values.into_iter().skip(asking.skip).take(asking.max()).collect();
+    let listing = Listing { documents: page, count: Some(total), ..Listing::default() };
+    let pagination = pagination(&listing, asking);
+    let totals = asking.totals.then(|| pagination.to_string());
+    let documents = if asking.count_alone { Vec::new() } else { listing.documents };
+    let body = written(session, documents, Shown::all(), totals).await?;
+    Ok(Answer { position: found.position, body, pagination: Some(pagination) })
+}
+
+async fn grouped(session: &Session, collection: &str, asking: Asking) -> ApiResult<Answer> {
+    let Some(grouping) = &asking.grouping else {
+        return Err(headwater_engine::Error::internal("nothing to group by").into());
+    };
+    let mut groups = Vec::new();
+    let mut position = 0;
+    for depth in grouping.depths() {
+        let pipeline = grouping.pipeline(&asking, depth);
+        let found = session.aggregate(collection, (pipeline, At::Now), None).await?;
+        position = found.position;
+        groups.push((depth, found.values));
+    }
+    let asking = Arc::new(asking);
+    let held = Arc::clone(&asking);
+    let write = move || {
+        let shown = Shown { all: false, named: shown_names(&held) };
+        let grouping = held.grouping.as_ref();
+        Ok(grouping.map(|grouping| nested(grouping, &groups, &shown)).unwrap_or_default())
+    };
+    let body = blocking(session.engine(), write).await?;
+    Ok(Answer { position, body, pagination: None })
+}

@@ -1,0 +1,148 @@
+//! Refusals: `{"message","name","status"}`, with a `list` where a document breaks a rule of its collection.
+//!
+//! Guarantees: only the statuses that clients of RestDB.io know, and that the contract names for this face: no credential is
+//! 401, one that is not valid 403, a broken rule 400.
+//! Leaves to others: headers, the log and the trail (the outermost service).
+
+use headwater_engine::index::IndexKind;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::error::ApiError;
+use crate::face::Refusal;
+use crate::state::App;
+
+/// The refusal of a request with a path; `is_anonymous`: it presented no credential.
+pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, is_anonymous: bool) -> Refusal {
+    let details = error.details();
+    let body = match (error.code(), details.get("violations")) {
+        ("schema_violation", Some(Value::Array(violations))) => {
+            let list = violations.iter().map(broken_rule).collect();
+            return validation(list);
+        }
+        ("unique_violation", _) => {
+            let field = unique_field(app, path, &details);
+            return validation(vec![entry(&field, error.message(), "UNIQUE")]);
+        }
+        ("duplicate_id", _) => return validation(vec![entry("_id", error.message(), "UNIQUE")]),
+        _ => error.message(),
+    };
+    let status = status_of(error, is_anonymous);
+    let body = json!({"message": body, "name": name_of(status), "status": status.as_u16()});
+    Refusal { status, body: body.to_string().into_bytes() }
+}
+
+fn status_of(error: &ApiError, is_anonymous: bool) -> StatusCode {
+    match error.status() {
+        // What has run out can be had again; whatever else is wrong with a credential stays so.
+        StatusCode::UNAUTHORIZED if is_anonymous || error.code() == "credential_expired" => {
+            StatusCode::UNAUTHORIZED
+        }
+        StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => StatusCode::NOT_ACCEPTABLE,
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        StatusCode::PRECONDITION_FAILED => StatusCode::CONFLICT,
+        StatusCode::INSUFFICIENT_STORAGE => StatusCode::SERVICE_UNAVAILABLE,
+        status => status,
+    }
+}
+
+/// The name of a status in one word.
+fn name_of(status: StatusCode) -> String {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    reason.chars().filter(char::is_ascii_alphabetic).collect()
+}
+
+fn validation(list: Vec<Value>) -> Refusal {
+    let status = StatusCode::BAD_REQUEST;
+    let body = json!({
+        "message": "ValidationError",
+        "name": "ValidationError",
+        "status": status.as_u16(),
+        "list": list,
+    });
+    Refusal { status, body: body.to_string().into_bytes() }
+}
+
+fn entry(field: &str, message: &str, code: &str) -> Value {
+    json!({"field": field, "message": [message, code]})
+}
+
+/// A rule of a schema that a document breaks.
+fn broken_rule(violation: &Value) -> Value {
+    let text = |name: &str| violation[name].as_str().unwrap_or_default();
+    let (path, message) = (text("path"), text("message"));
+    match text("keyword") {
+        "required" => entry(&missing(path, message), message, "REQUIRED"),
+        "pattern" | "format" => entry(path, message, "REGEX"),
+        "unique" => entry(path, message, "UNIQUE"),
+        _ => entry(path, message, "TYPE"),
+    }
+}
+
+/// The field that a message says is missing, where the path is that of what it is missing in.
+fn missing(path: &str, message: &str) -> String {
+    let named = message.rsplit('`').nth(1).unwrap_or_default();
+    match (path, named) {
+        ("", named) => named.to_owned(),
+        (path, "") => path.to_owned(),
+        (path, named) if path == named || path.ends_with(&format!(".{named}")) => path.to_owned(),
+        (path, named) => format!("{path}.{named}"),
+    }
+}
+
+/// The first field of the index that refused a document.
+fn unique_field(app: &App, path: &str, details: &Map<String, Value>) -> String {
+    let index = details.get("index").and_then(Value::as_str).unwrap_or_default();
+    if let Some(field) = details.get("field").and_then(Value::as_str) {
+        return field.to_owned();
+    }
+    let collection = path.split('/').nth(2).unwrap_or_default();
+    let collection = collection.split('.').next().unwrap_or_default();
+    let snapshot = app.engine.snapshot();
+    let number = snapshot.collections().number(collection);
+    let found = number.and_then(|number| snapshot.indexes().get(number, index).cloned());
+    match found.as_ref().map(|index| &index.definition.kind) {
+        Some(IndexKind::Ordered(sort)) => {
+            sort.fields().first().map_or_else(String::new, |field| field.path.as_str().to_owned())
+        }
+        _ => index.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_those_of_the_face() {
+        let rows = [
+            (ApiError::unauthorized("x"), true, 401),
+            (ApiError::unauthorized("x"), false, 403),
+            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_expired", "x"), false, 401),
+            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_revoked", "x"), false, 403),
+            (ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "x"), false, 503),
+            (ApiError::not_found("x", "x"), false, 404),
+        ];
+        for (error, is_anonymous, wanted) in rows {
+            assert_eq!(status_of(&error, is_anonymous), wanted, "{error:?}");
+        }
+        assert_eq!(name_of(StatusCode::NOT_FOUND), "NotFound");
+        assert_eq!(name_of(StatusCode::TOO_MANY_REQUESTS), "TooManyRequests");
+    }
+
+    #[test]
+    fn broken_rules_have_their_codes() {
+        let rows = [
+            ("", "required", "needs the member `name`", "name", "REQUIRED"),
+            ("a", "required", "`a` needs the member `b`", "a.b", "REQUIRED"),
+            ("name", "required", "`name` is required", "name", "REQUIRED"),
+            ("n", "type", "is a text", "n", "TYPE"),
+            ("e", "pattern", "does not match", "e", "REGEX"),
+        ];
+        for (path, keyword, message, field, code) in rows {
+            let rule = broken_rule(&json!({"path": path, "keyword": keyword, "message": message}));
+            assert_eq!(rule, entry(field, message, code));
+        }
+    }
+}

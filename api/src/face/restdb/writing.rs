@@ -1,0 +1,75 @@
+//! Documents as the face shows them.
+//!
+//! Guarantees: system fields that were not asked for are left out, whoever put them there.
+
+use headwater_engine::value::{Raw, json};
+
+use super::system;
+use crate::reply::write_text;
+
+/// Which system fields are shown.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown {
+    /// All of them.
+    pub(super) all: bool,
+    /// Those that were asked for by name.
+    pub(super) named: Vec<String>,
+}
+
+impl Shown {
+    /// What the answer to a write shows.
+    pub(super) fn written() -> Self {
+        Self { all: false, named: system::names_of_writes() }
+    }
+
+    /// All that a document has.
+    pub(super) fn all() -> Self {
+        Self { all: true, named: Vec::new() }
+    }
+
+    fn shows(&self, name: &str) -> bool {
+        self.all || !system::is_fact(name) || self.named.iter().any(|named| named == name)
+    }
+
+    /// Writes a document.
+    pub(super) fn write(&self, document: Raw<'_>, out: &mut Vec<u8>) {
+        if self.all || document.as_object().is_none() {
+            return json::write(document, out);
+        }
+        out.push(b'{');
+        let shown = document.object_iter().filter(|(name, _)| self.shows(name));
+        for (index, (name, value)) in shown.enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write_text(name, out);
+            out.push(b':');
+            json::write(value, out);
+        }
+        out.push(b'}');
+    }
+
+    /// Writes documents or values as an array.
+    pub(super) fn write_all<'a>(
+        &self,
+        documents: impl Iterator<Item = Raw<'a>>,
+        out: &mut Vec<u8>,
+    ) {
+        out.push(b'[');
+        for (index, document) in documents.enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            self.write(document, out);
+        }
+        out.push(b']');
+    }
+}
+
+/// `{"result":[ids]}`.
+pub(super) fn result<'a>(ids: impl Iterator<Item = Raw<'a>>) -> Vec<u8> {
+    let mut out = b"{\"result\":".to_vec();
+    Shown::all().write_all(ids, &mut out);
+    out.push(b'}');
+    out
+}

@@ -1,0 +1,92 @@
+//! Documents with what the engine knows of them: who made them, when, in which version.
+//!
+//! Guarantees: what is said of a document that was just written is said of that very version, also where another was
+//! written since.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use headwater_engine::restrict::{Metadata, ShowActor};
+use headwater_engine::value::{Raw, key};
+use headwater_engine::view::{Row, Snapshot};
+use headwater_engine::write::{Committed, Effect, Outcome};
+use headwater_engine::{Error, Result};
+use parking_lot::Mutex;
+
+use super::Session;
+use crate::auth::people;
+use crate::error::ApiError;
+
+impl Session {
+    /// Refuses a collection that is not there.
+    pub(crate) fn check_exists(&self, collection: &str) -> Result<(), ApiError> {
+        if self.engine.snapshot().collection(collection).is_some() {
+            return Ok(());
+        }
+        let message = format!("there is no collection `{collection}`");
+        Err(ApiError::not_found("collection_not_found", message))
+    }
+
+    /// Shows a user by its e-mail address, and every other actor as `other`.
+    pub(crate) fn show_users(&self, other: &'static str) -> Arc<ShowActor> {
+        let snapshot = self.engine.snapshot();
+        let known: Mutex<HashMap<String, String>> = Mutex::default();
+        Arc::new(move |actor: &str| {
+            if let Some(shown) = known.lock().get(actor) {
+                return shown.clone();
+            }
+            let shown = address(&snapshot, actor).unwrap_or_else(|| other.to_owned());
+            known.lock().insert(actor.to_owned(), shown.clone());
+            shown
+        })
+    }
+
+    /// The documents of a write as their writer may see them, with what the engine knows of each.
+    pub(crate) fn written_with(
+        &self,
+        collection: &str,
+        committed: &Committed,
+        metadata: &Metadata,
+    ) -> Result<Vec<Bytes>> {
+        let snapshot = self.engine.snapshot();
+        let with = |outcome: &Outcome| {
+            let body = self.written(collection, outcome)?;
+            // Whoever is shown nothing but the id is not told when and by whom either.
+            let is_shown = self.grant.is_full()
+                || outcome.effect == Effect::Created
+                || Raw::trusted(&body).member_count() > 1;
+            if !is_shown {
+                return Some(Ok(body));
+            }
+            let row = match row_of(&snapshot, collection, outcome) {
+                Ok(row) => row,
+                Err(error) => return Some(Err(error)),
+            };
+            Some(Ok(row.map_or_else(
+                || body.clone(),
+                |row| metadata.added(&row, Raw::trusted(&body)).into(),
+            )))
+        };
+        committed.outcomes.iter().filter_map(with).collect()
+    }
+}
+
+/// The row of a document in the state that a write gave it.
+fn row_of(snapshot: &Snapshot, collection: &str, outcome: &Outcome) -> Result<Option<Row>> {
+    let Some(number) = snapshot.collections().number(collection) else { return Ok(None) };
+    let id_key = key::encode(Raw::trusted(&outcome.id));
+    match snapshot.get(number, &id_key)? {
+        Some(row) if row.version() == outcome.version => Ok(Some(row)),
+        _ => snapshot.get_at(number, &id_key, outcome.position),
+    }
+}
+
+/// The e-mail address of the user that an actor is.
+fn address(snapshot: &Snapshot, actor: &str) -> Option<String> {
+    let row = people::user_row(snapshot, actor).unwrap_or_else(|error: Error| {
+        tracing::warn!(%error, "a user could not be read");
+        None
+    })?;
+    row.body().get("email").and_then(Raw::as_str).map(str::to_owned)
+}

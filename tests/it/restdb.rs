@@ -1,0 +1,76 @@
+//! RestDB's face: what its documents and its users' programs send, and what they expect.
+
+mod access;
+mod documents;
+mod groups;
+mod package;
+mod queries;
+mod refusals;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Client, Server};
+
+/// A server with a collection of people.
+struct Scene {
+    /// Stops when it is dropped.
+    _server: Server,
+    root: Client,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let server = Server::start();
+        let root = server.client();
+        let people = json!([
+            {"name": "Joe", "age": 42, "salary": 5000, "town": "Oslo", "born": "1980-05-01",
+             "first-name": "Joe the Plumber"},
+            {"name": "Jane", "age": 35, "salary": 7500, "town": "Bergen", "born": "1987-01-15",
+             "tags": ["red", "blue"]},
+            {"name": "Jack", "age": 51, "salary": 9000, "town": "Oslo",
+             "born": "1972-05-20T10:30:00.000Z", "home": {"_id": "5f1f77bcf86cd79943901122"}},
+        ]);
+        root.post("/rest/people", &people).await.expect(201);
+        Self { _server: server, root }
+    }
+
+    /// A list, its query string as it is sent by libraries.
+    async fn list(&self, parameters: &[(&str, &str)]) -> Answer {
+        self.root.get(&asked("/rest/people", parameters)).await
+    }
+
+    /// The names of what `q` finds, in their order.
+    async fn names(&self, parameters: &[(&str, &str)]) -> Vec<String> {
+        let found = self.list(parameters).await.expect(200);
+        let name = |one: &Value| one["name"].as_str().unwrap_or_default().to_owned();
+        found.body.as_array().unwrap().iter().map(name).collect()
+    }
+}
+
+/// A path with parameters.
+fn asked(path: &str, parameters: &[(&str, &str)]) -> String {
+    format!("{path}?{}", encoded(parameters))
+}
+
+/// Names and values as a form or a query string has them.
+fn encoded(pairs: &[(&str, &str)]) -> String {
+    let one = |(name, value): &(&str, &str)| format!("{}={}", escaped(name), escaped(value));
+    pairs.iter().map(one).collect::<Vec<_>>().join("&")
+}
+
+fn escaped(text: &str) -> String {
+    let each = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    });
+    each.collect()
+}
+
+/// The id of a document.
+fn id(document: &Value) -> &str {
+    let id = document["_id"].as_str().unwrap();
+    assert!(id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    id
+}

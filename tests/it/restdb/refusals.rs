@@ -1,0 +1,101 @@
+//! Refusals: JSON with a `message`, whatever is wrong.
+
+use serde_json::{Value, json};
+
+use super::Scene;
+use crate::harness::Server;
+
+#[tokio::test]
+async fn every_refusal_is_json_with_a_message() {
+    let scene = Scene::new().await;
+    let root = &scene.root;
+    let rows = [
+        ("GET", "/rest/nothing", 404, "NotFound"),
+        ("GET", "/rest/nothing/5f1f77bcf86cd79943901122", 404, "NotFound"),
+        ("GET", "/rest/people/5f1f77bcf86cd79943901122", 404, "NotFound"),
+        ("GET", "/rest/people/not-an-id", 404, "NotFound"),
+        ("PUT", "/rest/people/5f1f77bcf86cd79943901122", 404, "NotFound"),
+        ("DELETE", "/rest/people/5f1f77bcf86cd79943901122", 404, "NotFound"),
+        ("DELETE", "/rest/nothing/*", 404, "NotFound"),
+        ("POST", "/rest/people/5f1f77bcf86cd79943901122", 405, "MethodNotAllowed"),
+        ("DELETE", "/rest/people", 405, "MethodNotAllowed"),
+        ("GET", "/rest", 404, "NotFound"),
+        ("GET", "/rest/people/a/b/c/d", 404, "NotFound"),
+        ("GET", "/rest/people.xml", 406, "NotAcceptable"),
+        ("GET", "/rest/people?max=x", 400, "BadRequest"),
+        ("GET", "/rest/people?sort=a&dir=up", 400, "BadRequest"),
+        ("GET", "/rest/people?q=%7B", 400, "BadRequest"),
+        ("GET", "/rest/people?h=5", 400, "BadRequest"),
+        ("GET", "/rest/_users", 403, "Forbidden"),
+        ("POST", "/rest/people", 400, "BadRequest"),
+    ];
+    for (method, path, status, name) in rows {
+        // The client looks at the members of every refusal.
+        let path = if path == "/rest/_users" { "/rest/_users?x=1" } else { path };
+        let client =
+            if path.starts_with("/rest/_users") { limited(root).await } else { root.clone() };
+        let refused = client.send(client.request(method, path)).await.expect(status);
+        assert_eq!(refused.body["name"], name, "{method} {path}");
+    }
+    let refused = root.post_text("/rest/people", "application/json", "{\"a\":").await.expect(400);
+    assert!(refused.body["message"].as_str().unwrap().contains("JSON"));
+    root.post_text("/rest/people", "multipart/form-data; boundary=x", "--x").await.expect(406);
+}
+
+async fn limited(root: &crate::harness::Client) -> crate::harness::Client {
+    let grant = json!({"collections": {"people": ["read"]}});
+    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
+    root.with_key(issued.body["key"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn malformed_queries_are_refused_with_parameter_and_place() {
+    let scene = Scene::new().await;
+    let rows = [
+        ("q", r#"{"a":}"#, "q: malformed JSON: expected value at byte 5"),
+        ("h", r#"{"$max" 5}"#, "h: malformed JSON"),
+        ("q", r#"["a"]"#, "q: must be a JSON object"),
+        ("q", r#"{"a":{"$bt":[1]}}"#, "q: $bt"),
+        ("q", r#"{"a":{"$wrong":1}}"#, "$wrong"),
+        ("q", r#"{"a":{"$gt":{"$date":"soon"}}}"#, "q: `soon` is not a date"),
+        ("h", r#"{"$max":-1}"#, "h: $max"),
+        ("h", r#"{"$orderby":{"a":"down"}}"#, "h: "),
+    ];
+    for (name, text, wanted) in rows {
+        let refused = scene.list(&[(name, text)]).await.expect(400);
+        let message = refused.body["message"].as_str().unwrap();
+        assert!(message.contains(wanted), "{text}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn broken_rules_of_a_collection_are_listed() {
+    let server = Server::start();
+    let root = server.client();
+    let schema = json!({"schema": {
+        "required": ["email"],
+        "properties": {
+            "email": {"type": "string", "pattern": "@"},
+            "age": {"type": "number"},
+        },
+    }});
+    root.put("/v1/collections/people", &schema).await.expect(201);
+    let index = json!({"keys": {"email": 1}, "unique": true});
+    root.put("/v1/collections/people/indexes/by_email", &index).await.expect(201);
+    root.post("/rest/people", &json!({"email": "a@b"})).await.expect(201);
+    let rows = [
+        (json!({}), json!([["email", "REQUIRED"]])),
+        (json!({"email": "none"}), json!([["email", "REGEX"]])),
+        (json!({"email": "b@c", "age": "x"}), json!([["age", "TYPE"]])),
+        (json!({"email": "a@b"}), json!([["email", "UNIQUE"]])),
+    ];
+    for (sent, wanted) in rows {
+        let refused = root.post("/rest/people", &sent).await.expect(400);
+        assert_eq!(refused.body["message"], "ValidationError");
+        assert_eq!(refused.body["name"], "ValidationError");
+        let shown = |entry: &Value| json!([entry["field"], entry["message"][1]]);
+        let list = refused.body["list"].as_array().unwrap();
+        let found: Vec<Value> = list.iter().map(shown).collect();
+        assert_eq!(json!(found), wanted, "{}", refused.text);
+    }
+}
