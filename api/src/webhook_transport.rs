@@ -10,7 +10,9 @@ use std::time::Duration;
 use headwater_engine::Error;
 use headwater_engine::clock::SharedClock;
 use headwater_engine::value::date;
-use headwater_engine::webhook::{BoxFuture, DeliveryRequest, DeliveryResult, Failure, Transport};
+use headwater_engine::webhook::{
+    BoxFuture, DeliveryRequest, DeliveryResult, Failure, Transport, Vetted,
+};
 use ipnet::IpNet;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
@@ -23,8 +25,9 @@ use crate::outbound::{self, describe, is_refused};
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Time to read an answer's body, so that its connection can be used again.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a connection is kept without use.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection is kept without use: shorter than the 5 s of the servers that keep them least, so that an attempt
+/// does not meet a connection that is just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Connections kept without use, per receiver.
 const IDLE_MAX: usize = 64;
 
@@ -120,10 +123,11 @@ impl Transport for WebhookTransport {
         Box::pin(self.attempt(request))
     }
 
-    fn vet<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<(), String>> {
+    fn vet<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<(), Vetted>> {
         Box::pin(async move {
-            let url = parse(url)?;
-            Ok(outbound::vet(&self.guard, &self.resolver, &url, VET_TIMEOUT).await?)
+            let url = parse(url).map_err(Vetted::Malformed)?;
+            let vetted = outbound::vet(&self.guard, &self.resolver, &url, VET_TIMEOUT).await;
+            vetted.map_err(|refused| Vetted::Refused(refused.into()))
         })
     }
 }
@@ -158,8 +162,9 @@ async fn read_body(mut response: Response) {
 /// Seconds, or a date in the preferred form.
 fn parse_retry_after(text: &str, now_ms: u64) -> Option<Duration> {
     let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A number past all counting is a very long time.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     // `Sun, 06 Nov 1994 08:49:37 GMT`
     let (_, rest) = text.split_once(", ")?;

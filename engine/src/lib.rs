@@ -18,6 +18,7 @@ mod erasure;
 mod event;
 pub mod event_json;
 pub mod explain;
+pub mod fields;
 pub mod index;
 pub mod log;
 pub mod offline;

@@ -60,6 +60,10 @@ impl Guard for Ann {
         }
         Ok(settled.to_bytes().into())
     }
+
+    fn check(&self, _: &str, _: Option<Raw<'_>>, _: Raw<'_>, _: Raw<'_>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Sets members, and is sure to be shown nothing hidden.
@@ -420,6 +424,10 @@ impl Guard for Settles {
 
     fn settle(&self, _: &str, _: Option<Raw<'_>>, _: Bytes) -> Result<Bytes> {
         Ok(self.0.clone())
+    }
+
+    fn check(&self, _: &str, _: Option<Raw<'_>>, _: Raw<'_>, _: Raw<'_>) -> Result<()> {
+        Ok(())
     }
 }
 

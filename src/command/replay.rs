@@ -20,8 +20,8 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     server: ServerArgs,
     /// The webhook's id
-    #[arg(long, value_name = "ID", required_unless_present = "cancel")]
-    webhook: Option<String>,
+    #[arg(long, value_name = "ID")]
+    webhook: String,
     #[command(flatten)]
     chosen: Chosen,
     /// Most deliveries in a second
@@ -39,9 +39,19 @@ pub(crate) struct ReplayArgs {
     /// Begin, print the replay's id, and do not wait for its end
     #[arg(long)]
     detach: bool,
-    /// Cancel a replay
-    #[arg(long, value_name = "REPLAY", conflicts_with_all = ["webhook", "dry_run", "detach"])]
+    /// Cancel a replay of the webhook
+    #[arg(
+        long,
+        value_name = "REPLAY",
+        conflicts_with_all = ["from", "to", "statuses", "deliveries", "dry_run", "detach", "list_all"]
+    )]
     cancel: Option<String>,
+    /// List the webhook's replays
+    #[arg(
+        long = "list-replays",
+        conflicts_with_all = ["from", "to", "statuses", "deliveries", "dry_run", "detach"]
+    )]
+    list_all: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -54,7 +64,7 @@ struct Chosen {
     #[arg(
         long,
         value_name = "P|TIME",
-        required_unless_present_any = ["statuses", "deliveries", "cancel"]
+        required_unless_present_any = ["statuses", "deliveries", "cancel", "list_all"]
     )]
     from: Option<String>,
     /// Events up to and including this position or time
@@ -120,12 +130,15 @@ struct Progress {
 /// Runs the command.
 pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<()> {
     let client = Client::new(&args.server)?;
+    let path = ["v1", "webhooks", &args.webhook, "replay"];
     if let Some(id) = &args.cancel {
-        return cancel(&client, id).await;
+        return cancel(&client, &[&path[..], &[id]].concat()).await;
+    }
+    if args.list_all {
+        return list_all(&client, &path, args.json).await;
     }
     let mut wish = args.chosen.into_members()?;
     let members = [
-        ("webhook", args.webhook.map(Value::String)),
         ("rate_per_second", args.rate.map(|rate| json!(rate))),
         ("overtake", args.overtake.then_some(Value::Bool(true))),
         ("dry_run", args.dry_run.then_some(Value::Bool(true))),
@@ -136,7 +149,7 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<()> {
             wish.insert(name.to_owned(), value);
         }
     }
-    let answer: Value = client.post(&["v1", "admin", "replay"], &Value::Object(wish)).await?;
+    let answer: Value = client.post(&path, &Value::Object(wish)).await?;
     if args.dry_run {
         return print_plan(&answer, args.json);
     }
@@ -144,14 +157,38 @@ pub(crate) async fn run(args: ReplayArgs) -> anyhow::Result<()> {
     if args.detach {
         return print_started(&id, &answer, args.json);
     }
-    let progress = follow(&client, &id, answer["matched"].as_u64()).await?;
+    let of_it = [&path[..], &[&id]].concat();
+    let progress = follow(&client, &of_it, answer["matched"].as_u64()).await?;
     print_end(&id, &progress, args.json)
 }
 
-async fn cancel(client: &Client, id: &str) -> anyhow::Result<()> {
-    client.delete(&["v1", "admin", "replay", id]).await?;
-    output::line(format_args!("replay {id} cancelled"))?;
+async fn cancel(client: &Client, path: &[&str]) -> anyhow::Result<()> {
+    client.delete(path).await?;
+    let replay: Value = client.get(path, &[]).await?;
+    output::line(format_args!("replay {} is {}", text(&replay["id"]), text(&replay["status"])))?;
     Ok(())
+}
+
+async fn list_all(client: &Client, path: &[&str], json: bool) -> anyhow::Result<()> {
+    let page: Value = client.get(path, &[]).await?;
+    for replay in page["replays"].as_array().into_iter().flatten() {
+        if json {
+            output::line(replay)?;
+            continue;
+        }
+        let (id, status, started) = (&replay["id"], &replay["status"], &replay["started"]);
+        let (id, status, started) = (text(id), text(status), text(started));
+        let (matched, succeeded) = (&replay["matched"], &replay["succeeded"]);
+        let failed = &replay["failed"];
+        output::line(format_args!(
+            "{id}\t{started}\t{status}\t{matched} matched, {succeeded} succeeded, {failed} failed"
+        ))?;
+    }
+    Ok(())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn print_started(id: &str, answer: &Value, json: bool) -> anyhow::Result<()> {
@@ -167,10 +204,10 @@ fn place(text: &str) -> Value {
     text.parse::<u64>().map_or_else(|_| json!(text), |position| json!(position))
 }
 
-async fn follow(client: &Client, id: &str, matched: Option<u64>) -> anyhow::Result<Progress> {
+async fn follow(client: &Client, path: &[&str], matched: Option<u64>) -> anyhow::Result<Progress> {
     let bar = progress::count("replay", matched);
     loop {
-        let progress: Progress = client.get(&["v1", "admin", "replay", id], &[]).await?;
+        let progress: Progress = client.get(path, &[]).await?;
         bar.set_position(progress.succeeded + progress.failed);
         if progress.status != "running" {
             bar.finish_and_clear();

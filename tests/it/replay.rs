@@ -286,8 +286,13 @@ async fn r19_the_command_replays_what_is_dead_and_single_deliveries() {
     assert_eq!(receiver.wait(1).await[0].position().to_string(), one);
     let slow = ["replay", "--webhook", id, "--from", "0", "--rate", "1", "--detach"];
     let started = server.run(&slow).output();
-    let ended = server.run(&["replay", "--cancel", started.trim()]).output();
-    assert!(ended.contains("cancelled"), "{ended}");
+    let listed = server.run(&["replay", "--webhook", id, "--list-replays"]).output();
+    assert!(listed.contains(started.trim()) && listed.contains("running"), "{listed}");
+    let cancel = ["replay", "--webhook", id, "--cancel", started.trim()];
+    for _ in 0..2 {
+        let ended = server.run(&cancel).output();
+        assert!(ended.contains("is cancelled"), "{ended}");
+    }
     let path = format!("/v1/admin/replay/{}", started.trim());
     assert_eq!(client.get(&path).await.expect(200).body["status"], "cancelled");
 }

@@ -529,3 +529,72 @@ async fn figures_say_what_became_of_attempts_and_how_late_a_paused_webhook_is() 
         assert!(metrics.contains(&line), "{line}\n{metrics}");
     }
 }
+
+#[tokio::test]
+async fn dead_deliveries_are_dismissed_one_by_one_or_together() {
+    let server = Server::with(&[("HEADWATER_WEBHOOKS__DEAD_MAX", "3")]);
+    let client = server.client();
+    let receiver = Receiver::answering(|_| Reply::status(500));
+    let (webhook, _) = register(&client, &receiver, json!({})).await;
+    for n in 0..3 {
+        client.post(ORDERS, &json!({"_id": n})).await.expect(201);
+    }
+    let dead = eventually("three dead deliveries", async || {
+        let dead = deliveries(&client, &webhook, "dead").await;
+        (dead.len() == 3).then_some(dead)
+    })
+    .await;
+    receiver.answer_status(204);
+    receiver.clear();
+    client.post(ORDERS, &json!({"_id": 3})).await.expect(201);
+    let read = eventually("a webhook that says why it stands still", async || {
+        let read = client.get(&webhook).await.expect(200).body;
+        (read["stalled"] == "dead_max").then_some(read)
+    })
+    .await;
+    assert_eq!((&read["dead"], &read["outstanding"]), (&json!(3), &json!(0)));
+    assert!(receiver.received().is_empty());
+    let one = format!("{webhook}/deliveries/{}", dead[0]["id"].as_str().unwrap());
+    assert_eq!(client.delete(&one).await.expect(200).body["dismissed"], 1);
+    client.delete(&one).await.expect(404);
+    assert_eq!(receiver.wait(1).await[0].json()["id"], 3, "there is room again");
+    client.delete(&format!("{webhook}/deliveries")).await.expect(400);
+    let all = format!("{webhook}/deliveries?status=dead&before={}", dead[1]["position"]);
+    assert_eq!(client.delete(&all).await.expect(200).body["dismissed"], 1);
+    let left = deliveries(&client, &webhook, "dead").await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0]["position"], dead[1]["position"]);
+}
+
+#[tokio::test]
+async fn a_repeated_rotation_is_not_made_twice_and_tests_come_one_at_a_time() {
+    let server = Server::start();
+    let client = server.client();
+    let receiver = Receiver::start();
+    let (webhook, answer) = register(&client, &receiver, json!({})).await;
+    let rotate = async || {
+        let request = client.request("POST", &format!("{webhook}/rotate-secret"));
+        client.send(request.header("idempotency-key", "r1")).await.expect(200)
+    };
+    let first = rotate().await;
+    let again = rotate().await;
+    assert!(first.body["secret"].as_str().unwrap().starts_with("whsec_"));
+    assert_eq!(
+        (&again.body["secret"], again.header("idempotency-replayed")),
+        (&Value::Null, "true")
+    );
+    let read = client.get(&webhook).await.expect(200).body;
+    assert!(read["retiring_until"].is_string(), "{read}");
+    assert_eq!(read["owner"], answer.body["owner"]);
+    // Whoever answers late holds up the next test, not the server.
+    let late = Receiver::answering(|_| {
+        std::thread::park_timeout(std::time::Duration::from_secs(2));
+        Reply::status(204)
+    });
+    client.patch(&webhook, &json!({"url": late.url("/")})).await.expect(200);
+    let test = || client.send(client.request("POST", &format!("{webhook}/test")));
+    let (one, other) = tokio::join!(test(), test());
+    let mut statuses = [one.status, other.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+}

@@ -94,6 +94,10 @@ impl Resolve for VettedNames {
 }
 
 #[cfg(test)]
+#[path = "../../../engine/tests/fuzz/mutate.rs"]
+#[allow(unreachable_pub, reason = "shared with the engine's tests")]
+pub(crate) mod mutate;
+#[cfg(test)]
 #[path = "../../../engine/tests/support/seed.rs"]
 #[allow(
     dead_code,

@@ -3,8 +3,6 @@
 
 #[path = "../../tests/fuzz/url.rs"]
 mod body;
-#[path = "../../../engine/tests/fuzz/mutate.rs"]
-mod mutate;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +10,7 @@ use rand::RngExt;
 use reqwest::Url;
 
 use super::guard::Guard;
-use super::seed;
+use super::{mutate, seed};
 
 const CORPUS: [&str; 3] = [
     include_str!("../../tests/fuzz/corpus/url/refused.txt"),

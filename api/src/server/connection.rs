@@ -2,6 +2,7 @@
 //!
 //! Guarantees: the task of a connection that only follows a stream of events over HTTP/1.1 holds the stream and the socket,
 //! nothing of hyper.
+//! Leaves to others: raw JSON in targets ([`super::request_line`]), which hyper refuses.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -27,6 +28,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::lent::Loan;
 use super::relay::relay;
+use super::request_line::RequestLines;
 use super::{Admission, Server};
 use crate::service::Service;
 
@@ -113,7 +115,7 @@ where
     let limits = server.app.engine.limits();
     let builder = builder(server, limits);
     let heard = Arc::new(AtomicBool::new(false));
-    let loan = Loan::new(socket);
+    let loan = Loan::new(RequestLines::new(socket));
     let service = {
         let (service, heard, loan) = (server.service.clone(), Arc::clone(&heard), loan.clone());
         service_fn(move |request| {
@@ -153,7 +155,7 @@ where
             tracing::debug!(error, "a connection ended early");
             return None;
         }
-        return loan.take_back();
+        return loan.take_back().map(|(socket, body)| (socket.into_inner(), body));
     }
 }
 

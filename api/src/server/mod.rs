@@ -8,6 +8,7 @@ mod caps;
 mod connection;
 mod lent;
 mod relay;
+mod request_line;
 mod tls;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater_engine::Result;
+use headwater_engine::fields::Fields;
 use headwater_engine::value::{Raw, json};
 use headwater_engine::view::{Collection, CollectionSchema, Snapshot};
 use headwater_engine::write::{Committed, Operation};
@@ -69,12 +70,26 @@ impl Session {
             return Err(ApiError::forbidden(message).with("collection", name));
         }
         let definition = Bytes::from(definition);
-        // Compiled here first, so that the writer's thread sees only schemas that compile.
+        // Compiled here first, so that the writer's thread sees only definitions that compile.
         let held = definition.clone();
-        let check = move || CollectionSchema::of(Raw::trusted(&held)).map(drop);
-        blocking(&self.engine, check).await?;
+        let compile = move || {
+            let definition = Raw::trusted(&held);
+            CollectionSchema::of(definition)?;
+            Fields::of(definition)
+        };
+        let fields = blocking(&self.engine, compile).await?;
+        let made = self.prepare_unique(name, fields.as_ref()).await?;
+        let before = self.engine.position();
         let operation = Operation::Define { collection: Arc::from(name), definition };
-        let committed = self.commit(vec![operation], key).await?;
+        let committed = match self.commit(vec![operation], key).await {
+            Ok(committed) if !committed.repeated => committed,
+            other => {
+                self.forget_unique(name, &made).await;
+                let committed = other?;
+                return Ok((committed, self.described(name)?.0));
+            }
+        };
+        self.build_unique(name, before).await?;
         Ok((committed, self.described(name)?.0))
     }
 
@@ -112,7 +127,7 @@ impl Session {
             .map(|index| (index.name.to_string(), describe_index(index)))
             .collect();
         let member = |name: &str, otherwise: Value| match definition.get(name) {
-            Some(value) if !hides_fields => to_json(value),
+            Some(value) if !hides_fields && !value.is_null() => to_json(value),
             _ => otherwise,
         };
         Ok(json!({

@@ -60,7 +60,6 @@ impl Guard for GrantGuard {
             return Ok(wanted);
         }
         let Some(fields) = self.grant.shown_fields(collection) else {
-            self.check(collection, current, &wanted)?;
             return Ok(wanted);
         };
         if let Some(path) = fields.first_hidden(Raw::trusted(&wanted)) {
@@ -76,15 +75,26 @@ impl Guard for GrantGuard {
             let message = "the document is too large with what is hidden of it";
             return Err(Error::limit("limits.document_bytes", self.bytes_max, message));
         }
-        self.check(collection, current, &whole)?;
         Ok(whole)
     }
-}
 
-impl GrantGuard {
-    fn check(&self, collection: &str, current: Option<Raw<'_>>, after: &Bytes) -> Result<()> {
+    fn check(
+        &self,
+        collection: &str,
+        current: Option<Raw<'_>>,
+        settled: Raw<'_>,
+        after: Raw<'_>,
+    ) -> Result<()> {
+        if names::is_system(collection) {
+            return Ok(());
+        }
         let touch = if current.is_some() { Touch::Update } else { Touch::Create };
-        self.grant.check_write(collection, touch, current, Some(Raw::trusted(after)))
+        self.grant.check_write(collection, touch, current, Some(after))?;
+        // A default may fill in what the caller may not write; a date that is sent back as it was read is the same only
+        // once it is converted.
+        self.grant.check_written(collection, current, settled).or_else(|error| {
+            self.grant.check_written(collection, current, after).map_err(|_| error)
+        })
     }
 }
 
@@ -94,11 +104,29 @@ pub(super) fn hidden_fields(grant: &Grant, operations: &[Operation]) -> Vec<Arc<
     collections.filter_map(|collection| grant.shown_fields(collection)).collect()
 }
 
-/// A refusal without what it says of hidden fields: a schema looks at all of them.
+/// A refusal without what it says of hidden fields: a schema looks at all of them, and so do unique fields.
 pub(super) fn scrubbed(error: Error, hidden: &[Arc<FieldRule>]) -> Error {
-    if error.code() != "schema_violation" || hidden.is_empty() {
+    if hidden.is_empty() {
         return error;
     }
+    match error.code() {
+        "schema_violation" => scrubbed_schema(error, hidden),
+        "unique_violation" => scrubbed_unique(error, hidden),
+        _ => error,
+    }
+}
+
+/// The name of an index of a field has the field's.
+fn scrubbed_unique(error: Error, hidden: &[Arc<FieldRule>]) -> Error {
+    let Some(Detail::Text(field)) = error.detail("field") else { return error };
+    if hidden.iter().all(|fields| fields.shows_all_of(field)) {
+        return error;
+    }
+    let message = "another document has the same value of a unique field";
+    Error::new(ErrorKind::Conflict, "unique_violation", message)
+}
+
+fn scrubbed_schema(error: Error, hidden: &[Arc<FieldRule>]) -> Error {
     let Some(Detail::Text(list)) = error.detail("violations") else { return error };
     let list: Vec<serde_json::Value> = serde_json::from_str(list).unwrap_or_default();
     let is_shown = |violation: &serde_json::Value| {

@@ -162,7 +162,7 @@ impl Session {
     }
 
     /// Starts to build an index; why it failed, if it did so within [`WAIT`].
-    async fn build(&self, collection: &str, number: u64) -> Result<Option<String>> {
+    pub(super) async fn build(&self, collection: &str, number: u64) -> Result<Option<String>> {
         let (engine, tasks) = (self.engine.clone(), self.engine.tasks().clone());
         let (collection, of) = (collection.to_owned(), collection.to_owned());
         let (done, built) = oneshot::channel();
@@ -197,7 +197,7 @@ impl Session {
     }
 
     /// Drops an index that cannot be built; the refusal that says why.
-    async fn take_back(
+    pub(super) async fn take_back(
         &self,
         collection: &str,
         name: &str,
@@ -220,11 +220,15 @@ impl Session {
         let code = if is_unique { "unique_violation" } else { "index_failed" };
         let message = format!("the index `{name}` of `{collection}` cannot be built: {reason}");
         let error = Error::new(ErrorKind::Conflict, code, message);
-        error.with("index", name).with("value", reason).into()
+        let error = error.with("index", name).with("value", reason);
+        match index.as_ref().and_then(|index| index.field.as_deref()) {
+            Some(field) => error.with("field", field).into(),
+            None => error.into(),
+        }
     }
 }
 
-fn find(engine: &Engine, collection: &str, name: &str) -> Option<Arc<Index>> {
+pub(super) fn find(engine: &Engine, collection: &str, name: &str) -> Option<Arc<Index>> {
     let snapshot = engine.snapshot();
     let number = snapshot.collections().number(collection)?;
     snapshot.indexes().get(number, name).map(Arc::clone)
@@ -238,6 +242,9 @@ fn no_index(collection: &str, name: &str) -> Error {
 /// An index as callers see it.
 pub(super) fn describe(index: &Index) -> Value {
     let mut description = json!({"name": *index.name});
+    if let Some(field) = &index.field {
+        description["field"] = json!(**field);
+    }
     let members = index.definition.members.to_bytes();
     for (name, value) in Raw::trusted(&members).object_iter() {
         description[name] = to_json(value);

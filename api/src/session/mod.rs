@@ -38,6 +38,7 @@ mod sessions;
 mod sight;
 mod stored;
 mod target;
+mod unique_fields;
 mod update_by_filter;
 mod user_keys;
 mod users;

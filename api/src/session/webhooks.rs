@@ -47,11 +47,7 @@ impl Session {
             body: registration.to_bytes(vault).into(),
         };
         let committed = self.commit(vec![operation], request).await?;
-        let body = committed.outcomes.first().and_then(|outcome| outcome.body.as_ref());
-        let body = body.ok_or_else(|| Error::internal("a webhook was written without a body"))?;
-        let body = Raw::trusted(body);
-        let id = body.get("_id").ok_or_else(|| Error::internal("a webhook has no id"))?;
-        let written = Registration::decode(id, body, vault)?;
+        let written = service.written(&committed)?;
         let mut shown = describe(&written);
         if !committed.repeated {
             shown["secret"] = json!(written.secret.reveal());
@@ -91,11 +87,24 @@ impl Session {
     ) -> Result<Arc<Registration>, ApiError> {
         self.check_somewhere(Action::Settings)?;
         let registration = service.get(id)?;
-        self.check_scope(&registration, Action::Settings)?;
         if !self.is_own(&registration) {
+            // Not what it follows.
             return Err(ApiError::forbidden("the webhook was registered by another credential"));
         }
+        self.check_scope(&registration, Action::Settings)?;
         Ok(registration)
+    }
+
+    /// Gives a webhook a new secret; what was written.
+    pub(crate) async fn rotate_webhook(
+        &self,
+        service: &WebhookService,
+        id: &str,
+        request: Option<RequestKey>,
+    ) -> Result<(Registration, Committed), ApiError> {
+        self.webhook(service, id)?;
+        let committed = self.commit(vec![service.rotation(id)?], request).await?;
+        Ok((service.written(&committed)?, committed))
     }
 
     /// Changes a webhook.

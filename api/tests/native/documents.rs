@@ -174,9 +174,8 @@ async fn collections_are_defined_listed_and_dropped() {
     assert_eq!(all.body["collections"][0]["name"], "books");
     assert_eq!(all.body["collections"][0]["count"], 1);
     assert_eq!(all.body["next"], json!(null));
-    let fields =
-        face.ask("PUT", "/v1/collections/books", r#"{"fields":{"a":{"type":"text"}}}"#).await;
-    assert_eq!(fields.code(), "unsupported");
+    let options = face.ask("PUT", "/v1/collections/books", r#"{"options":{"a":1}}"#).await;
+    assert_eq!(options.code(), "unsupported");
     assert_eq!(face.ask("DELETE", "/v1/collections/books", "").await.status, 200);
     assert_eq!(face.get("/v1/collections/books").await.status, 404);
     assert_eq!(face.ask("DELETE", "/v1/collections/books", "").await.status, 404);

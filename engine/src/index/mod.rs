@@ -14,12 +14,16 @@ mod registry;
 
 pub use build::Built;
 pub use definition::{Definition, IndexKind, check_name};
+
 pub use entries::{ENTRIES_MAX, Entries, Entry};
 pub use registry::{Index, IndexState, Indexes};
 
 pub(crate) use points::{Area, point_ranges};
 
 use crate::value::{Raw, json};
+
+/// The name of the member of an index's document that names the unique field that it is for.
+pub const FIELD: &str = "field";
 
 /// The values of a document at the paths of an index, for messages: `email = "a@b.c"`.
 pub(crate) fn shown_values(index: &Index, document: Raw<'_>) -> String {

@@ -25,6 +25,8 @@ pub struct Index {
     pub collection: Arc<str>,
     /// Its name within the collection.
     pub name: Arc<str>,
+    /// The unique field that it is for; `None` for one that was asked for by itself.
+    pub field: Option<Arc<str>>,
     /// What it is.
     pub definition: Definition,
     /// How far it has come.
@@ -113,7 +115,7 @@ impl Index {
         };
         let mut members = crate::value::Object::new();
         for (name, value) in document.object_iter() {
-            if !matches!(name, "_id" | "collection" | "name") {
+            if !matches!(name, "_id" | "collection" | "name" | super::FIELD) {
                 members.insert(name, value.to_value());
             }
         }
@@ -122,6 +124,7 @@ impl Index {
             number,
             collection: text("collection")?,
             name: text("name")?,
+            field: document.get(super::FIELD).and_then(|field| field.as_str()).map(Arc::from),
             definition: Definition::read(Raw::trusted(&members), &Limits::for_stored_queries())?,
             state: IndexState::default(),
         })

@@ -17,7 +17,7 @@ pub mod json_schema;
 pub mod over;
 pub mod plain;
 pub mod projection;
-mod regex;
+pub(crate) mod regex;
 pub mod sort;
 pub(crate) mod text;
 pub mod update;

@@ -81,6 +81,12 @@ impl BodyFilter {
         Self { steps: 100 * STEPS_MAX, ..self }
     }
 
+    /// The same for one whom others wait for.
+    #[must_use]
+    pub fn hasty(&self) -> Self {
+        Self { steps: STEPS_MAX, ..self.clone() }
+    }
+
     /// How often it took too long on one state, and was taken not to match, with all that were cloned from the same.
     pub fn overruns(&self) -> u32 {
         self.overruns.load(Ordering::Relaxed)

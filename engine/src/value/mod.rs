@@ -28,4 +28,4 @@ pub use owned::{Object, Value};
 pub use raw::{ArrayIter, ObjectIter, Raw};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::keys::{self, CollectionId};
 use super::schema::CollectionSchema;
 use crate::error::{Error, Result};
+use crate::fields::Fields;
 use crate::value::Raw;
 
 /// The name of the member of a `_collections` document that holds its number.
@@ -32,9 +33,11 @@ pub struct Collection {
     pub version_floor: u64,
     /// What every new state of its documents must satisfy.
     pub schema: Option<Arc<CollectionSchema>>,
+    /// What its documents are converted to and checked against before that.
+    pub fields: Option<Arc<Fields>>,
 }
 
-/// The schema follows from the definition.
+/// Schema and fields follow from the definition.
 impl PartialEq for Collection {
     fn eq(&self, other: &Self) -> bool {
         (&self.name, self.number, &self.definition)
@@ -70,6 +73,7 @@ impl Collections {
             definition: Bytes::new(),
             version_floor: 0,
             schema: None,
+            fields: None,
         }))
     }
 
@@ -89,6 +93,11 @@ impl Collections {
     /// The schema of a collection.
     pub fn schema(&self, name: &str) -> Option<Arc<CollectionSchema>> {
         self.by_name.get(name).and_then(|collection| collection.schema.clone())
+    }
+
+    /// The typed fields of a collection.
+    pub fn fields(&self, name: &str) -> Option<Arc<Fields>> {
+        self.by_name.get(name).and_then(|collection| collection.fields.clone())
     }
 
     /// The users' collections in the order of their names.
@@ -113,14 +122,16 @@ impl Collections {
         let name: Arc<str> = Arc::from(name);
         let version_floor = Raw::trusted(&definition).get(VERSION_FLOOR).and_then(|n| n.as_i64());
         let version_floor = version_floor.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        // A schema that does not compile was refused before it was written.
+        // What does not compile was refused before it was written.
         let schema = CollectionSchema::of(Raw::trusted(&definition)).ok().flatten().map(Arc::new);
+        let fields = Fields::of(Raw::trusted(&definition)).ok().flatten().map(Arc::new);
         let collection = Arc::new(Collection {
             name: Arc::clone(&name),
             number,
             definition,
             version_floor,
             schema,
+            fields,
         });
         self.by_name.insert(name, collection);
         Ok(())

@@ -10,7 +10,7 @@ use super::identity;
 use super::registration::Registration;
 use super::sight::{Sight, see_again};
 use super::signature;
-use super::transport::{DeliveryRequest, DeliveryResult, Transport};
+use super::transport::{DeliveryRequest, Transport};
 use super::worker::{Ending, Job, Payload};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -44,8 +44,7 @@ pub(super) async fn run(
                 return Ending::Lost(format!("the event is not kept any more: {error}"));
             }
             Err(error) => {
-                let error = Some(format!("the event could not be read: {error}"));
-                return Ending::Made(DeliveryResult { error, ..DeliveryResult::default() });
+                return Ending::NotMade(format!("the event could not be read: {error}"));
             }
         },
     };

@@ -21,6 +21,8 @@ struct Known {
     registration: Arc<Registration>,
     /// Every event up to here was looked at.
     cursor: u64,
+    /// Up to where the receiver says that it has everything.
+    committed_to: u64,
     delivery: Option<DeliveryView>,
     /// Whether the delivery that this one waits for has failed.
     behind_failing: bool,
@@ -54,6 +56,7 @@ impl Known {
         Self {
             registration: Arc::clone(&worker.registration),
             cursor: worker.cursor,
+            committed_to: worker.committed_to,
             delivery,
             behind_failing: behind.is_some_and(|behind| behind.status == Status::Failing),
         }
@@ -117,7 +120,10 @@ impl Known {
         if position > self.cursor {
             return Explained::new(Outcome::Pending);
         }
-        Explained { delivery: Some(position), ..Explained::new(Outcome::Delivered) }
+        // Whether it was delivered, or its receiver said that it has it, is not written down.
+        let clause = (position <= self.committed_to).then(|| "commit".to_owned());
+        let delivery = Some(position);
+        Explained { delivery, clause, ..Explained::new(Outcome::Delivered) }
     }
 }
 

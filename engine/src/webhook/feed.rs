@@ -23,8 +23,10 @@ use crate::restrict::Seen;
 use crate::subscribe::{Batch, BodyFilter, BodyProjection, Start, Subscription};
 use crate::value;
 
-/// Most steps of a subscription in one read.
+/// Most blocks of the log in one read.
 const STEPS_MAX: usize = 8;
+/// Bytes of such a block, about.
+const READ_BYTES: usize = 256 << 10;
 
 /// Which events of the log a read is for.
 #[derive(Clone, Debug)]
@@ -104,23 +106,25 @@ pub(super) fn payload(
 }
 
 /// Reads a part of a stretch: until a limit is reached, or some steps are done. Where the log begins later, it goes on
-/// from there.
-pub(super) async fn read(engine: &Engine, wanted: &Wanted, stretch: Stretch) -> Result<Found> {
-    let mut subscription = match engine.subscribe(Start::After(stretch.after)) {
-        Ok(subscription) => subscription,
-        Err(error) => return begin_later(error, stretch),
-    };
-    let mut found = Found { items: Vec::new(), to: stretch.after };
-    let mut bytes = 0;
-    for _ in 0..STEPS_MAX {
-        let Some(batch) = subscription.try_next().await? else { return Ok(found) };
-        for event in batch.events() {
-            let event = event?;
-            if event.position > stretch.to {
-                return Ok(found);
+/// from there. Off the async threads: a filter may take its time.
+pub(super) async fn read(engine: &Engine, wanted: Wanted, stretch: Stretch) -> Result<Found> {
+    let (log, end) = (engine.log().clone(), engine.position());
+    let reading = engine.tasks().blocking(move || {
+        let mut found = Found { items: Vec::new(), to: stretch.after };
+        let mut bytes = 0;
+        for _ in 0..STEPS_MAX {
+            let to = stretch.to.min(end);
+            if found.to >= to {
+                break;
             }
-            found.to = event.position;
-            if let Some(item) = wanted.item(&event) {
+            let block = match log.read(found.to, READ_BYTES) {
+                Ok(Some(block)) => block,
+                Ok(None) => break,
+                Err(error) => return begin_later(error, stretch),
+            };
+            for record in block.iter().take_while(|record| record.position() <= to) {
+                found.to = record.position();
+                let Some(item) = wanted.item(&Event::decode(&record)?) else { continue };
                 bytes += item.payload.body.len();
                 found.items.push(item);
                 if found.items.len() >= stretch.items_max || bytes >= stretch.bytes_max {
@@ -128,8 +132,9 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted, stretch: Stretch) -> 
                 }
             }
         }
-    }
-    Ok(found)
+        Ok(found)
+    });
+    reading.await.ok_or_else(|| Error::internal("reading the log panicked"))?
 }
 
 /// Reads the wanted ones of some events, in order, up to a limit of bytes. What is not kept any more is passed over.
@@ -175,7 +180,7 @@ fn begin_later(error: Error, stretch: Stretch) -> Result<Found> {
 }
 
 /// What one step of the shared pass gives.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Routed {
     /// The position that the step follows.
     pub(super) after: u64,
@@ -187,6 +192,8 @@ pub(super) struct Routed {
     pub(super) items: HashMap<Arc<str>, Vec<Item>>,
     /// Webhooks that were not looked at, because they had no room.
     pub(super) left_out: Arc<HashSet<Arc<str>>>,
+    /// Webhooks whose filter took too long: they have to look for themselves.
+    pub(super) slow: HashSet<Arc<str>>,
 }
 
 /// Which webhooks may want an event.
@@ -203,7 +210,7 @@ impl Routes {
         let (all, named, custom) = (Vec::new(), HashMap::new(), Vec::new());
         let mut routes = Self { sight, change, all, named, custom };
         for registered in webhooks.values().filter(|known| known.registration.active) {
-            let registration = &registered.registration;
+            let registration = &hasty(&registered.registration);
             routes.custom.push(Arc::clone(registration));
             match &registration.scope {
                 Scope::All => routes.all.push(Arc::clone(registration)),
@@ -225,6 +232,7 @@ impl Routes {
             change: self.change,
             items: HashMap::new(),
             left_out,
+            slow: HashSet::new(),
         };
         if self.custom.iter().all(|registration| routed.left_out.contains(&registration.id)) {
             return Ok(routed);
@@ -239,12 +247,18 @@ impl Routes {
             };
             let mut made = Vec::new();
             for registration in some.iter().chain(more) {
-                if !registration.wants_place(&event) || routed.left_out.contains(&registration.id) {
+                let id = &registration.id;
+                let left_out = routed.left_out.contains(id) || routed.slow.contains(id);
+                if left_out || !registration.wants_place(&event) {
                     continue;
                 }
+                let before = overruns(registration);
                 // Before the question, so that a change in between is noticed at the attempt.
                 let standing = self.sight.standing(&registration.owner);
                 let seen = see(&*self.sight, registration, &event);
+                if overruns(registration) != before {
+                    routed.slow.insert(Arc::clone(id));
+                }
                 if seen == Seen::Nothing {
                     continue;
                 }
@@ -259,6 +273,22 @@ impl Routes {
         }
         Ok(routed)
     }
+}
+
+/// A registration whose filter takes no longer than others can wait for.
+fn hasty(registration: &Arc<Registration>) -> Arc<Registration> {
+    match &registration.filter {
+        Some(filter) => {
+            let filter = Some(filter.hasty());
+            Arc::new(Registration { filter, ..(**registration).clone() })
+        }
+        None => Arc::clone(registration),
+    }
+}
+
+/// How often its filter took too long, here or elsewhere.
+fn overruns(registration: &Registration) -> u32 {
+    registration.filter.as_ref().map_or(0, BodyFilter::overruns)
 }
 
 /// An event as something to deliver, made once for all who see the same of it and project it in the same way.
@@ -307,9 +337,13 @@ pub(super) async fn follow(
             }
             Err(error) => {
                 tracing::error!(%error, "the webhooks' pass over the log failed; it goes on at the end");
-                match engine.subscribe(Start::Latest) {
-                    Ok(later) => subscription = later,
-                    Err(_) => return,
+                let Ok(later) = engine.subscribe(Start::Latest) else { return };
+                subscription = later;
+                // Nobody joins a step without events, but everybody sees how far the log is.
+                let (after, to) = (subscription.cursor(), subscription.cursor());
+                let step = Routed { after, to, change: routes.change, ..Routed::default() };
+                if out.send(step).await.is_err() {
+                    return;
                 }
             }
         }

@@ -49,7 +49,7 @@ pub use signature::{Secret, Versions, sign};
 pub use signing_key::SigningKey;
 pub use status::Status;
 pub use store::Attempt;
-pub use transport::{BoxFuture, DeliveryRequest, DeliveryResult, Failure, Transport};
+pub use transport::{BoxFuture, DeliveryRequest, DeliveryResult, Failure, Transport, Vetted};
 pub use worker::{BUCKETS_MS, DeliveryView, Figures, Latencies, Outcomes, Page};
 
 #[cfg(test)]

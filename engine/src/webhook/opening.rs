@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::options::MissingStore;
 use super::registration::Registration;
 use super::registry::Registry;
-use super::store::{Op, State, StoreWriter};
+use super::store::{Op, Selection, State, StoreWriter};
 use crate::error::{Error, Result};
 use crate::log::Durability;
 
@@ -93,6 +93,9 @@ fn going_back(state: &State, end: u64) -> Vec<Op> {
         if replay.to > end {
             let mut state = replay.clone();
             (state.to, state.cursor) = (state.to.min(end), state.cursor.min(end));
+            if let Selection::Positions(positions) = &mut state.selection {
+                positions.retain(|position| *position <= end);
+            }
             ops.push(Op::Replay { id: *id, state });
         }
     }

@@ -28,6 +28,9 @@ pub use self::headers::{Headers, MASK};
 /// The system collection of registrations.
 pub const COLLECTION: &str = "_webhooks";
 
+/// Most secrets that still sign beside the present one; with one more the oldest stops at once.
+const RETIRING_MAX: usize = 4;
+
 /// How long old secrets and keys sign after a rotation, milliseconds.
 pub const ROTATION_MS: u64 = 24 * 3600 * 1000;
 
@@ -60,6 +63,18 @@ pub struct RetiringSecret {
     pub until_ms: u64,
 }
 
+impl RetiringSecret {
+    fn to_object(&self, vault: &Vault, webhook: &str) -> Object {
+        let mut object = Object::new();
+        object.insert("secret", self.secret.seal(vault, webhook));
+        if let Some(key) = &self.key {
+            object.insert("signing_key", key.seal(vault, webhook));
+        }
+        object.insert("until", Value::Int64(signed(self.until_ms)));
+        object
+    }
+}
+
 /// A registered webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
@@ -83,8 +98,8 @@ pub struct Registration {
     pub secret: Secret,
     /// What signs `v1a`; made when that is first asked for, kept where it does not.
     pub key: Option<SigningKey>,
-    /// What else signs for a while.
-    pub retiring: Option<RetiringSecret>,
+    /// What else signs for a while, the latest first.
+    pub retiring: Vec<RetiringSecret>,
     /// Further headers of every delivery.
     pub headers: Headers,
     /// Events after this position are delivered.
@@ -136,13 +151,20 @@ impl Registration {
 
     /// The registration with a new secret and, where it has one, a new key; the old ones go on signing for 24 h.
     pub fn rotated(&self, secret: Secret, key: SigningKey, now_ms: u64) -> Self {
-        let retiring = RetiringSecret {
+        let key = self.key.is_some().then_some(key);
+        Self { secret, key, retiring: self.retired(now_ms), ..self.clone() }
+    }
+
+    /// What still signs once its present secret is another.
+    fn retired(&self, now_ms: u64) -> Vec<RetiringSecret> {
+        let mut all = vec![RetiringSecret {
             secret: self.secret.clone(),
             key: self.key.clone(),
             until_ms: now_ms + ROTATION_MS,
-        };
-        let key = self.key.is_some().then_some(key);
-        Self { secret, key, retiring: Some(retiring), ..self.clone() }
+        }];
+        all.extend(self.retiring(now_ms).cloned());
+        all.truncate(RETIRING_MAX);
+        all
     }
 
     fn blank(id: Arc<str>, secret: Secret) -> Self {
@@ -157,7 +179,7 @@ impl Registration {
             signatures: Versions::default(),
             secret,
             key: None,
-            retiring: None,
+            retiring: Vec::new(),
             headers: Headers::default(),
             start: 0,
             order: Order::PerDocument,
@@ -178,18 +200,19 @@ impl Registration {
 
     /// The secrets that sign at a time.
     pub fn secrets(&self, now_ms: u64) -> impl Iterator<Item = &Secret> {
-        let all = std::iter::once(&self.secret).chain(self.retiring(now_ms).map(|old| &old.secret));
+        let retiring = self.retiring(now_ms).map(|old| &old.secret);
+        let all = std::iter::once(&self.secret).chain(retiring);
         all.filter(|_| self.signatures.symmetric)
     }
 
     /// The keys that sign at a time.
     pub fn keys(&self, now_ms: u64) -> impl Iterator<Item = &SigningKey> {
-        let retiring = self.retiring(now_ms).and_then(|old| old.key.as_ref());
+        let retiring = self.retiring(now_ms).filter_map(|old| old.key.as_ref());
         self.key.iter().chain(retiring).filter(|_| self.signatures.asymmetric)
     }
 
-    fn retiring(&self, now_ms: u64) -> Option<&RetiringSecret> {
-        self.retiring.as_ref().filter(|old| now_ms < old.until_ms)
+    fn retiring(&self, now_ms: u64) -> impl Iterator<Item = &RetiringSecret> {
+        self.retiring.iter().filter(move |old| now_ms < old.until_ms)
     }
 
     /// Whether an event is to be delivered as far as its collection and its kind go; `filter` looks at the document.
@@ -218,22 +241,13 @@ impl Registration {
 
     /// The id of its document.
     pub fn document_id(&self) -> DocumentId {
-        let raw = self.id_value().to_bytes();
-        let key = value::key::encode(Raw::trusted(&raw));
-        DocumentId { raw: raw.into(), key: key.into() }
-    }
-
-    fn id_value(&self) -> Value {
-        match object_id::parse(&self.id) {
-            Some(id) => Value::ObjectId(id),
-            None => Value::from(&*self.id),
-        }
+        document_id(&self.id)
     }
 
     /// The whole document of `_webhooks`, its secrets, keys and headers sealed.
     pub fn to_bytes(&self, vault: &Vault) -> Vec<u8> {
         let mut object = Object::new();
-        object.insert("_id", self.id_value());
+        object.insert("_id", id_value(&self.id));
         self.describe_into(&mut object);
         object.insert("secret", self.secret.seal(vault, &self.id));
         if let Some(key) = &self.key {
@@ -242,12 +256,9 @@ impl Registration {
         if let Some(sealed) = self.headers.seal(vault, &self.id) {
             object.insert("sealed_headers", sealed);
         }
-        if let Some(old) = &self.retiring {
-            object.insert("retiring_secret", old.secret.seal(vault, &self.id));
-            if let Some(key) = &old.key {
-                object.insert("retiring_signing_key", key.seal(vault, &self.id));
-            }
-            object.insert("retiring_until", Value::Int64(signed(old.until_ms)));
+        if !self.retiring.is_empty() {
+            let all = self.retiring.iter().map(|old| Value::Object(old.to_object(vault, &self.id)));
+            object.insert("retiring", all.collect::<Vec<Value>>());
         }
         if let Some(position) = self.skip_to {
             object.insert("skip_to", Value::Int64(signed(position)));
@@ -262,6 +273,9 @@ impl Registration {
         object.insert("id", &*self.id);
         self.describe_into(&mut object);
         object.insert("headers", self.headers.shown());
+        object.insert("owner", &*self.owner);
+        let until = self.retiring.iter().map(|old| signed(old.until_ms)).max();
+        object.insert("retiring_until", until.map_or(Value::Null, Value::Date));
         if let Some(key) = &self.key {
             object.insert("public_key", key.public_key());
         }
@@ -300,6 +314,20 @@ impl Registration {
         if let Some(reason) = &self.disabled {
             object.insert("disabled", &**reason);
         }
+    }
+}
+
+/// The id of a webhook's document.
+pub(super) fn document_id(id: &str) -> DocumentId {
+    let raw = id_value(id).to_bytes();
+    let key = value::key::encode(Raw::trusted(&raw));
+    DocumentId { raw: raw.into(), key: key.into() }
+}
+
+fn id_value(id: &str) -> Value {
+    match object_id::parse(id) {
+        Some(id) => Value::ObjectId(id),
+        None => Value::from(id),
     }
 }
 

@@ -203,6 +203,9 @@ impl ReplayRequest {
                 None => Ok(()),
             };
         }
+        if self.list_max > 0 && self.mode == Mode::Deliver {
+            return Err(invalid("limit", "`limit` goes with `dry_run`"));
+        }
         if self.source.is_some() && self.statuses.is_empty() {
             return Err(invalid("source", "`source` goes with `statuses`"));
         }
@@ -224,7 +227,10 @@ impl ReplayRequest {
             }
             "from" => self.from = from(value)?,
             "to" => self.to = until(value)?,
-            "collections" => self.collections = texts("collections", value)?,
+            "collections" => {
+                let names = texts("collections", value)?;
+                self.collections = if names == ["*"] { Vec::new() } else { names };
+            }
             "statuses" => self.statuses = statuses(value)?,
             "filter" => self.filter = filter(value)?,
             "source" => {
@@ -297,6 +303,9 @@ impl ReplayRequest {
             Until::Position(position) => position.min(end),
             Until::Time(time_ms) => engine.log().position_at(time_ms.saturating_add(1))? - 1,
         };
+        if to < after {
+            return Err(invalid("to", "`to` is before `from`"));
+        }
         Ok((after, to.min(end).max(after)))
     }
 }
@@ -329,7 +338,10 @@ fn filter(value: Raw<'_>) -> Result<Option<BodyFilter>> {
         return Ok(None);
     }
     let limits = Limits::for_stored_queries();
-    BodyFilter::parse(value, &limits).map_err(|error| error.with("field", "filter"))
+    let filter =
+        BodyFilter::parse(value, &limits).map_err(|error| error.with("field", "filter"))?;
+    // Nobody else waits for a replay's reads.
+    Ok(filter.map(BodyFilter::patient))
 }
 
 /// The filter that a replay under way was asked for with.
@@ -343,6 +355,9 @@ pub(super) fn filter_of(state: &ReplayState) -> Result<Option<BodyFilter>> {
 /// The statuses that the store of deliveries knows for sure.
 fn statuses(value: Raw<'_>) -> Result<Vec<Status>> {
     let names = texts("statuses", value)?;
+    if names.is_empty() && !value.is_null() {
+        return Err(invalid("statuses", "`statuses` is empty; leave it out for every event"));
+    }
     let status = |name: &String| match Status::parse(name) {
         Some(Status::Succeeded) => {
             let message = "`statuses` cannot have `succeeded`: what succeeded is remembered for a while only; \

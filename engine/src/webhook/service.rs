@@ -28,14 +28,14 @@ use super::signature::Secret;
 use super::signing_key::SigningKey;
 use super::status::Status;
 use super::store::{self, ReplayState, ReplayStatus, Selection, StoreWriter};
-use super::transport::Transport;
+use super::transport::{Transport, Vetted};
 use super::worker::{DeliveryView, Figures, Page, Retry};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::subscribe::Start;
 use crate::value::Raw;
 use crate::vault::Vault;
-use crate::write::{Absent, Change, Command, Operation};
+use crate::write::{Absent, Change, Committed, Operation};
 
 /// Steps of the shared pass that may wait for the dispatcher.
 const ROUTED_MAX: usize = 4;
@@ -54,6 +54,30 @@ struct Inner {
     inbox: mpsc::UnboundedSender<Message>,
     shared: Arc<Shared>,
     idle: Mutex<Option<Idle>>,
+    /// Webhooks with a test delivery under way.
+    testing: Mutex<BTreeSet<Arc<str>>>,
+}
+
+/// The only test delivery of a webhook at a time.
+struct Turn<'a> {
+    testing: &'a Mutex<BTreeSet<Arc<str>>>,
+    webhook: Arc<str>,
+}
+
+impl<'a> Turn<'a> {
+    fn take(testing: &'a Mutex<BTreeSet<Arc<str>>>, webhook: &Arc<str>) -> Result<Self> {
+        if testing.lock().insert(Arc::clone(webhook)) {
+            return Ok(Self { testing, webhook: Arc::clone(webhook) });
+        }
+        let message = "a test of this webhook is under way; wait for its answer";
+        Err(Error::new(ErrorKind::Conflict, "test_running", message))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.testing.lock().remove(&self.webhook);
+    }
 }
 
 /// What [`WebhookService::start`] needs once.
@@ -100,10 +124,14 @@ impl WebhookService {
             let outstanding = saved.outstanding.keys().next().copied().unwrap_or(u64::MAX);
             outstanding.min(saved.cursor + 1)
         });
+        let replays = store.state().replays.values();
+        let replays = replays.filter(|replay| replay.status == ReplayStatus::Running);
+        let needed = needed.chain(replays.map(|replay| replay.cursor + 1));
         shared.needs_from.store(needed.min().unwrap_or(u64::MAX), Ordering::Release);
         let (inbox, messages) = mpsc::unbounded_channel();
         let idle = Mutex::new(Some(Idle { store, messages }));
-        let inner = Inner { engine, registry, transport, options, inbox, shared, idle };
+        let testing = Mutex::default();
+        let inner = Inner { engine, registry, transport, options, inbox, shared, idle, testing };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -271,12 +299,30 @@ impl WebhookService {
                 items_max: 1,
                 bytes_max: usize::MAX,
             };
-            let found = feed::read(&self.inner.engine, &wanted, stretch).await?;
+            let found = feed::read(&self.inner.engine, wanted, stretch).await?;
             let item = found.items.into_iter().next().ok_or_else(|| no_delivery(delivery))?;
             let id = webhook.to_owned();
             self.ask(move |dispatcher| dispatcher.resend(&id, &item)).await??;
         }
         self.saved().await
+    }
+
+    /// Forgets dead deliveries of a webhook: one by its id, or all before a position; how many.
+    pub async fn dismiss(&self, webhook: &str, delivery: Option<&str>, before: u64) -> Result<u64> {
+        let dead = match delivery {
+            Some(id) => {
+                let position = identity::parse_delivery_id(id)?;
+                position..position.saturating_add(1)
+            }
+            None => 0..before,
+        };
+        let id = webhook.to_owned();
+        let dismissed = self.ask(move |dispatcher| dispatcher.dismiss(&id, dead)).await??;
+        if let (Some(delivery), 0) = (delivery, dismissed) {
+            return Err(no_delivery(delivery));
+        }
+        self.saved().await?;
+        Ok(dismissed)
     }
 
     /// Counts what a replay matches, and begins it unless it is a dry run.
@@ -379,6 +425,7 @@ impl WebhookService {
     pub async fn test(&self, webhook: &str) -> Result<Tested> {
         let registration = self.get(webhook)?;
         let inner = &self.inner;
+        let _turn = Turn::take(&inner.testing, &registration.id)?;
         let now_ms = inner.engine.clock().now_ms();
         let payload = sample(&registration, now_ms);
         let mut random = [0; 32];
@@ -396,14 +443,21 @@ impl WebhookService {
     /// Refuses a url that leads to no address that may be reached.
     pub async fn vet(&self, url: &str) -> Result<()> {
         self.inner.transport.vet(url).await.map_err(|why| {
-            let message = format!("`url` is refused: {why}");
-            Error::new(ErrorKind::Unprocessable, "url_refused", message).with("field", "url")
+            let error = match why {
+                Vetted::Malformed(why) => {
+                    Error::invalid("invalid_webhook", format!("`url` is not valid: {why}"))
+                }
+                Vetted::Refused(why) => {
+                    let message = format!("`url` is refused: {why}");
+                    Error::new(ErrorKind::Unprocessable, "url_refused", message)
+                }
+            };
+            error.with("field", "url")
         })
     }
 
-    /// Gives a webhook a new secret and, where it has one, a new signing key, on behalf of `actor`; the old ones go on
-    /// signing for 24 h. What was written.
-    pub async fn rotate_secret(&self, webhook: &str, actor: &str) -> Result<Registration> {
+    /// What gives a webhook a new secret and, where it has one, a new signing key; the old ones go on signing for 24 h.
+    pub fn rotation(&self, webhook: &str) -> Result<Operation> {
         let registration = self.get(webhook)?;
         let clock = self.inner.engine.clock();
         let change = Rotation {
@@ -412,19 +466,17 @@ impl WebhookService {
             key: SigningKey::generate(&**clock)?,
             now_ms: clock.now_ms(),
         };
-        let command = Command {
-            operations: vec![Operation::Change {
-                collection: Arc::from(COLLECTION),
-                id: registration.document_id(),
-                change: Arc::new(change),
-                if_version: None,
-                absent: Absent::Refuse,
-            }],
-            actor: Arc::from(actor),
-            request: None,
-            guard: None,
-        };
-        let committed = self.inner.engine.write(command).await?;
+        Ok(Operation::Change {
+            collection: Arc::from(COLLECTION),
+            id: registration.document_id(),
+            change: Arc::new(change),
+            if_version: None,
+            absent: Absent::Refuse,
+        })
+    }
+
+    /// The registration that the first operation of a commit wrote.
+    pub fn written(&self, committed: &Committed) -> Result<Registration> {
         let body = committed.outcomes.first().and_then(|outcome| outcome.body.as_ref());
         let body = body.ok_or_else(|| Error::internal("a webhook was written without a body"))?;
         let body = Raw::trusted(body);

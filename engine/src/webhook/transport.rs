@@ -69,6 +69,15 @@ impl DeliveryResult {
     }
 }
 
+/// Why a url cannot be a receiver's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Vetted {
+    /// It cannot be read.
+    Malformed(String),
+    /// It leads to no address that may be reached.
+    Refused(String),
+}
+
 /// Makes attempts.
 pub trait Transport: Send + Sync + 'static {
     /// Makes one attempt.
@@ -76,7 +85,7 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Says why a url that somebody wants to register leads to no address that may be reached; a name that does not
     /// resolve now may do so later. Ends soon, and makes no attempt.
-    fn vet<'a>(&'a self, _url: &'a str) -> BoxFuture<'a, Result<(), String>> {
+    fn vet<'a>(&'a self, _url: &'a str) -> BoxFuture<'a, Result<(), Vetted>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -56,6 +56,16 @@ pub trait Guard: Send + Sync {
     /// be written is refused. `current` is `None` for a new document; then it is asked before anything is said about whether
     /// the id is taken.
     fn settle(&self, collection: &str, current: Option<Raw<'_>>, wanted: Bytes) -> Result<Bytes>;
+
+    /// Refuses to store `after`, which is what was `settled` with its typed fields converted. Rules on documents are judged
+    /// here, so that no conversion goes around them.
+    fn check(
+        &self,
+        collection: &str,
+        current: Option<Raw<'_>>,
+        settled: Raw<'_>,
+        after: Raw<'_>,
+    ) -> Result<()>;
 }
 
 /// One requested change.

@@ -4,6 +4,7 @@
 //! stored is what the guard settles, both decided on the newest state. A document that the guard hides answers as one that
 //! is not there, before its version or a condition on it is looked at; whether an id is taken is said only to those who may
 //! create the document.
+//! Typed fields are converted here, before the guard judges the result.
 //! Leaves to others: what may be seen and touched (the guard); events, indexes and schemas (`resolve.rs`, `indexes.rs`).
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::command::{Absent, Change, DocumentId, Effect, Outcome, Touch};
 use super::overlay::{DocumentState, Live};
 use super::resolve::{Resolver, Target, check_version, no_document, show};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fields::Stage;
 use crate::query::Filter;
 use crate::value::Raw;
 
@@ -34,14 +36,14 @@ impl Resolver<'_> {
         body: &Bytes,
     ) -> Result<Outcome> {
         let sealed = self.sealed.take();
-        let settled = self.settle(name, id, None, body)?;
+        let settled = self.prepare(name, id, None, body)?;
         let number = self.writable(name)?;
         let state = self.overlay.document(number, &id.key)?;
         if state.live.is_some() {
             return Err(duplicate(name, id));
         }
         let outcome = self.created(Target { name, number, id }, &state, &settled)?;
-        // What was hashed before the queue is another body, if the guard changed it.
+        // What was hashed before the queue is another body, if the guard or a typed field changed it.
         if settled == *body
             && let Some(draft) = self.resolved.drafts.last_mut()
         {
@@ -64,11 +66,11 @@ impl Resolver<'_> {
                     return Err(self.as_absent(&target, body, if_version, absent, refusal));
                 }
                 check_version(&target, &state, if_version)?;
-                let settled = self.settle(name, id, Some(&live), body)?;
+                let settled = self.prepare(name, id, Some(&live), body)?;
                 self.updated(target, &state, &live, settled)
             }
             Err(error) if error.kind() == ErrorKind::NotFound && absent == Absent::Create => {
-                let settled = self.settle(name, id, None, body)?;
+                let settled = self.prepare(name, id, None, body)?;
                 let target = Target { name, number: self.writable(name)?, id };
                 let state = self.overlay.document(target.number, &id.key)?;
                 check_version(&target, &DocumentState::default(), if_version)?;
@@ -91,7 +93,7 @@ impl Resolver<'_> {
         if refusal.kind() != ErrorKind::NotFound || absent != Absent::Create {
             return refusal;
         }
-        let settled = self.settle(target.name, target.id, None, body);
+        let settled = self.prepare(target.name, target.id, None, body);
         let checked =
             settled.and_then(|_| check_version(target, &DocumentState::default(), if_version));
         checked.err().unwrap_or(refusal)
@@ -118,7 +120,7 @@ impl Resolver<'_> {
             let body = live.body.clone();
             return self.updated(target, &state, &live, body);
         }
-        let settled = self.settle(name, id, Some(&live), &Bytes::from(body))?;
+        let settled = self.prepare(name, id, Some(&live), &Bytes::from(body))?;
         self.updated(target, &state, &live, settled)
     }
 
@@ -166,20 +168,37 @@ impl Resolver<'_> {
             .map_err(|error| hidden(target.name, target.id, error))
     }
 
-    /// What the guard has stored for a body.
-    fn settle(
+    /// What is stored for a body: what the guard settles, with typed fields converted.
+    fn prepare(
         &self,
         name: &str,
         id: &DocumentId,
         live: Option<&Live>,
         wanted: &Bytes,
     ) -> Result<Bytes> {
-        let Some(guard) = self.guard else { return Ok(wanted.clone()) };
+        let stage = if live.is_some() { Stage::Known } else { Stage::New };
+        let Some(guard) = self.guard else { return self.convert(name, stage, wanted.clone()) };
         let current = live.map(|live| Raw::trusted(&live.body));
-        guard.settle(name, current, wanted.clone()).map_err(|error| match live {
+        let told = |error| match live {
             Some(_) => hidden(name, id, error),
             None => error,
-        })
+        };
+        let settled = guard.settle(name, current, wanted.clone()).map_err(told)?;
+        let converted = self.convert(name, stage, settled.clone())?;
+        let (before, after) = (Raw::trusted(&settled), Raw::trusted(&converted));
+        guard.check(name, current, before, after).map_err(told)?;
+        Ok(converted)
+    }
+
+    /// A body with the collection's typed fields converted.
+    fn convert(&self, name: &str, stage: Stage, body: Bytes) -> Result<Bytes> {
+        let Some(fields) = self.overlay.fields(name) else { return Ok(body) };
+        let Some(converted) = fields.convert(Raw::trusted(&body), stage) else { return Ok(body) };
+        if converted.len() as u64 > self.document_bytes {
+            let message = "the document is too large with its typed fields converted";
+            return Err(Error::limit("limits.document_bytes", self.document_bytes, message));
+        }
+        Ok(converted.into())
     }
 }
 

@@ -73,10 +73,15 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// Refuses a new state that the collection's schema forbids, with every violation and its path.
+    /// Refuses a new state that the collection's typed fields or its schema forbid, with every violation and its path.
     fn check_schema(&self, target: &Target<'_>, document: Raw<'_>) -> Result<()> {
-        let Some(schema) = self.overlay.schema(target.name) else { return Ok(()) };
-        let violations = schema.violations(document);
+        let mut violations = Vec::new();
+        if let Some(fields) = self.overlay.fields(target.name) {
+            fields.violations(document, &mut violations);
+        }
+        if let Some(schema) = self.overlay.schema(target.name) {
+            violations.extend(schema.violations(document));
+        }
         if violations.is_empty() { Ok(()) } else { Err(schema_violation(target, &violations)) }
     }
 
@@ -107,6 +112,7 @@ impl Resolver<'_> {
             let message = format!("`{collection}` has a text index already; a collection has one");
             return Err(Error::new(ErrorKind::Conflict, "text_index_exists", message));
         }
+        self.check_kind(number, &index)?;
         let state = self.overlay.document(INDEXES_NUMBER, &id.key)?;
         let Some(live) = state.live.clone() else {
             if self.overlay.indexes().of(number).len() >= INDEXES_MAX {
@@ -188,6 +194,7 @@ fn guarded_violation(index: &Index) -> Error {
     )
     .with("index", &*index.name)
     .with("collection", &*index.collection)
+    .with_field(index)
 }
 
 fn violation(index: &Index, body: Option<&Bytes>, id: &DocumentId) -> Error {
@@ -205,6 +212,17 @@ fn violation(index: &Index, body: Option<&Bytes>, id: &DocumentId) -> Error {
     )
     .with("index", &*index.name)
     .with("value", values)
+    .with_field(index)
+}
+
+impl Error {
+    /// Names the unique field that an index is for.
+    fn with_field(self, index: &Index) -> Self {
+        match &index.field {
+            Some(field) => self.with("field", &**field),
+            None => self,
+        }
+    }
 }
 
 /// Violations shown in a message.

@@ -16,6 +16,7 @@ mod repeat;
 mod resolve;
 mod seal;
 mod sequencer;
+mod unique_fields;
 
 pub use command::{
     Absent, Change, Command, Committed, DocumentId, Effect, Guard, Operation, Outcome,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::Result;
+use crate::fields::Fields;
 use crate::index::{Entry, Indexes, keys as index_keys};
 use crate::view::{CollectionId, CollectionSchema, Collections, Row, Store, Tree, keys};
 
@@ -157,6 +158,12 @@ impl Overlay {
     pub(super) fn schema(&self, name: &str) -> Option<Arc<CollectionSchema>> {
         // What this group made has none.
         self.collections.schema(name)
+    }
+
+    /// The typed fields of a collection; a group ends behind what changes them.
+    pub(super) fn fields(&self, name: &str) -> Option<Arc<Fields>> {
+        // What this group made has none.
+        self.collections.fields(name)
     }
 
     /// The indexes; a group ends behind what changes them.

@@ -15,6 +15,7 @@ use super::overlay::{DocumentState, Live, Overlay};
 use super::seal::Sealed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::EventKind;
+use crate::fields::Fields;
 use crate::value::change::diff;
 use crate::value::{self, Raw, Value};
 use crate::view::{CollectionId, keys};
@@ -43,6 +44,8 @@ pub(super) struct Resolver<'a> {
     /// The position that the command's first event will have.
     pub(super) first_position: u64,
     pub(super) strictness: Strictness,
+    /// Most bytes of a document, after its typed fields were converted.
+    pub(super) document_bytes: u64,
     /// Asked about every document that the command touches.
     pub(super) guard: Option<&'a dyn Guard>,
     operations: &'a [Operation],
@@ -64,6 +67,7 @@ impl<'a> Resolver<'a> {
         time_ms: u64,
         first_position: u64,
         strictness: Strictness,
+        document_bytes: u64,
     ) -> Self {
         Self {
             overlay,
@@ -71,6 +75,7 @@ impl<'a> Resolver<'a> {
             time_ms,
             first_position,
             strictness,
+            document_bytes,
             guard: command.guard.as_deref(),
             operations: &command.operations,
             resolved: Resolved::default(),
@@ -113,7 +118,10 @@ impl<'a> Resolver<'a> {
             Operation::DefineIndex { collection, name, definition } => {
                 self.define_index(collection, name, Raw::trusted(definition))
             }
-            Operation::DropIndex { collection, name } => self.drop_index(collection, name),
+            Operation::DropIndex { collection, name } => {
+                self.check_free(collection, name)?;
+                self.drop_index(collection, name)
+            }
             Operation::Erase { collection, id } => self.erase(collection, id),
             Operation::WebhookDisabled { body } => {
                 Ok(self.publish(EventKind::WebhookDisabled, "_webhooks", body))
@@ -324,6 +332,7 @@ impl<'a> Resolver<'a> {
         let collections: Arc<str> = Arc::from(keys::SYSTEM[0].0);
         let state = self.overlay.document(keys::COLLECTIONS, &id.key)?;
         crate::view::CollectionSchema::of(Raw::trusted(definition))?;
+        let fields = Fields::of(Raw::trusted(definition))?;
         // No version is higher than the position of the event that has it.
         let floor = match known {
             Some(_) => self.overlay.version_floor(name),
@@ -340,6 +349,7 @@ impl<'a> Resolver<'a> {
             self.overlay.set_number(name, Some(number));
             self.overlay.set_version_floor(number, floor);
         }
+        self.settle_unique(name, number, fields.as_ref())?;
         Ok(outcome)
     }
 

@@ -215,8 +215,14 @@ impl Sequencer {
     ) -> Result<Pending> {
         let first_position = self.log.next_position() + self.group.len() as u64;
         let time_ms = self.group_time_ms;
-        let resolver =
-            Resolver::new(&mut self.overlay, command, time_ms, first_position, self.strictness);
+        let resolver = Resolver::new(
+            &mut self.overlay,
+            command,
+            time_ms,
+            first_position,
+            self.strictness,
+            self.limits.document_bytes,
+        );
         let mut resolved = resolver.resolve(sealed)?;
         if resolved.drafts.is_empty() && command.request.is_some() {
             resolved.drafts.push(Draft::request_recorded());

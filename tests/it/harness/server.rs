@@ -28,6 +28,7 @@ pub(crate) struct Server {
     dir: TempDir,
     settings: Vec<(String, String)>,
     child: Option<Child>,
+    scheme: String,
     address: String,
 }
 
@@ -51,6 +52,7 @@ impl Server {
             dir: TempDir::new().unwrap(),
             settings: all.map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             child: None,
+            scheme: "http".to_owned(),
             address: "127.0.0.1:0".to_owned(),
         }
     }
@@ -67,8 +69,9 @@ impl Server {
         self.child = Some(child);
         let line = lines.recv_timeout(PATIENCE);
         let line = line.unwrap_or_else(|_| panic!("it does not listen:\n{}", self.log()));
-        let address = line.strip_prefix("listening on http://");
-        self.address = address.unwrap_or_else(|| panic!("unexpected: {line}")).to_owned();
+        let url = line.strip_prefix("listening on ").and_then(|url| url.split_once("://"));
+        let (scheme, address) = url.unwrap_or_else(|| panic!("unexpected: {line}"));
+        (self.scheme, self.address) = (scheme.to_owned(), address.to_owned());
     }
 
     /// Runs the binary on this directory with these settings; its lines on stdout come one by one.
@@ -124,7 +127,7 @@ impl Server {
 
     /// The address with the scheme.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The data directory.

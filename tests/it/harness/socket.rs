@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -52,9 +53,7 @@ impl Socket {
         let stream = socket.connect(address.parse().unwrap()).await.unwrap();
         let opened = tokio::time::timeout(PATIENCE, client_async(request, stream)).await.unwrap();
         match opened {
-            Ok((inner, _)) => {
-                Ok(Self { inner, waiting: VecDeque::new(), closed: None, pings: 0, pongs: 0 })
-            }
+            Ok((inner, _)) => Ok(Self::new(inner)),
             Err(Error::Http(refused)) => {
                 let body = refused.body().as_deref().unwrap_or_default();
                 let body = serde_json::from_slice(body).unwrap_or_default();
@@ -62,6 +61,15 @@ impl Socket {
             }
             Err(error) => panic!("no handshake: {error}"),
         }
+    }
+
+    /// A connection that was upgraded by hand, and what was read of it behind the answer.
+    pub(crate) async fn upgraded(stream: TcpStream, read: Vec<u8>) -> Self {
+        Self::new(WebSocketStream::from_partially_read(stream, read, Role::Client, None).await)
+    }
+
+    fn new(inner: WebSocketStream<TcpStream>) -> Self {
+        Self { inner, waiting: VecDeque::new(), closed: None, pings: 0, pongs: 0 }
     }
 
     /// Sends a message.

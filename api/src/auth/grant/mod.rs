@@ -226,9 +226,8 @@ impl Grant {
         Err(document_forbidden(collection, touch))
     }
 
-    /// Refuses a write by what the document was and will be (403 `document_forbidden`, or naming a field that may not be
-    /// written). `before` and `after` are whole documents: `None` before a creation, and after a deletion. Hidden fields are
-    /// not looked at here, only fields that are shown but not to be written.
+    /// Refuses a write by what the document was and will be (403 `document_forbidden`). `before` and `after` are whole
+    /// documents: `None` before a creation, and after a deletion.
     pub(crate) fn check_write(
         &self,
         collection: &str,
@@ -236,19 +235,24 @@ impl Grant {
         before: Option<Raw<'_>>,
         after: Option<Raw<'_>>,
     ) -> Result<()> {
+        if self.admin || self.rules(collection).allows_write(touch, before, after) {
+            return Ok(());
+        }
+        Err(document_forbidden(collection, touch))
+    }
+
+    /// Refuses what changes fields that are shown but not to be written, naming one. Hidden fields are not looked at here.
+    pub(crate) fn check_written(
+        &self,
+        collection: &str,
+        before: Option<Raw<'_>>,
+        after: Raw<'_>,
+    ) -> Result<()> {
         if self.admin {
             return Ok(());
         }
-        let rules = self.rules(collection);
-        if !rules.allows_write(touch, before, after) {
-            return Err(document_forbidden(collection, touch));
-        }
-        match after {
-            Some(after) => rules
-                .check_fields(before, after)
-                .map_err(|error| error.with("collection", collection)),
-            None => Ok(()),
-        }
+        let checked = self.rules(collection).check_fields(before, after);
+        checked.map_err(|error| error.with("collection", collection))
     }
 
     fn rules(&self, collection: &str) -> &Rules {

@@ -72,13 +72,12 @@ async fn drop_collection(
     Ok(mark_repeated(response, &committed))
 }
 
-/// Typed fields and options are refused until they are enforced: storing one that is not would mislead.
+/// Options are refused until there are any: storing one that does nothing would mislead.
 fn check(definition: Raw<'_>) -> ApiResult<()> {
     for (name, value) in definition.object_iter() {
         match name {
-            // The session compiles it.
-            "schema" => {}
-            "fields" => refuse_unless_empty("fields", Some(value))?,
+            // The session compiles them.
+            "schema" | "fields" => {}
             "options" => refuse_unless_empty("options", Some(value))?,
             _ => {
                 let message = format!("a definition has no member `{name}`");

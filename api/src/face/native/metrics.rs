@@ -36,13 +36,14 @@ async fn metrics(State(app): State<App>, session: Session) -> ApiResult {
 /// A figure of a webhook: name, kind, labels beside the webhook's id, value.
 type OfWebhook = (&'static str, &'static str, &'static str, fn(&Figures) -> u64);
 
-const OF_WEBHOOKS: [OfWebhook; 8] = [
+const OF_WEBHOOKS: [OfWebhook; 9] = [
     ("webhook_lag_events", "gauge", "", |figures| figures.lag_events),
     ("webhook_lag_seconds", "gauge", "", |figures| figures.lag_seconds),
     ("webhook_outstanding", "gauge", "", |figures| figures.outstanding),
     ("webhook_parked", "gauge", "", |figures| figures.parked),
     ("webhook_in_flight", "gauge", "", |figures| figures.in_flight),
     ("webhook_dead", "gauge", "", |figures| figures.dead),
+    ("webhook_stalled", "gauge", "", |figures| u64::from(figures.stalled.is_some())),
     ("webhook_failing", "gauge", "", |figures| figures.failing),
     ("webhook_given_up_total", "counter", "", |figures| figures.outcomes.dead),
 ];
@@ -93,7 +94,7 @@ fn latencies(all: &BTreeMap<Arc<str>, Figures>, out: &mut String) {
             let _written =
                 writeln!(out, "{NAME}_bucket{{webhook=\"{webhook}\",le=\"{end}\"}} {sum}");
         }
-        let seconds = figures.latencies.sum_ms as f64 / 1000.0;
+        let seconds = figures.latencies.sum_us as f64 / 1e6;
         let _written = writeln!(out, "{NAME}_sum{{webhook=\"{webhook}\"}} {seconds}");
         let _written = writeln!(out, "{NAME}_count{{webhook=\"{webhook}\"}} {sum}");
     }

@@ -151,7 +151,7 @@ pub(super) const COLLECTIONS: &[Described] = &[
     Described {
         method: "put",
         path: "/v1/collections/{collection}",
-        summary: "Define a collection: its JSON Schema.",
+        summary: "Define a collection: its JSON Schema and typed fields.",
         status: 200,
         parameters: &[],
         body: true,

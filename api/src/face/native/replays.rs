@@ -146,8 +146,11 @@ async fn cancel(State(app): State<App>, session: Session, Path(id): Path<String>
 }
 
 async fn end(app: &App, session: &Session, replay: &str) -> ApiResult {
+    let before = app.webhooks.replay_status(replay).await?;
     let view = app.webhooks.cancel_replay(replay).await?;
-    app.audit.note(session.audit_entry("replay.cancelled", target("replay", replay)));
+    if before.status == "running" && view.status == "cancelled" {
+        app.audit.note(session.audit_entry("replay.cancelled", target("replay", replay)));
+    }
     Ok(answer(app, &view))
 }
 

@@ -1,6 +1,7 @@
 //! Webhooks: `/v1/webhooks` and their deliveries.
 
 use axum::extract::{Path, State};
+use axum::response::Response;
 use headwater_engine::value::date;
 use headwater_engine::webhook::{Attempt, DeliveryView, Figures, Status};
 use http::StatusCode;
@@ -29,7 +30,9 @@ pub(super) fn routes() -> Routes {
         .add("patch", ONE, SETTINGS, change)
         .add("delete", ONE, SETTINGS, remove)
         .add("get", "/v1/webhooks/{id}/deliveries", SETTINGS, deliveries)
+        .add("delete", "/v1/webhooks/{id}/deliveries", SETTINGS, dismiss_all)
         .add("get", "/v1/webhooks/{id}/deliveries/{delivery}", SETTINGS, delivery_by_id)
+        .add("delete", "/v1/webhooks/{id}/deliveries/{delivery}", SETTINGS, dismiss)
         .add("post", "/v1/webhooks/{id}/deliveries/{delivery}/retry", SETTINGS, retry)
         .add("post", "/v1/webhooks/{id}/test", SETTINGS, test)
         .add("post", "/v1/webhooks/{id}/rotate-secret", SETTINGS, rotate_secret)
@@ -115,6 +118,7 @@ fn add_figures(shown: &mut Value, figures: &Figures) {
     let latencies = &figures.latencies;
     shown["latency_ms"] = json!({"p50": latencies.p50_ms, "p99": latencies.p99_ms});
     shown["in_flight"] = json!(figures.in_flight);
+    shown["stalled"] = json!(figures.stalled);
     shown["quiet_until"] = json!(figures.quiet_until_ms.map(time));
     shown["oldest_outstanding"] = json!(figures.oldest_ms.map(time));
 }
@@ -178,6 +182,7 @@ async fn retry(
 ) -> ApiResult {
     session.webhook(&app.webhooks, &id)?;
     app.webhooks.retry(&id, &delivery).await?;
+    app.audit.note(session.audit_entry("webhook.delivery_retried", target("webhook", &id)));
     let body = json!({"id": delivery});
     Ok(reply::value(StatusCode::ACCEPTED, app.engine.position(), &body))
 }
@@ -185,6 +190,7 @@ async fn retry(
 async fn test(State(app): State<App>, session: Session, Path(id): Path<String>) -> ApiResult {
     session.webhook(&app.webhooks, &id)?;
     let tested = app.webhooks.test(&id).await?;
+    app.audit.note(session.audit_entry("webhook.tested", target("webhook", &id)));
     let body = json!({
         "status_code": tested.status_code,
         "duration_ms": tested.duration_ms,
@@ -197,15 +203,49 @@ async fn rotate_secret(
     State(app): State<App>,
     session: Session,
     Path(id): Path<String>,
+    Submission { key, .. }: Submission,
 ) -> ApiResult {
-    session.webhook(&app.webhooks, &id)?;
-    let rotated = app.webhooks.rotate_secret(&id, &session.principal().id).await?;
-    app.audit.note(session.audit_entry("webhook.secret_rotated", target("webhook", &id)));
-    let mut body = json!({"secret": rotated.secret.reveal()});
+    let (rotated, committed) = session.rotate_webhook(&app.webhooks, &id, key).await?;
+    let mut body = json!({});
+    if !committed.repeated {
+        app.audit.note(session.audit_entry("webhook.secret_rotated", target("webhook", &id)));
+        body["secret"] = json!(rotated.secret.reveal());
+    }
     if let Some(key) = &rotated.key {
         body["public_key"] = json!(key.public_key());
     }
-    Ok(reply::value(StatusCode::OK, app.engine.position(), &body))
+    let response = reply::value(StatusCode::OK, committed.position, &body);
+    Ok(mark_repeated(response, &committed))
+}
+
+async fn dismiss(
+    State(app): State<App>,
+    session: Session,
+    Path((id, delivery)): Path<(String, String)>,
+) -> ApiResult {
+    session.webhook(&app.webhooks, &id)?;
+    let dismissed = app.webhooks.dismiss(&id, Some(&delivery), 0).await?;
+    Ok(dismissed_answer(&app, &session, &id, dismissed))
+}
+
+async fn dismiss_all(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<String>,
+    parameters: Parameters,
+) -> ApiResult {
+    session.webhook(&app.webhooks, &id)?;
+    if parameters.get("status") != Some("dead") {
+        return Err(invalid("status", "`dead`: others are not for dismissing"));
+    }
+    let before = parameters.number("before")?.unwrap_or(u64::MAX);
+    let dismissed = app.webhooks.dismiss(&id, None, before).await?;
+    Ok(dismissed_answer(&app, &session, &id, dismissed))
+}
+
+fn dismissed_answer(app: &App, session: &Session, webhook: &str, dismissed: u64) -> Response {
+    app.audit.note(session.audit_entry("webhook.dead_dismissed", target("webhook", webhook)));
+    reply::value(StatusCode::OK, app.engine.position(), &json!({"dismissed": dismissed}))
 }
 
 /// A time in JSON.

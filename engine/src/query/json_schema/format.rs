@@ -10,7 +10,7 @@ use crate::value::date::days_in_month;
 
 /// A format that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Email,
     Date,
     DateTime,
@@ -39,7 +39,7 @@ impl Format {
         NAMES.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| *name)
     }
 
-    pub(super) fn test(self, text: &str) -> bool {
+    pub(crate) fn test(self, text: &str) -> bool {
         match self {
             Self::Email => is_email(text),
             Self::Date => is_date(text.as_bytes()),

@@ -19,6 +19,8 @@ use crate::error::Result;
 use crate::value::Raw;
 use rules::Rule;
 
+pub(crate) use format::Format;
+
 /// Which keywords are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {

@@ -1,4 +1,4 @@
 //! Tests that concern the model as a whole.
 
-pub(super) mod model;
+pub(crate) mod model;
 mod order;

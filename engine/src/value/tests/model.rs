@@ -133,7 +133,7 @@ fn scalar() -> impl Strategy<Value = Value> {
 }
 
 /// Any value.
-pub(in crate::value) fn value() -> impl Strategy<Value = Value> {
+pub(crate) fn value() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(3, 24, 4, |inner| {
         let members = prop::collection::vec((text(), inner.clone()), 0..4);
         let object = members.prop_map(|members| {

@@ -67,9 +67,16 @@ impl Dispatcher {
         let now = self.engine.clock().monotonic();
         let mut ops = std::mem::take(&mut self.committing.ops);
         let mut unsettled = false;
-        for worker in self.workers.values_mut() {
+        for (id, worker) in &mut self.workers {
             ops.append(&mut worker.take_ops(now));
-            unsettled |= worker.has_unsaved();
+            unsettled |= worker.has_unsaved() || worker.has_moved();
+            // What was saved made room for what is behind it.
+            if worker.cursor < self.routed_to && !worker.reading && worker.room() > 0 {
+                self.touched.insert(Arc::clone(id));
+            }
+        }
+        if !self.touched.is_empty() {
+            self.wake_within(now, Duration::ZERO);
         }
         self.end_replays(&mut ops);
         self.publish_needs();

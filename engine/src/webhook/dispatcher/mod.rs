@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use self::alarms::Alarms;
 use self::reading::Feed;
@@ -40,16 +40,31 @@ pub(super) use self::replays::{inactive, no_replay};
 
 /// How often every webhook is looked at, should the wall clock have been moved.
 const SWEEP: Duration = Duration::from_secs(60);
+/// Operations that a full disk refused; with more of them no attempts are made.
+const UNSAVED_OPS_MAX: usize = 20_000;
+/// Reads of the log at a time, each of a few MiB at most.
+const READS_MAX: usize = 8;
 /// Messages taken at a time.
 const MESSAGES_MAX: usize = 256;
 
 /// Work to be done on the dispatcher's own task.
 pub(super) type Work = Box<dyn FnOnce(&mut Dispatcher) + Send>;
 
+/// An attempt that ended.
+pub(super) struct Ended {
+    webhook: Arc<str>,
+    /// Where it was made.
+    url: Arc<str>,
+    position: u64,
+    began_ms: u64,
+    ending: Ending,
+    strained: bool,
+}
+
 /// What the dispatcher is told.
 pub(super) enum Message {
     /// An attempt ended.
-    Ended { webhook: Arc<str>, position: u64, began_ms: u64, ending: Ending, strained: bool },
+    Ended(Ended),
     /// A read for one webhook ended.
     Read { webhook: Arc<str>, feed: Feed, found: Result<Found> },
     /// A commit ended.
@@ -137,6 +152,7 @@ pub(super) struct Dispatcher {
     /// When the dispatcher itself needs a turn.
     wake_at: Option<Duration>,
     sweep_at: Duration,
+    reads: Arc<Semaphore>,
     committing: Committing,
 }
 
@@ -186,6 +202,7 @@ impl Dispatcher {
             alarms: Alarms::default(),
             wake_at: None,
             sweep_at: Duration::ZERO,
+            reads: Arc::new(Semaphore::new(READS_MAX)),
             committing: Committing::default(),
         }
     }
@@ -232,12 +249,15 @@ impl Dispatcher {
             }
         }
         self.committing.urgent = true;
+        let deadline = tokio::time::Instant::now() + self.options.drain;
         loop {
             self.commit_now();
             if self.committing.under_way.is_none() {
                 return;
             }
-            match tokio::time::timeout(self.options.drain, inbox.recv()).await {
+            match tokio::time::timeout_at(deadline, inbox.recv()).await {
+                // A disk that is full does not get free by being asked again.
+                Ok(Some(Message::Committed(Err(error)))) => return self.committed(Err(error)),
                 Ok(Some(message)) => self.handle(message),
                 _ => return,
             }
@@ -246,10 +266,10 @@ impl Dispatcher {
 
     fn handle(&mut self, message: Message) {
         match message {
-            Message::Ended { webhook, position, began_ms, ending, strained } => {
+            Message::Ended(ended) => {
                 self.in_flight = self.in_flight.saturating_sub(1);
-                self.strained -= usize::from(strained);
-                self.ended(&webhook, position, began_ms, &ending);
+                self.strained = self.strained.saturating_sub(usize::from(ended.strained));
+                self.ended(&ended);
             }
             Message::Read { webhook, feed, found } => self.read_ended(&webhook, feed, found),
             Message::Committed(result) => self.committed(result),
@@ -257,16 +277,22 @@ impl Dispatcher {
         }
     }
 
-    fn ended(&mut self, webhook: &Arc<str>, position: u64, began_ms: u64, ending: &Ending) {
+    fn ended(&mut self, ended: &Ended) {
+        let Ended { webhook, position, began_ms, ending, .. } = ended;
+        let (position, began_ms) = (*position, *began_ms);
         let clock = Arc::clone(self.engine.clock());
         let Some(worker) = self.workers.get_mut(webhook) else { return };
-        let after =
-            worker.finish(position, began_ms, ending, &self.options.retry_schedule, &*clock);
-        if let Some(to) = ending.commit() {
-            worker.commit_to(to.min(self.engine.position()));
-        }
         self.committing.urgent = true;
         self.touched.insert(Arc::clone(webhook));
+        // What a receiver says that the webhook does not go to any more concerns that delivery alone.
+        if *ended.url != *worker.registration.url && !ending.is_success() {
+            return worker.again_elsewhere(position, clock.now_ms());
+        }
+        let after =
+            worker.finish(position, began_ms, ending, &self.options.retry_schedule, &*clock);
+        if let Some(to) = ending.commit().filter(|_| *ended.url == *worker.registration.url) {
+            worker.commit_to(to.min(self.engine.position()));
+        }
         if let After::Disable(reason) = after {
             self.disable(webhook, reason);
         }
@@ -324,7 +350,7 @@ impl Dispatcher {
 
     /// Gives free places to webhooks in turn.
     fn pump(&mut self, now: Duration) {
-        if self.committing.failed.is_some() {
+        if self.committing.failed.is_some() || self.committing.ops.len() > UNSAVED_OPS_MAX {
             return;
         }
         // What fails time after time costs as much as what succeeds; it may not take the machine from those who write.
@@ -399,13 +425,23 @@ impl Dispatcher {
         let (engine, transport) = (self.engine.clone(), Arc::clone(&self.transport));
         let (timeout, inbox) = (self.options.timeout, self.inbox.clone());
         let sight = Arc::clone(&self.options.sight);
+        let (token, drain) = (self.engine.tasks().token(), self.options.drain);
         self.engine.tasks().spawn("webhook-attempt", async move {
             let began_ms = engine.clock().now_ms();
-            let position = job.position;
+            let (position, url) = (job.position, Arc::clone(&registration.url));
             let means = attempt::Means { engine: &engine, transport: &*transport, sight: &sight };
-            let ending = attempt::run(&means, &registration, job, timeout).await;
+            // At the stop it is waited for no longer than the dispatcher does.
+            let over = async {
+                token.cancelled().await;
+                tokio::time::sleep(drain).await;
+            };
+            let ending = tokio::select! {
+                ending = attempt::run(&means, &registration, job, timeout) => ending,
+                () = over => return,
+            };
             // Without a dispatcher the outcome is not needed any more.
-            drop(inbox.send(Message::Ended { webhook, position, began_ms, ending, strained }));
+            let ended = Ended { webhook, url, position, began_ms, ending, strained };
+            drop(inbox.send(Message::Ended(ended)));
         });
     }
 

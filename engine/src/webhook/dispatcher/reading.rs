@@ -9,7 +9,7 @@ use crate::webhook::feed::{self, Found, Routed, Stretch, Wanted};
 use crate::webhook::registration::Registration;
 use crate::webhook::replay::filter_of;
 use crate::webhook::store::{ReplayStatus, Selection};
-use crate::webhook::worker::{WINDOW, WINDOW_BYTES};
+use crate::webhook::worker::WINDOW_BYTES;
 
 /// How long to wait after a failed read.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -44,16 +44,18 @@ impl Dispatcher {
                 && worker.cursor < routed.to
                 && worker.change <= routed.change
                 && !worker.reading
-                && !routed.left_out.contains(id);
+                && !routed.left_out.contains(id)
+                && !routed.slow.contains(id);
             let items = routed.items.get(id).map_or(&[][..], |items| &items[..]);
             if joins {
                 worker.ingest(items, routed.to, now);
             }
-            if !worker.has_room() {
+            // One whose filter takes long looks for itself, so that nobody waits for it.
+            if !worker.has_room() || routed.slow.contains(id) {
                 self.shared.full.set(id, true);
             }
             let reads = !joins && !worker.reading && worker.room() > 0;
-            if reads || (joins && !items.is_empty()) {
+            if reads || (joins && !items.is_empty()) || worker.replay.is_some() {
                 self.touched.insert(Arc::clone(id));
             }
         }
@@ -81,7 +83,9 @@ impl Dispatcher {
 
     fn start_replay_read(&mut self, webhook: &Arc<str>, registration: Arc<Registration>) {
         let Some(worker) = self.workers.get_mut(webhook) else { return };
-        if !worker.has_replay_room() {
+        let (room, end) = (worker.replay_room(), worker.replay_end());
+        let waits = worker.replay.as_ref().is_none_or(|replay| replay.looked >= end);
+        if room == 0 || waits {
             return;
         }
         let Some(replay) = worker.replay.as_mut().filter(|replay| !replay.reading) else { return };
@@ -98,22 +102,23 @@ impl Dispatcher {
         let looked = replay.looked;
         let sight = Arc::clone(&self.options.sight);
         let wanted = Wanted { registration, collections: state.collections, filter, sight };
+        let known_max = room.min(KNOWN_MAX);
         let known = match &state.selection {
             Selection::All => {
                 replay.reading = true;
-                let stretch = stretch(looked, state.to, WINDOW / 2);
+                let stretch = stretch(looked, end, room);
                 return self.start_read(Arc::clone(webhook), feed, wanted, stretch);
             }
             Selection::Positions(all) => {
-                let later = all.iter().copied().filter(|position| *position > looked);
-                Some(later.take(KNOWN_MAX).collect())
+                let later = all.iter().copied().filter(|at| *at > looked && *at <= end);
+                Some(later.take(known_max).collect())
             }
             Selection::Standing { source, statuses } => {
                 let source = self.workers.get(source);
-                source.map(|source| source.known_between(looked, state.to, statuses, KNOWN_MAX))
+                source.map(|source| source.known_between(looked, end, statuses, known_max))
             }
         };
-        self.read_known(webhook, feed, wanted, known, state.to);
+        self.read_known(webhook, feed, wanted, known, end);
     }
 
     /// Reads events of a replay that are known by position; `None`: the webhook whose deliveries they are is gone.
@@ -136,7 +141,9 @@ impl Dispatcher {
         replay.reading = true;
         let (engine, inbox) = (self.engine.clone(), self.inbox.clone());
         let webhook = Arc::clone(webhook);
+        let reads = Arc::clone(&self.reads);
         self.engine.tasks().spawn("webhook-read", async move {
+            let _place = reads.acquire().await;
             let found = feed::read_known(&engine, wanted, known, WINDOW_BYTES).await;
             drop(inbox.send(Message::Read { webhook, feed, found }));
         });
@@ -144,8 +151,10 @@ impl Dispatcher {
 
     fn start_read(&self, webhook: Arc<str>, feed: Feed, wanted: Wanted, stretch: Stretch) {
         let (engine, inbox) = (self.engine.clone(), self.inbox.clone());
+        let reads = Arc::clone(&self.reads);
         self.engine.tasks().spawn("webhook-read", async move {
-            let found = feed::read(&engine, &wanted, stretch).await;
+            let _place = reads.acquire().await;
+            let found = feed::read(&engine, wanted, stretch).await;
             drop(inbox.send(Message::Read { webhook, feed, found }));
         });
     }

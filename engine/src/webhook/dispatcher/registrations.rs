@@ -10,15 +10,15 @@ use crate::engine::Engine;
 use crate::error::{ErrorKind, Result};
 use crate::value::{Object, Raw};
 use crate::vault::Vault;
-use crate::webhook::registration::{COLLECTION, Registration};
+use crate::webhook::registration::{COLLECTION, Registration, document_id};
 use crate::webhook::store::{Op, ReplayStatus};
 use crate::webhook::worker::{Bounds, Worker};
-use crate::write::{Absent, Change, Command, Operation};
+use crate::write::{Absent, Change, Command, DocumentId, Operation};
 
 /// How long to wait before a failed write is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How soon to look again for a webhook that seems to be gone.
-const ABSENT_AGAIN: Duration = Duration::from_millis(20);
+const ABSENT_AGAIN: Duration = Duration::from_millis(50);
 /// Who disables webhooks.
 const ACTOR: &str = "system";
 
@@ -27,7 +27,12 @@ impl Dispatcher {
     pub(super) fn begin(&mut self) {
         self.reconcile();
         // What is left belongs to webhooks that were removed.
-        for (webhook, _) in std::mem::take(&mut self.saved) {
+        for (webhook, saved) in std::mem::take(&mut self.saved) {
+            // One whose document cannot be read now may be read by another build.
+            if is_stored(&self.engine, &document_id(&webhook)).unwrap_or(true) {
+                self.saved.insert(webhook, saved);
+                continue;
+            }
             self.committing.ops.push(Op::Removed { webhook });
             self.committing.changed = true;
         }
@@ -100,7 +105,7 @@ impl Dispatcher {
             .collect();
         for id in absent {
             let Some(worker) = self.workers.get_mut(&id) else { continue };
-            match is_stored(&self.engine, &worker.registration) {
+            match is_stored(&self.engine, &worker.registration.document_id()) {
                 Ok(false) => self.remove(&id),
                 Ok(true) | Err(_) => {
                     let now = self.engine.clock().monotonic();
@@ -127,6 +132,9 @@ impl Dispatcher {
     pub(super) fn disable(&self, webhook: &Arc<str>, reason: &'static str) {
         let Some(worker) = self.workers.get(webhook) else { return };
         let registration = Arc::clone(&worker.registration);
+        if !registration.active {
+            return;
+        }
         let (engine, vault) = (self.engine.clone(), Arc::clone(self.registry.vault()));
         tracing::warn!(webhook = &**webhook, reason, "webhook disabled");
         self.engine.tasks().spawn("webhook-disable", async move {
@@ -149,21 +157,26 @@ impl Dispatcher {
 }
 
 /// Whether the document of a webhook is there.
-fn is_stored(engine: &Engine, registration: &Registration) -> Result<bool> {
+fn is_stored(engine: &Engine, document: &DocumentId) -> Result<bool> {
     let snapshot = engine.snapshot();
     let Some(collection) = snapshot.collection(COLLECTION) else { return Ok(false) };
-    Ok(snapshot.get(collection.number, &registration.document_id().key)?.is_some())
+    Ok(snapshot.get(collection.number, &document.key)?.is_some())
 }
 
 struct Disabling {
     vault: Arc<Vault>,
     reason: &'static str,
+    url: Arc<str>,
 }
 
 impl Change for Disabling {
     fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
         let registration = Registration::decode(id, current, &self.vault)?;
+        // It was changed in the meantime: what the old receiver said does not count.
+        if registration.url != self.url {
+            return Ok(None);
+        }
         Ok(Some(registration.disabled(self.reason).to_bytes(&self.vault)))
     }
 }
@@ -177,7 +190,7 @@ fn disabling(registration: &Registration, reason: &'static str, vault: Arc<Vault
             Operation::Change {
                 collection: Arc::from(COLLECTION),
                 id: registration.document_id(),
-                change: Arc::new(Disabling { vault, reason }),
+                change: Arc::new(Disabling { vault, reason, url: Arc::clone(&registration.url) }),
                 if_version: None,
                 absent: Absent::Refuse,
             },

@@ -80,6 +80,17 @@ impl Dispatcher {
         Ok(retry)
     }
 
+    /// Forgets dead deliveries; how many.
+    pub(in crate::webhook) fn dismiss(
+        &mut self,
+        webhook: &str,
+        dead: std::ops::Range<u64>,
+    ) -> Result<u64> {
+        let dismissed = self.worker(webhook)?.dismiss(dead);
+        self.committing.urgent = true;
+        Ok(dismissed)
+    }
+
     /// Sends an event again that was settled.
     pub(in crate::webhook) fn resend(&mut self, webhook: &str, item: &Item) -> Result<()> {
         let now = self.engine.clock().monotonic();

@@ -11,6 +11,8 @@ use crate::subscribe::{BodyFilter, BodyProjection};
 use crate::value::Raw;
 use crate::webhook::signature::{Secret, Versions};
 
+/// Most collections by name.
+const COLLECTIONS_MAX: usize = 1000;
 /// Longest url, bytes.
 const URL_BYTES_MAX: usize = 2048;
 /// Longest time for an attempt, milliseconds.
@@ -139,6 +141,9 @@ fn scope(value: Raw<'_>) -> Result<Scope> {
             return Err(wrong(format!("`collections`: `{name}` is not a collection's name")));
         }
         names.insert(name.to_owned());
+    }
+    if names.len() > COLLECTIONS_MAX {
+        return Err(wrong(format!("`collections` has more than {COLLECTIONS_MAX} names")));
     }
     if names.is_empty() {
         return Err(wrong("`collections` is empty; `[\"*\"]` is all of them".to_owned()));

@@ -7,7 +7,7 @@ use super::member::{self, invalid};
 use super::{Registration, RetiringSecret};
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::subscribe::Start;
 use crate::value::{Raw, date, object_id};
 use crate::vault::Vault;
@@ -29,8 +29,21 @@ pub(super) fn create(into: &mut Registration, given: Raw<'_>, engine: &Engine) -
     if given.get("collections").is_none() {
         return Err(invalid("collections", "`collections` is missing; `[\"*\"]` is all of them"));
     }
-    into.start = engine.resolve(start)?;
+    into.start = begin(start, engine)?;
     complete(into, &**engine.clock())
+}
+
+/// The position after which it begins.
+fn begin(start: Start, engine: &Engine) -> Result<u64> {
+    if let Start::Time(time_ms) = start
+        && time_ms > engine.clock().now_ms()
+    {
+        return Err(invalid("from", "`from` is in the future"));
+    }
+    engine.resolve(start).map_err(|error| match error.kind() {
+        ErrorKind::Gone => invalid("from", format!("`from`: {}", error.message())),
+        _ => error,
+    })
 }
 
 /// Makes the signing key, where one is needed first.
@@ -43,7 +56,7 @@ fn complete(into: &mut Registration, clock: &dyn Clock) -> Result<()> {
 
 /// Applies a user's changes.
 pub(super) fn patch(into: &mut Registration, given: Raw<'_>, engine: &Engine) -> Result<()> {
-    let was_active = into.active;
+    let (was_active, before) = (into.active, into.clone());
     let mut skip = false;
     for (name, value) in members(given)? {
         match name {
@@ -60,6 +73,11 @@ pub(super) fn patch(into: &mut Registration, given: Raw<'_>, engine: &Engine) ->
     }
     if into.active {
         into.disabled = None;
+    }
+    // A secret that is given retires the one before, as a rotation does.
+    if into.secret != before.secret {
+        let now_ms = engine.clock().now_ms();
+        into.retiring = before.retired(now_ms);
     }
     if skip {
         if was_active || !into.active {
@@ -91,6 +109,7 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Regist
             "_id"
             | "secret"
             | "signing_key"
+            | "retiring"
             | "retiring_secret"
             | "retiring_signing_key"
             | "retiring_until"
@@ -109,16 +128,31 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Regist
     registration.skip_to = number("skip_to");
     registration.owner = text("owner").unwrap_or_default().to_owned();
     registration.disabled = text("disabled").map(str::to_owned);
+    // Earlier builds kept one alone.
     if let (Some(old), Some(until_ms)) = (text("retiring_secret"), number("retiring_until")) {
         let secret = Secret::unseal(old, vault, &registration.id)?;
         let key = key("retiring_signing_key", &registration.id)?;
-        registration.retiring = Some(RetiringSecret { secret, key, until_ms });
+        registration.retiring.push(RetiringSecret { secret, key, until_ms });
+    }
+    for old in body.get("retiring").and_then(Raw::as_array).into_iter().flatten() {
+        registration.retiring.push(retiring(old, vault, &registration.id)?);
     }
     registration.key = key("signing_key", &registration.id)?;
     if let Some(sealed) = text("sealed_headers") {
         registration.headers = Headers::unseal(sealed, vault, &registration.id)?;
     }
     Ok(registration)
+}
+
+fn retiring(old: Raw<'_>, vault: &Vault, webhook: &str) -> Result<RetiringSecret> {
+    let text = |name: &str| old.get(name).and_then(Raw::as_str);
+    let until_ms = old.get("until").and_then(Raw::as_i64).and_then(|ms| u64::try_from(ms).ok());
+    let key = text("signing_key").map(|sealed| SigningKey::unseal(sealed, vault, webhook));
+    Ok(RetiringSecret {
+        secret: Secret::unseal(text("secret").unwrap_or_default(), vault, webhook)?,
+        key: key.transpose()?,
+        until_ms: until_ms.unwrap_or_default(),
+    })
 }
 
 fn members<'a>(given: Raw<'a>) -> Result<impl Iterator<Item = (&'a str, Raw<'a>)>> {

@@ -96,8 +96,10 @@ impl State {
         let saved = self.webhooks.values().flat_map(|saved| {
             let outstanding = saved.outstanding.keys().next_back().copied();
             let dead = saved.dead.keys().next_back().copied();
-            [Some(saved.cursor), outstanding, dead].into_iter().flatten()
+            let skipped = Some(saved.skipped_to);
+            [Some(saved.cursor), skipped, outstanding, dead].into_iter().flatten()
         });
-        saved.max().unwrap_or(0)
+        let replays = self.replays.values().map(|replay| replay.to);
+        saved.chain(replays).max().unwrap_or(0)
     }
 }

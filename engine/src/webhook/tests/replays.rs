@@ -146,6 +146,8 @@ async fn r19_a_replay_goes_on_after_a_restart_and_can_be_cancelled() {
         (r#""statuses":["succeeded"]"#, "statuses"),
         (r#""statuses":["dead","eaten"]"#, "statuses"),
         (r#""statuses":"dead""#, "statuses"),
+        (r#""statuses":[]"#, "statuses"),
+        (r#""limit":5"#, "limit"),
     ] {
         let given = format!(r#"{{"webhook":"x","from":0,{wrong}}}"#);
         let error = replay(&open, &given).await.unwrap_err();
@@ -214,8 +216,11 @@ async fn r19_what_is_dead_at_one_webhook_goes_to_another() {
     open.receiver.answer(|delivery| if delivery.document() % 2 == 1 { 500 } else { 200 });
     open.write((0..600).map(|n| put("orders", n, "\"n\":1")).collect()).await;
     open.write((600..610).map(|n| put("other", n, "\"n\":1")).collect()).await;
-    open.until("the dead", || async { open.service.figures(&first.id).await.unwrap().dead == 305 })
-        .await;
+    open.until("the dead", || async {
+        open.pass(10);
+        open.service.figures(&first.id).await.unwrap().dead == 305
+    })
+    .await;
     open.receiver.answer(|_| 200);
     let second = open.register(r#"{"url":"http://b.test/","collections":["orders"]}"#).await;
     let given =

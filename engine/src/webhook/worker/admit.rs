@@ -36,6 +36,7 @@ impl Worker {
             }
             return;
         }
+        self.probe = false;
         self.unsaved.insert(item.position);
         self.take(item, None, now);
     }
@@ -57,6 +58,7 @@ impl Worker {
             sent: false,
             alone: replay.is_some() && self.replay.as_ref().is_some_and(|r| r.state.overtake),
             revived: false,
+            place: None,
             history: Vec::new(),
         };
         self.admit(item.position, entry);
@@ -120,33 +122,46 @@ impl Worker {
     pub(super) fn make_ready(&mut self, position: u64) {
         let Some(entry) = self.entries.get_mut(&position) else { return };
         entry.stage = Stage::Ready;
-        match entry.replay {
-            Some(_) => self.ready_replay.push_back(position),
-            None => self.ready.push_back(position),
+        let replayed = entry.replay.is_some();
+        let queue = if replayed { &mut self.ready_replay } else { &mut self.ready };
+        entry.place = Some((replayed, queue.push(position)));
+    }
+
+    /// Takes a delivery out of the ready, and out of those that wait for a time.
+    pub(super) fn unqueue(&mut self, position: u64) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        self.due.remove(&(entry.next_ms, position));
+        match entry.place.take() {
+            Some((true, place)) => self.ready_replay.remove(place),
+            Some((false, place)) => self.ready.remove(place),
+            None => {}
         }
     }
 
+    /// Orders everything anew: what is under way goes first, the rest in the order of the log.
     pub(super) fn rebuild_lanes(&mut self) {
         self.lanes = Lanes::default();
         self.held.clear();
-        if self.registration.order == Order::PerDocument {
-            // What is under way goes first; the rest follows in order.
-            let in_order = self.entries.iter().filter(|(_, entry)| !entry.alone);
-            let (under_way, rest): (Vec<_>, Vec<_>) =
-                in_order.partition(|(_, entry)| entry.stage != Stage::Parked);
-            for (position, entry) in under_way.into_iter().chain(rest) {
-                self.lanes.push(entry.key, *position);
+        let (under_way, rest): (Vec<_>, Vec<_>) =
+            self.entries.iter().partition(|(_, entry)| entry.stage == Stage::InFlight);
+        let positions = |list: Vec<(&u64, &Entry)>| -> Vec<u64> {
+            list.into_iter().map(|(position, _)| *position).collect()
+        };
+        let (under_way, rest) = (positions(under_way), positions(rest));
+        let in_order = self.registration.order == Order::PerDocument;
+        for position in under_way {
+            if let Some(entry) = self.entries.get(&position).filter(|entry| !entry.alone)
+                && in_order
+            {
+                self.lanes.push(entry.key, position);
             }
-            return;
         }
-        let parked: Vec<u64> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.stage == Stage::Parked)
-            .map(|(position, _)| *position)
-            .collect();
-        for position in parked {
-            self.activate(position);
+        for position in rest {
+            self.unqueue(position);
+            let Some(entry) = self.entries.get_mut(&position) else { continue };
+            entry.stage = Stage::Parked;
+            let (key, alone) = (entry.key, entry.alone);
+            self.queue(key, position, alone);
         }
     }
 }

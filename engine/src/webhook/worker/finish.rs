@@ -12,6 +12,8 @@ use crate::webhook::transport::DeliveryResult;
 
 /// How long a webhook may fail before it is disabled, milliseconds.
 const FAILING_MS_MAX: u64 = 5 * 24 * 3600 * 1000;
+/// When an attempt that could not be made is tried again, milliseconds.
+const NOT_MADE_MS: u64 = 5000;
 /// Longest text of an error that is kept, bytes.
 const ERROR_BYTES_MAX: usize = 200;
 
@@ -20,6 +22,8 @@ const ERROR_BYTES_MAX: usize = 200;
 pub(in crate::webhook) enum Ending {
     /// It was made.
     Made(DeliveryResult),
+    /// It could not be made for a reason that is not the receiver's; it is tried again after a while.
+    NotMade(String),
     /// The event cannot be read any more; there is nothing to send.
     Lost(String),
     /// The webhook's owner may not see the event any more; nothing was sent.
@@ -27,6 +31,11 @@ pub(in crate::webhook) enum Ending {
 }
 
 impl Ending {
+    /// Whether the receiver took it.
+    pub(in crate::webhook) fn is_success(&self) -> bool {
+        matches!(self, Self::Made(result) if result.is_success())
+    }
+
     /// Up to where the receiver has everything, if it took this one and says so.
     pub(in crate::webhook) fn commit(&self) -> Option<u64> {
         match self {
@@ -63,6 +72,11 @@ impl Worker {
                 self.bury(position);
                 return After::Continue;
             }
+            Ending::NotMade(why) => {
+                self.record(position, attempt(began_ms, &DeliveryResult::default(), Some(why)));
+                self.wait_until(position, clock.now_ms().saturating_add(NOT_MADE_MS));
+                return After::Continue;
+            }
             Ending::Hidden => {
                 // Settled in silence: neither a success nor a failure.
                 if let Some(entry) = self.forget(position) {
@@ -86,6 +100,15 @@ impl Worker {
         self.failed(position, result, schedule, clock)
     }
 
+    /// Takes notice of the end of an attempt that failed at a receiver to which the webhook does not go any more: it is made
+    /// again at once.
+    pub(in crate::webhook) fn again_elsewhere(&mut self, position: u64, now_ms: u64) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if !self.is_left_over(position) {
+            self.wait_until(position, now_ms);
+        }
+    }
+
     fn record(&mut self, position: u64, attempt: Attempt) {
         let Some(entry) = self.entries.get_mut(&position) else { return };
         if entry.history.len() == HISTORY_MAX {
@@ -96,8 +119,9 @@ impl Worker {
 
     fn succeeded(&mut self, position: u64) {
         self.healthy = true;
-        self.failures_in_a_row = 0;
-        self.allowed = (self.allowed * 2).min(self.concurrency);
+        (self.failures_in_a_row, self.down_in_a_row) = (0, 0);
+        // One more for each success doubles it with each round.
+        self.allowed = (self.allowed + 1).min(self.concurrency);
         if self.failing_since_ms.take().is_some() {
             self.dirty = true;
         }
@@ -117,13 +141,16 @@ impl Worker {
         let now_ms = clock.now_ms();
         self.healthy = false;
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        if !answers(result.status) {
+            self.down_in_a_row = self.down_in_a_row.saturating_add(1);
+        }
         self.allowed = (self.allowed / 2).max(1);
         let failing_since = *self.failing_since_ms.get_or_insert(now_ms);
         self.dirty = true;
         if !self.is_left_over(position) {
             self.again(position, result, schedule, clock);
         }
-        if result.is_gone() {
+        if result.is_gone() && !self.stopped {
             self.stopped = true;
             return After::Disable("the receiver answered 410");
         }
@@ -160,21 +187,7 @@ impl Worker {
             return;
         }
         self.committed_to = to;
-        self.cursor = self.cursor.max(to);
-        let owed: Vec<u64> = self.entries.range(..=to).map(|(position, _)| *position).collect();
-        for position in owed {
-            let Some(entry) = self.entries.get_mut(&position) else { continue };
-            match (entry.replay, entry.stage) {
-                // It is left over if it fails.
-                (None, Stage::InFlight) => entry.live = false,
-                (None, _) => drop(self.forget(position)),
-                (Some(_), _) => {
-                    entry.live = false;
-                    self.save(position);
-                }
-            }
-        }
-        self.let_in_held(self.cursor);
+        self.pass_over(to);
     }
 
     /// Has a delivery wait, and saves it with those behind it.
@@ -207,6 +220,11 @@ impl Worker {
         let webhook = Arc::clone(&self.registration.id);
         self.ops.push(Op::Dead { webhook, position, delivery });
     }
+}
+
+/// Whether a receiver is there and refuses this one delivery.
+fn answers(status: Option<u16>) -> bool {
+    status.is_some_and(|status| (400..500).contains(&status) && ![408, 410, 429].contains(&status))
 }
 
 fn attempt(time_ms: u64, result: &DeliveryResult, lost: Option<&String>) -> Attempt {

@@ -1,11 +1,12 @@
 //! What an operator sees of a webhook's deliveries.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::outcomes::{Latencies, Outcomes};
 use super::{Entry, Stage, Worker};
 use crate::webhook::status::Status;
-use crate::webhook::store::Attempt;
+use crate::webhook::store::{Attempt, Op};
 
 /// Deliveries that succeeded and are remembered, per webhook.
 const RECENT_MAX: usize = 1000;
@@ -59,6 +60,8 @@ pub struct Figures {
     pub outcomes: Outcomes,
     /// How long attempts took.
     pub latencies: Latencies,
+    /// Why no further events are taken in although there are some: `dead_max`, `outstanding_max` or `down`.
+    pub stalled: Option<&'static str>,
     /// Until when the receiver is left alone because it asked for less, UTC ms.
     pub quiet_until_ms: Option<u64>,
     /// The oldest event not settled: its time, UTC ms.
@@ -94,25 +97,23 @@ impl Worker {
         limit: usize,
     ) -> Page {
         let before = before.unwrap_or(u64::MAX);
+        let wanted = |known: Status| status.is_none_or(|status| status == known);
+        let take = limit.saturating_add(1);
         let mut found: BTreeMap<u64, DeliveryView> = BTreeMap::new();
-        let mut keep = |view: DeliveryView| {
-            if status.is_none_or(|status| status == view.status) {
-                found.insert(view.position, view);
-                if found.len() > limit.saturating_add(1) {
-                    found.pop_first();
-                }
+        if wanted(Status::Succeeded) {
+            for recent in self.recent.iter().filter(|recent| recent.position < before) {
+                let view = view(recent.position, Status::Succeeded, &recent.history);
+                found.insert(recent.position, view);
             }
-        };
-        for recent in self.recent.iter().filter(|recent| recent.position < before) {
-            keep(view(recent.position, Status::Succeeded, &recent.history));
         }
-        for (position, dead) in self.dead.range(..before) {
-            keep(view(*position, Status::Dead, &dead.history));
-        }
-        for (position, _) in self.entries.range(..before) {
-            if let Some(view) = self.view(*position) {
-                keep(view);
+        if wanted(Status::Dead) {
+            for (position, dead) in self.dead.range(..before).rev().take(take) {
+                found.insert(*position, view(*position, Status::Dead, &dead.history));
             }
+        }
+        let open = self.entries.range(..before).rev().filter(|(_, entry)| wanted(entry.status()));
+        for (position, _) in open.take(take) {
+            found.extend(self.view(*position).map(|view| (*position, view)));
         }
         let mut deliveries: Vec<_> = found.into_values().rev().collect();
         let more = deliveries.len() > limit;
@@ -145,9 +146,32 @@ impl Worker {
             })
     }
 
+    fn stalled(&self) -> Option<&'static str> {
+        let full = self.placed_len() >= self.outstanding_max();
+        match self.is_running() {
+            true if self.dead.len() >= self.bounds.dead => Some("dead_max"),
+            true if self.is_down() => Some("down"),
+            true if full => Some("outstanding_max"),
+            _ => None,
+        }
+    }
+
+    /// Forgets dead deliveries: one, or all before a position; how many.
+    pub(in crate::webhook) fn dismiss(&mut self, dead: std::ops::Range<u64>) -> u64 {
+        let chosen: Vec<u64> = self.dead.range(dead).map(|(position, _)| *position).collect();
+        for position in &chosen {
+            self.dead.remove(position);
+            let webhook = Arc::clone(&self.registration.id);
+            self.ops.push(Op::Settled { webhook, position: *position });
+        }
+        chosen.len() as u64
+    }
+
     /// The figures at a time when the log ends at `end`.
     pub(in crate::webhook) fn figures(&self, end: u64, now_ms: u64) -> Figures {
-        let oldest_ms = self.entries.values().map(|entry| entry.event_ms).min();
+        // What a replay alone asks for is not late, and what is past the cursor counts there.
+        let owed = || self.entries.range(..=self.cursor).filter(|(_, entry)| entry.live);
+        let oldest_ms = owed().map(|(_, entry)| entry.event_ms).min();
         let state = match (&self.registration.disabled, self.registration.active) {
             (Some(_), false) => "disabled",
             (None, false) => "inactive",
@@ -159,7 +183,7 @@ impl Worker {
             |of: fn(&Entry) -> bool| self.entries.values().filter(|entry| of(entry)).count() as u64;
         Figures {
             state,
-            lag_events: end.saturating_sub(self.cursor) + self.entries.len() as u64,
+            lag_events: end.saturating_sub(self.cursor) + owed().count() as u64,
             lag_seconds: oldest_ms.map_or(0, |oldest| now_ms.saturating_sub(oldest) / 1000),
             cursor: self.cursor,
             outstanding: self.entries.len() as u64,
@@ -169,6 +193,7 @@ impl Worker {
             dead: self.dead.len() as u64,
             outcomes: self.outcomes,
             latencies: self.times.latencies(),
+            stalled: self.stalled().filter(|_| self.cursor < end),
             quiet_until_ms: self.quiet.until_ms(now_ms),
             oldest_ms,
         }

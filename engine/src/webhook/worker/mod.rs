@@ -17,6 +17,7 @@ mod listing;
 mod outcomes;
 mod pace;
 mod quiet;
+mod ready;
 mod replaying;
 mod save;
 
@@ -29,6 +30,7 @@ use bytes::Bytes;
 use self::lanes::Lanes;
 use self::outcomes::Times;
 use self::quiet::Quiet;
+use self::ready::Ready;
 use self::replaying::Replaying;
 use super::registration::{Order, Registration};
 use super::registry::Registered;
@@ -50,6 +52,8 @@ const DOWN_PARKED_MAX: usize = 10_000;
 const DOWN_AFTER: u32 = 100;
 /// Failures without a success in between after which a receiver counts as failing.
 const FAILING_AFTER: u32 = 3;
+/// How often an event is taken in to see whether a receiver is still down, milliseconds.
+const PROBE_MS: u64 = 30_000;
 /// Most deliveries with their bodies in memory.
 pub(super) const WINDOW: usize = 2048;
 /// Most bytes of such bodies.
@@ -146,6 +150,8 @@ struct Entry {
     alone: bool,
     /// Whether it was dead before its replay took it up.
     revived: bool,
+    /// Its place among the ready: of the replay or not, and its number.
+    place: Option<(bool, u64)>,
     history: Vec<Attempt>,
 }
 
@@ -174,8 +180,8 @@ pub(super) struct Worker {
     lanes: Lanes,
     /// Saved deliveries past the cursor that was saved; they stand in no lane yet.
     held: BTreeSet<u64>,
-    ready: VecDeque<u64>,
-    ready_replay: VecDeque<u64>,
+    ready: Ready,
+    ready_replay: Ready,
     due: BTreeSet<(u64, u64)>,
     unsaved: BTreeSet<u64>,
     body_bytes: usize,
@@ -185,9 +191,15 @@ pub(super) struct Worker {
     times: Times,
     quiet: Quiet,
     failures_in_a_row: u32,
+    /// Those of them that were no answer of a receiver that works.
+    down_in_a_row: u32,
+    /// Whether one event may be taken in to see whether the receiver is still down.
+    probe: bool,
+    /// When the next may be.
+    probe_ms: u64,
     bounds: Bounds,
     /// Up to where the receiver says that it has everything.
-    committed_to: u64,
+    pub(super) committed_to: u64,
     /// Most attempts at a time now: doubles with each success, halves with each failure.
     allowed: usize,
     concurrency: usize,
@@ -197,6 +209,10 @@ pub(super) struct Worker {
     committed: u64,
     ops: Vec<Op>,
     dirty: bool,
+    /// Whether the saved cursor is behind something that was delivered.
+    delivered: bool,
+    /// When the cursor was saved last.
+    cursor_saved: Duration,
 }
 
 impl Worker {
@@ -223,8 +239,8 @@ impl Worker {
             entries: BTreeMap::new(),
             lanes: Lanes::default(),
             held: BTreeSet::new(),
-            ready: VecDeque::new(),
-            ready_replay: VecDeque::new(),
+            ready: Ready::default(),
+            ready_replay: Ready::default(),
             due: BTreeSet::new(),
             unsaved: BTreeSet::new(),
             body_bytes: 0,
@@ -233,7 +249,10 @@ impl Worker {
             outcomes: Outcomes::default(),
             times: Times::default(),
             quiet: Quiet::default(),
-            failures_in_a_row: if failing_since_ms.is_some() { DOWN_AFTER } else { 0 },
+            failures_in_a_row: if failing_since_ms.is_some() { FAILING_AFTER } else { 0 },
+            down_in_a_row: 0,
+            probe: false,
+            probe_ms: 0,
             bounds,
             committed_to: 0,
             allowed: 1,
@@ -244,6 +263,8 @@ impl Worker {
             committed: cursor,
             ops: Vec::new(),
             dirty: saved.is_none(),
+            delivered: false,
+            cursor_saved: now,
             registration,
         };
         if let Some(saved) = saved {
@@ -279,6 +300,7 @@ impl Worker {
             sent: delivery.attempts > 0,
             alone: delivery.alone,
             revived: delivery.revived,
+            place: None,
             history: delivery.history.clone(),
         };
         let ahead = entry.live && !entry.alone && position > self.cursor;
@@ -296,10 +318,8 @@ impl Worker {
         if self.registration.active && (!before.active || before.url != self.registration.url) {
             self.stopped = false;
             self.allowed = 1;
-            self.failures_in_a_row = 0;
+            (self.failures_in_a_row, self.down_in_a_row) = (0, 0);
             self.quiet = Quiet::default();
-        }
-        if self.registration.active && !before.active {
             self.failing_since_ms = None;
             self.dirty = true;
         }
@@ -324,16 +344,27 @@ impl Worker {
     /// Leaves out everything up to a position that is not delivered.
     fn skip(&mut self, skip_to: u64) {
         self.skipped_to = skip_to;
-        self.cursor = self.cursor.max(skip_to);
         self.dirty = true;
-        let skipped: Vec<u64> = self
-            .entries
-            .range(..=skip_to)
-            .filter(|(_, entry)| entry.stage != Stage::InFlight)
-            .map(|(position, _)| *position)
-            .collect();
-        for position in skipped {
-            self.forget(position);
+        self.pass_over(skip_to);
+    }
+
+    /// Leaves out what is owed up to a position. What a replay asks for is still sent, and what was dead before somebody
+    /// had it sent again is dead again.
+    pub(super) fn pass_over(&mut self, to: u64) {
+        self.cursor = self.cursor.max(to);
+        let owed: Vec<u64> = self.entries.range(..=to).map(|(position, _)| *position).collect();
+        for position in owed {
+            let Some(entry) = self.entries.get_mut(&position) else { continue };
+            match (entry.replay, entry.stage, entry.revived) {
+                // It is left over if it fails.
+                (None, Stage::InFlight, _) => entry.live = false,
+                (None, _, true) => self.lay_back(position),
+                (None, _, false) => drop(self.forget(position)),
+                (Some(_), _, _) => {
+                    entry.live = false;
+                    self.save(position);
+                }
+            }
         }
         self.let_in_held(self.cursor);
     }
@@ -356,11 +387,16 @@ impl Worker {
     /// Most deliveries that are not settled. While nothing succeeds there is no point in trying the whole log; but a single
     /// document that fails must not stop the others, so what counts is how many failed.
     fn outstanding_max(&self) -> usize {
-        match self.failures_in_a_row >= DOWN_AFTER {
-            true if self.due.len() >= DOWN_MAX => 0,
+        match self.down_in_a_row >= DOWN_AFTER {
+            true if self.due.len() >= DOWN_MAX => self.placed_len() + usize::from(self.probe),
             true => self.bounds.outstanding.min(DOWN_PARKED_MAX),
             false => self.bounds.outstanding,
         }
+    }
+
+    /// Whether it seems to be down, and has so many failed deliveries that no more are taken in.
+    fn is_down(&self) -> bool {
+        self.down_in_a_row >= DOWN_AFTER && self.due.len() >= DOWN_MAX
     }
 
     /// How many events to read for it now; 0 until there is room for half a window.
@@ -394,6 +430,12 @@ impl Worker {
             self.due.pop_first();
             self.make_ready(position);
         }
+        // The times of what failed may be hours away; the receiver may work again long before.
+        if self.is_down() && self.ready.is_empty() && self.in_flight == 0 && self.probe_ms <= now_ms
+        {
+            self.probe = true;
+            self.probe_ms = now_ms + PROBE_MS;
+        }
     }
 
     /// How its receiver does.
@@ -417,11 +459,12 @@ impl Worker {
         if !self.has_work() || !self.pace.is_due(now) || !self.quiet.wait(now).is_zero() {
             return None;
         }
-        let position = match self.ready.pop_front() {
+        let position = match self.ready.pop() {
             Some(position) => position,
             None => self.next_replayed(now)?,
         };
         let entry = self.entries.get_mut(&position)?;
+        entry.place = None;
         self.pace.take(now);
         self.in_flight += 1;
         entry.stage = Stage::InFlight;
@@ -441,8 +484,12 @@ impl Worker {
         }
         let due =
             self.due.first().map(|(due, _)| Duration::from_millis(due.saturating_sub(now_ms)));
+        // Without a wait it is for the dispatcher to find a place.
         let paced = if self.has_work() { self.pace_wait(now) } else { None };
-        [due, paced].into_iter().flatten().min()
+        let paced = paced.filter(|wait| !wait.is_zero());
+        let probe = self.is_down().then(|| self.probe_ms.saturating_sub(now_ms));
+        let probe = probe.filter(|wait| *wait > 0).map(Duration::from_millis);
+        [due, paced, probe].into_iter().flatten().min()
     }
 
     fn pace_wait(&self, now: Duration) -> Option<Duration> {

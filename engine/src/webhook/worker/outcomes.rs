@@ -92,8 +92,8 @@ pub const BUCKETS_MS: [u64; 12] = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 500
 pub struct Latencies {
     /// Attempts by the first bucket of [`BUCKETS_MS`] that holds them; the last are those above all.
     pub buckets: [u64; BUCKETS_MS.len() + 1],
-    /// The sum of all, milliseconds.
-    pub sum_ms: u64,
+    /// The sum of all, microseconds.
+    pub sum_us: u64,
     /// The median of the latest attempts, milliseconds; 0 without any.
     pub p50_ms: u64,
     /// Their 99th percentile.
@@ -113,7 +113,7 @@ impl Times {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let bucket = BUCKETS_MS.partition_point(|end| *end < ms);
         self.counted.buckets[bucket] += 1;
-        self.counted.sum_ms += ms;
+        self.counted.sum_us += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         if self.latest.len() == TIMES_MAX {
             self.latest.pop_front();
         }
@@ -161,6 +161,9 @@ mod tests {
         let told = times.latencies();
         assert_eq!((told.p50_ms, told.p99_ms), (499, 989));
         assert_eq!(told.buckets.iter().sum::<u64>(), 1001);
-        assert_eq!((told.buckets[0], told.buckets[12], told.sum_ms), (6, 1, 100_000 + 499_500));
+        assert_eq!(
+            (told.buckets[0], told.buckets[12], told.sum_us),
+            (6, 1, (100_000 + 499_500) * 1000)
+        );
     }
 }

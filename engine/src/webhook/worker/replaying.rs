@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::pace::Pace;
 use super::{Entry, Item, Stage, Status, WINDOW, WINDOW_BYTES, Worker};
+use crate::webhook::registration::Order;
 use crate::webhook::store::{Op, ReplayState, ReplayStatus, Selection};
 
 /// The replay under way.
@@ -63,12 +64,33 @@ impl Worker {
             Selection::Standing { .. } | Selection::Positions(_) => usize::MAX,
         };
         self.is_running()
+            && replay.state.status == ReplayStatus::Running
             && replay.looked < replay.state.to
             && replay.unsaved.len() < WINDOW / 2
             && self.ready_replay.len() < self.ready_max() / 2
             && replay.open < self.outstanding_max() as u64 / 2
             && self.body_bytes < WINDOW_BYTES
             && self.dead.len() < dead_max
+    }
+
+    /// How many events to read for it now; 0 until there is room for a good part of what it may hold.
+    pub(in crate::webhook) fn replay_room(&self) -> usize {
+        let Some(replay) = &self.replay else { return 0 };
+        let ready_max = self.ready_max() / 2;
+        let low = self.ready_replay.len() <= ready_max / 2 && replay.unsaved.len() <= WINDOW / 4;
+        if !low || !self.has_replay_room() {
+            return 0;
+        }
+        ready_max - self.ready_replay.len()
+    }
+
+    /// Up to where the replay may look: what is live goes first, unless it may overtake that.
+    pub(in crate::webhook) fn replay_end(&self) -> u64 {
+        match &self.replay {
+            Some(replay) if replay.state.overtake => replay.state.to,
+            Some(replay) => replay.state.to.min(self.cursor),
+            None => 0,
+        }
     }
 
     /// Takes in events of the replay up to `to`, as far as there is room.
@@ -87,6 +109,13 @@ impl Worker {
         if let Some(replay) = &mut self.replay {
             replay.looked = replay.looked.max(to);
         }
+    }
+
+    /// Whether that replay is the one under way.
+    fn is_replaying(&self, id: u64) -> bool {
+        let running =
+            |replay: &Replaying| replay.id == id && replay.state.status == ReplayStatus::Running;
+        self.replay.as_ref().is_some_and(running)
     }
 
     fn take_replayed(&mut self, item: &Item, id: u64, now: Duration) {
@@ -128,10 +157,24 @@ impl Worker {
         }
         entry.replay = Some(id);
         entry.sent = entry.stage == Stage::InFlight || !entry.history.is_empty();
-        if let Some(replay) = &mut self.replay {
-            replay.open += 1;
-            replay.state.sent += u64::from(entry.sent);
+        let Some(replay) = &mut self.replay else { return };
+        replay.open += 1;
+        replay.state.sent += u64::from(entry.sent);
+        if replay.state.overtake && !entry.alone && self.registration.order == Order::PerDocument {
+            self.let_go(position);
         }
+    }
+
+    /// Takes a delivery out of its document's order.
+    fn let_go(&mut self, position: u64) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        entry.alone = true;
+        let key = entry.key;
+        self.held.remove(&position);
+        if let Some(next) = self.lanes.remove(key, position) {
+            self.activate(next);
+        }
+        self.activate(position);
     }
 
     /// Takes a dead delivery up again, from the first attempt of the schedule.
@@ -151,7 +194,8 @@ impl Worker {
             live: true,
             sent: false,
             alone: replay.is_some() && self.replay.as_ref().is_some_and(|r| r.state.overtake),
-            revived: replay.is_some(),
+            revived: true,
+            place: None,
             history: delivery.history.clone(),
         };
         self.admit(position, entry);
@@ -190,10 +234,15 @@ impl Worker {
             self.revive(position, None, now);
             return Retry::Queued;
         }
-        if !self.entries.contains_key(&position) {
-            return Retry::Read;
-        }
+        let Some(entry) = self.entries.get(&position) else {
+            // What the webhook has not come to yet is not there to be sent again.
+            return if position > self.cursor { Retry::Queued } else { Retry::Read };
+        };
+        let saved = entry.saved;
         self.make_due(position);
+        if saved {
+            self.save(position);
+        }
         Retry::Queued
     }
 
@@ -222,7 +271,7 @@ impl Worker {
             }
             replay.pace.take(now);
         }
-        self.ready_replay.pop_front()
+        self.ready_replay.pop()
     }
 
     pub(super) fn count_replayed(&mut self, of: Option<u64>, count: impl FnOnce(&mut ReplayState)) {
@@ -254,6 +303,7 @@ impl Worker {
         match (entry.stage, entry.revived, entry.live) {
             (Stage::InFlight, true, _) => {
                 // If the attempt succeeds, it is settled; until then it counts as dead.
+                entry.live = false;
                 let delivery = entry.outstanding();
                 let webhook = Arc::clone(&self.registration.id);
                 self.ops.push(Op::Dead { webhook, position, delivery });
@@ -275,28 +325,30 @@ impl Worker {
         if self.entries.get(&position).is_some_and(|entry| entry.saved) {
             self.save(position);
         }
-        // One that was ready before the replay counted it stands among the live already.
-        let queued = self.ready_replay.len();
-        self.ready_replay.retain(|other| *other != position);
-        if self.ready_replay.len() < queued {
-            self.ready.push_back(position);
+        let place = self.entries.get(&position).and_then(|entry| entry.place);
+        if let Some((true, _)) = place {
+            self.unqueue(position);
+            self.make_ready(position);
         }
     }
 
     /// What becomes of a failed delivery that nobody asks for any more, because its replay ended; whether it is one.
     pub(super) fn is_left_over(&mut self, position: u64) -> bool {
         let Some(entry) = self.entries.get(&position) else { return false };
-        match (entry.replay, entry.revived, entry.live) {
-            (None, true, _) => self.lay_back(position),
-            (None, false, false) => drop(self.forget(position)),
-            _ => return false,
+        if entry.live || entry.replay.is_some_and(|id| self.is_replaying(id)) {
+            return false;
+        }
+        match entry.revived {
+            true => self.lay_back(position),
+            false => drop(self.forget(position)),
         }
         true
     }
 
     /// Puts a delivery back that was dead before.
-    fn lay_back(&mut self, position: u64) {
+    pub(super) fn lay_back(&mut self, position: u64) {
         let Some(mut entry) = self.forget(position) else { return };
+        self.count_replayed(entry.replay, |_| {});
         (entry.next_ms, entry.alone, entry.revived) = (0, false, false);
         self.lay_down(position, entry.outstanding());
     }

@@ -49,7 +49,9 @@ impl Worker {
     /// Takes a delivery out altogether; the next of its document has its turn.
     pub(super) fn forget(&mut self, position: u64) -> Option<Entry> {
         self.release(position);
+        self.unqueue(position);
         let entry = self.entries.remove(&position)?;
+        self.delivered = true;
         if entry.saved {
             let webhook = Arc::clone(&self.registration.id);
             self.ops.push(Op::Settled { webhook, position });
@@ -60,18 +62,15 @@ impl Worker {
 
     /// Takes a delivery out of every order.
     pub(super) fn leave(&mut self, position: u64, entry: &Entry) {
-        self.due.remove(&(entry.next_ms, position));
         self.held.remove(&position);
-        match entry.stage {
-            super::Stage::Ready => {
-                self.ready.retain(|other| *other != position);
-                self.ready_replay.retain(|other| *other != position);
-            }
-            super::Stage::Parked | super::Stage::InFlight | super::Stage::Waiting => {}
-        }
         if let Some(next) = Lanes::remove(&mut self.lanes, entry.key, position) {
             self.activate(next);
         }
+    }
+
+    /// Whether the cursor is further than what is saved of it.
+    pub(in crate::webhook) fn has_moved(&self) -> bool {
+        self.cursor > self.committed
     }
 
     /// What is to be saved now.
@@ -79,9 +78,13 @@ impl Worker {
         self.save_old(now);
         let saved = self.unsaved.first().map_or(self.cursor, |lowest| lowest - 1);
         let saved = saved.max(self.committed);
-        if saved != self.committed || self.dirty {
+        // A cursor that only passed what is not wanted can wait: that much is looked at again after a crash.
+        let pressing = self.delivered || !self.ops.is_empty() || !self.entries.is_empty();
+        let moved = saved != self.committed && (pressing || self.cursor_saved + SAVE_AFTER <= now);
+        if moved || self.dirty {
             self.committed = saved;
-            self.dirty = false;
+            self.cursor_saved = now;
+            (self.dirty, self.delivered) = (false, false);
             self.ops.push(Op::Cursor {
                 webhook: Arc::clone(&self.registration.id),
                 cursor: saved,

@@ -12,7 +12,12 @@ fn refused(grant: &Grant, touch: Touch, before: &str, after: &str) -> Option<(St
     let body = |text: &str| (!text.is_empty()).then(|| encoded(text));
     let (before, after) = (body(before), body(after));
     let (before, after) = (before.as_deref().map(Raw::trusted), after.as_deref().map(Raw::trusted));
-    let error = grant.check_write("orders", touch, before, after).err()?;
+    let checked = grant.check_write("orders", touch, before, after);
+    let checked = checked.and_then(|()| match after {
+        Some(after) => grant.check_written("orders", before, after),
+        None => Ok(()),
+    });
+    let error = checked.err()?;
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert!(!error.message().contains("secret"));
     let path = match error.detail("path") {
