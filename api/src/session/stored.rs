@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater_engine::restrict::{Metadata, ShowActor};
-use headwater_engine::value::{Raw, key};
+use headwater_engine::value::{Object, Raw, Value, key};
 use headwater_engine::view::{Row, Snapshot};
 use headwater_engine::write::{Committed, Effect, Outcome};
 use headwater_engine::{Error, Result};
@@ -26,6 +26,17 @@ impl Session {
         }
         let message = format!("there is no collection `{collection}`");
         Err(ApiError::not_found("collection_not_found", message))
+    }
+
+    /// A filter in which texts that are compared with typed fields are what those hold.
+    pub(crate) fn typed(&self, collection: &str, filter: Object) -> Object {
+        let Some(fields) = self.engine.snapshot().collections().fields(collection) else {
+            return filter;
+        };
+        match Raw::trusted(&fields.typed_filter(Raw::trusted(&filter.to_bytes()))).to_value() {
+            Value::Object(typed) => typed,
+            _ => filter,
+        }
     }
 
     /// Shows a user by its e-mail address, and every other actor as `other`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Scene;
+use super::{Scene, asked};
 use crate::harness::Server;
 
 #[tokio::test]
@@ -65,6 +65,46 @@ async fn malformed_queries_are_refused_with_parameter_and_place() {
         let refused = scene.list(&[(name, text)]).await.expect(400);
         let message = refused.body["message"].as_str().unwrap();
         assert!(message.contains(wanted), "{text}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn typed_fields_convert_and_are_listed_when_broken() {
+    let server = Server::start();
+    let root = server.client();
+    let fields = json!({"fields": {
+        "email": {"type": "email", "required": true, "unique": true},
+        "zip": {"type": "text", "pattern": "^[0-9]{4}$"},
+        "n": {"type": "number"},
+        "at": {"type": "datetime"},
+    }});
+    root.put("/v1/collections/people", &fields).await.expect(201);
+    let form = "application/x-www-form-urlencoded";
+    let sent = "email=a%40b.no&n=5&at=2024-03-10T11:00:00Z";
+    let made = root.post_text("/rest/people", form, sent).await.expect(201).body;
+    assert_eq!(made["n"], 5, "{made}");
+    for q in [
+        r#"{"n":{"$gt":4}}"#,
+        r#"{"at":{"$gt":"2024-03-10"}}"#,
+        r#"{"at":{"$lt":{"$date":"2024-03-11"}}}"#,
+    ] {
+        let found = root.get(&asked("/rest/people", &[("q", q)])).await.expect(200).body;
+        assert_eq!(found.as_array().unwrap().len(), 1, "{q}");
+    }
+    let rows = [
+        (json!({}), "email", "REQUIRED"),
+        (json!({"email": "c@d.no", "n": "x"}), "n", "TYPE"),
+        (json!({"email": "c@d.no", "zip": "x"}), "zip", "REGEX"),
+        (json!({"email": "a@b.no"}), "email", "UNIQUE"),
+    ];
+    for (sent, field, code) in rows {
+        let refused = root.post("/rest/people", &sent).await.expect(400);
+        let entry = &refused.body["list"][0];
+        assert_eq!(
+            (&entry["field"], &entry["message"][1]),
+            (&json!(field), &json!(code)),
+            "{sent}"
+        );
     }
 }
 

@@ -142,7 +142,8 @@ async fn delete(
         }
         None if parameters.get("q").is_some() => {
             session.full_access()?;
-            let asking = Asking::filter_alone(&parameters, session.engine())?;
+            let mut asking = Asking::filter_alone(&parameters, session.engine())?;
+            asking.filter = session.typed(&collection, asking.filter);
             let ids = found(&session, &collection, &asking).await?;
             session.remove(&collection, &ids, asking.stored_filter().as_deref()).await?
         }

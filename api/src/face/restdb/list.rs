@@ -46,7 +46,8 @@ async fn list(
         (None, None) => Markup::Json,
     };
     session.check_exists(&collection)?;
-    let asking = Asking::read(&parameters, session.engine())?;
+    let mut asking = Asking::read(&parameters, session.engine())?;
+    asking.filter = session.typed(&collection, asking.filter);
     let session = system::shown_to(&session, |name| asking.mentions(name));
     let answer = match (&asking.distinct, &asking.grouping) {
         (Some(field), _) => distinct(&session, &collection, field, &asking).await?,
