@@ -28,7 +28,7 @@ const STOP: Duration = Duration::from_secs(9);
 const STOP_REQUESTS: Duration = Duration::from_secs(3);
 
 /// The part of it that attempts under way get.
-const STOP_DELIVERIES: Duration = Duration::from_secs(4);
+const STOP_DELIVERIES: Duration = Duration::from_secs(5);
 
 /// A root key shorter than this is warned of.
 const ROOT_KEY_SHORT: usize = 16;

@@ -100,7 +100,7 @@ impl Config {
             ("webhooks.outstanding_max", webhooks.outstanding_max.into(), 100, 10_000_000),
             ("webhooks.dead_max", webhooks.dead_max.into(), 1, 10_000_000),
             ("webhooks.commit_interval_ms", webhooks.commit_interval_ms, 0, 60_000),
-            ("webhooks.drain_ms", webhooks.drain_ms, 0, 6000),
+            ("webhooks.drain_ms", webhooks.drain_ms, 0, 4000),
         ];
         bounds.into_iter().try_for_each(within)
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -25,6 +26,8 @@ use crate::value;
 
 /// Most blocks of the log in one read.
 const STEPS_MAX: usize = 8;
+/// How long a read may take before it gives what it has.
+const READ_TIME: Duration = Duration::from_millis(100);
 /// Bytes of such a block, about.
 const READ_BYTES: usize = 256 << 10;
 
@@ -109,7 +112,9 @@ pub(super) fn payload(
 /// from there. Off the async threads: a filter may take its time.
 pub(super) async fn read(engine: &Engine, wanted: Wanted, stretch: Stretch) -> Result<Found> {
     let (log, end) = (engine.log().clone(), engine.position());
+    let clock = Arc::clone(engine.clock());
     let reading = engine.tasks().blocking(move || {
+        let until = clock.monotonic() + READ_TIME;
         let mut found = Found { items: Vec::new(), to: stretch.after };
         let mut bytes = 0;
         for _ in 0..STEPS_MAX {
@@ -124,10 +129,13 @@ pub(super) async fn read(engine: &Engine, wanted: Wanted, stretch: Stretch) -> R
             };
             for record in block.iter().take_while(|record| record.position() <= to) {
                 found.to = record.position();
-                let Some(item) = wanted.item(&Event::decode(&record)?) else { continue };
-                bytes += item.payload.body.len();
-                found.items.push(item);
-                if found.items.len() >= stretch.items_max || bytes >= stretch.bytes_max {
+                if let Some(item) = wanted.item(&Event::decode(&record)?) {
+                    bytes += item.payload.body.len();
+                    found.items.push(item);
+                }
+                let full = found.items.len() >= stretch.items_max || bytes >= stretch.bytes_max;
+                // A filter that takes long is not to hold the place of a read for long.
+                if full || clock.monotonic() >= until {
                     return Ok(found);
                 }
             }
@@ -144,8 +152,9 @@ pub(super) async fn read_known(
     positions: Vec<u64>,
     bytes_max: usize,
 ) -> Result<Found> {
-    let log = engine.log().clone();
+    let (log, clock) = (engine.log().clone(), Arc::clone(engine.clock()));
     let reading = engine.tasks().blocking(move || {
+        let until = clock.monotonic() + READ_TIME;
         let mut found = Found::default();
         let mut bytes = 0;
         for position in positions {
@@ -160,7 +169,7 @@ pub(super) async fn read_known(
                 bytes += item.payload.body.len();
                 found.items.push(item);
             }
-            if bytes >= bytes_max {
+            if bytes >= bytes_max || clock.monotonic() >= until {
                 break;
             }
         }

@@ -55,7 +55,7 @@ impl Default for Options {
             outstanding_max: 100_000,
             dead_max: 100_000,
             commit_interval: Duration::from_millis(50),
-            drain: Duration::from_secs(5),
+            drain: Duration::from_secs(3),
             missing_store: MissingStore::Refuse,
             sight: Arc::new(Everything),
         }

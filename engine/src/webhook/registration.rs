@@ -202,13 +202,13 @@ impl Registration {
     pub fn secrets(&self, now_ms: u64) -> impl Iterator<Item = &Secret> {
         let retiring = self.retiring(now_ms).map(|old| &old.secret);
         let all = std::iter::once(&self.secret).chain(retiring);
-        all.filter(|_| self.signatures.symmetric)
+        each_once(all.filter(|_| self.signatures.symmetric))
     }
 
     /// The keys that sign at a time.
     pub fn keys(&self, now_ms: u64) -> impl Iterator<Item = &SigningKey> {
         let retiring = self.retiring(now_ms).filter_map(|old| old.key.as_ref());
-        self.key.iter().chain(retiring).filter(|_| self.signatures.asymmetric)
+        each_once(self.key.iter().chain(retiring).filter(|_| self.signatures.asymmetric))
     }
 
     fn retiring(&self, now_ms: u64) -> impl Iterator<Item = &RetiringSecret> {
@@ -315,6 +315,19 @@ impl Registration {
             object.insert("disabled", &**reason);
         }
     }
+}
+
+/// Things in their order, none twice.
+fn each_once<'a, T: PartialEq + 'a>(
+    all: impl Iterator<Item = &'a T>,
+) -> impl Iterator<Item = &'a T> {
+    let mut once: Vec<&T> = Vec::with_capacity(1);
+    for one in all {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    once.into_iter()
 }
 
 /// The id of a webhook's document.

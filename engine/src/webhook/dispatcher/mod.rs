@@ -244,10 +244,15 @@ impl Dispatcher {
         let deadline = tokio::time::Instant::now() + self.options.drain;
         while self.in_flight > 0 {
             match tokio::time::timeout_at(deadline, inbox.recv()).await {
+                // What is read now would only have to be read again.
+                Ok(Some(Message::Read { .. })) => {}
                 Ok(Some(message)) => self.handle(message),
                 _ => break,
             }
+            self.commit(self.engine.clock().monotonic());
         }
+        // What was not settled is saved, so that the cursor passes it and what was delivered behind it.
+        self.workers.values_mut().for_each(Worker::save_all);
         self.committing.urgent = true;
         let deadline = tokio::time::Instant::now() + self.options.drain;
         loop {
@@ -256,6 +261,7 @@ impl Dispatcher {
                 return;
             }
             match tokio::time::timeout_at(deadline, inbox.recv()).await {
+                Ok(Some(Message::Read { .. })) => {}
                 // A disk that is full does not get free by being asked again.
                 Ok(Some(Message::Committed(Err(error)))) => return self.committed(Err(error)),
                 Ok(Some(message)) => self.handle(message),

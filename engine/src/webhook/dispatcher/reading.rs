@@ -144,6 +144,9 @@ impl Dispatcher {
         let reads = Arc::clone(&self.reads);
         self.engine.tasks().spawn("webhook-read", async move {
             let _place = reads.acquire().await;
+            if engine.tasks().token().is_cancelled() {
+                return;
+            }
             let found = feed::read_known(&engine, wanted, known, WINDOW_BYTES).await;
             drop(inbox.send(Message::Read { webhook, feed, found }));
         });
@@ -154,6 +157,9 @@ impl Dispatcher {
         let reads = Arc::clone(&self.reads);
         self.engine.tasks().spawn("webhook-read", async move {
             let _place = reads.acquire().await;
+            if engine.tasks().token().is_cancelled() {
+                return;
+            }
             let found = feed::read(&engine, wanted, stretch).await;
             drop(inbox.send(Message::Read { webhook, feed, found }));
         });

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Dispatcher;
 use crate::engine::Engine;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Object, Raw};
 use crate::vault::Vault;
 use crate::webhook::registration::{COLLECTION, Registration, document_id};
@@ -173,9 +173,9 @@ impl Change for Disabling {
     fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
         let registration = Registration::decode(id, current, &self.vault)?;
-        // It was changed in the meantime: what the old receiver said does not count.
-        if registration.url != self.url {
-            return Ok(None);
+        // It was changed in the meantime: what the old receiver said does not count, and nothing is published either.
+        if registration.url != self.url || !registration.active {
+            return Err(Error::not_found("webhook_changed", "the webhook is another by now"));
         }
         Ok(Some(registration.disabled(self.reason).to_bytes(&self.vault)))
     }

@@ -27,6 +27,10 @@ impl Worker {
     }
 
     fn take_live(&mut self, item: &Item, now: Duration) {
+        if self.dead.contains_key(&item.position) {
+            // A replay was faster, and failed.
+            return;
+        }
         if let Some(entry) = self.entries.get_mut(&item.position) {
             // A replay was faster.
             entry.live = true;
@@ -36,7 +40,6 @@ impl Worker {
             }
             return;
         }
-        self.probe = false;
         self.unsaved.insert(item.position);
         self.take(item, None, now);
     }
@@ -95,7 +98,7 @@ impl Worker {
         }
     }
 
-    fn queue(&mut self, key: u64, position: u64, alone: bool) {
+    pub(super) fn queue(&mut self, key: u64, position: u64, alone: bool) {
         let first = match self.registration.order {
             Order::PerDocument if !alone => self.lanes.push(key, position),
             Order::PerDocument | Order::None => true,

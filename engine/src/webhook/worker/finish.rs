@@ -12,8 +12,6 @@ use crate::webhook::transport::DeliveryResult;
 
 /// How long a webhook may fail before it is disabled, milliseconds.
 const FAILING_MS_MAX: u64 = 5 * 24 * 3600 * 1000;
-/// When an attempt that could not be made is tried again, milliseconds.
-const NOT_MADE_MS: u64 = 5000;
 /// Longest text of an error that is kept, bytes.
 const ERROR_BYTES_MAX: usize = 200;
 
@@ -69,12 +67,17 @@ impl Worker {
             Ending::Made(result) => result,
             Ending::Lost(why) => {
                 self.record(position, attempt(began_ms, &DeliveryResult::default(), Some(why)));
-                self.bury(position);
+                if !self.is_left_over(position) {
+                    self.bury(position);
+                }
                 return After::Continue;
             }
             Ending::NotMade(why) => {
+                // It counts for the delivery, which must not wait for ever, and not for the receiver.
                 self.record(position, attempt(began_ms, &DeliveryResult::default(), Some(why)));
-                self.wait_until(position, clock.now_ms().saturating_add(NOT_MADE_MS));
+                if !self.is_left_over(position) {
+                    self.again(position, &DeliveryResult::default(), schedule, clock);
+                }
                 return After::Continue;
             }
             Ending::Hidden => {
@@ -169,6 +172,10 @@ impl Worker {
         schedule: &Schedule,
         clock: &dyn Clock,
     ) {
+        if let Some((_, due_ms)) = self.probe.take_if(|(probed, _)| *probed == position) {
+            // It was before its time, and does not count.
+            return self.wait_until(position, due_ms);
+        }
         let Some(entry) = self.entries.get_mut(&position) else { return };
         entry.attempts += 1;
         let retry = schedule.delay_ms(entry.attempts, result.retry_after, clock);

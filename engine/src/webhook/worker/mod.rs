@@ -52,7 +52,7 @@ const DOWN_PARKED_MAX: usize = 10_000;
 const DOWN_AFTER: u32 = 100;
 /// Failures without a success in between after which a receiver counts as failing.
 const FAILING_AFTER: u32 = 3;
-/// How often an event is taken in to see whether a receiver is still down, milliseconds.
+/// How often a delivery is attempted before its time to see whether a receiver is still down, milliseconds.
 const PROBE_MS: u64 = 30_000;
 /// Most deliveries with their bodies in memory.
 pub(super) const WINDOW: usize = 2048;
@@ -193,8 +193,8 @@ pub(super) struct Worker {
     failures_in_a_row: u32,
     /// Those of them that were no answer of a receiver that works.
     down_in_a_row: u32,
-    /// Whether one event may be taken in to see whether the receiver is still down.
-    probe: bool,
+    /// What is attempted before its time to see whether the receiver is still down: the position, and that time.
+    probe: Option<(u64, u64)>,
     /// When the next may be.
     probe_ms: u64,
     bounds: Bounds,
@@ -224,7 +224,7 @@ impl Worker {
         now: Duration,
     ) -> Self {
         let registration = Arc::clone(&registered.registration);
-        let cursor = saved.map_or(registration.start, |saved| saved.cursor);
+        let cursor = saved.map_or(registration.start, |saved| saved.cursor.max(saved.skipped_to));
         let failing_since_ms = saved.and_then(|saved| saved.failing_since_ms);
         let mut worker = Self {
             change: registered.change,
@@ -251,7 +251,7 @@ impl Worker {
             quiet: Quiet::default(),
             failures_in_a_row: if failing_since_ms.is_some() { FAILING_AFTER } else { 0 },
             down_in_a_row: 0,
-            probe: false,
+            probe: None,
             probe_ms: 0,
             bounds,
             committed_to: 0,
@@ -320,6 +320,7 @@ impl Worker {
             self.allowed = 1;
             (self.failures_in_a_row, self.down_in_a_row) = (0, 0);
             self.quiet = Quiet::default();
+            self.healthy = false;
             self.failing_since_ms = None;
             self.dirty = true;
         }
@@ -357,7 +358,12 @@ impl Worker {
             let Some(entry) = self.entries.get_mut(&position) else { continue };
             match (entry.replay, entry.stage, entry.revived) {
                 // It is left over if it fails.
-                (None, Stage::InFlight, _) => entry.live = false,
+                (None, Stage::InFlight, _) => {
+                    entry.live = false;
+                    if entry.saved {
+                        self.save(position);
+                    }
+                }
                 (None, _, true) => self.lay_back(position),
                 (None, _, false) => drop(self.forget(position)),
                 (Some(_), _, _) => {
@@ -388,7 +394,7 @@ impl Worker {
     /// document that fails must not stop the others, so what counts is how many failed.
     fn outstanding_max(&self) -> usize {
         match self.down_in_a_row >= DOWN_AFTER {
-            true if self.due.len() >= DOWN_MAX => self.placed_len() + usize::from(self.probe),
+            true if self.due.len() >= DOWN_MAX => 0,
             true => self.bounds.outstanding.min(DOWN_PARKED_MAX),
             false => self.bounds.outstanding,
         }
@@ -428,14 +434,28 @@ impl Worker {
             && due_ms <= now_ms
         {
             self.due.pop_first();
-            self.make_ready(position);
+            self.take_turn(position);
         }
         // The times of what failed may be hours away; the receiver may work again long before.
         if self.is_down() && self.ready.is_empty() && self.in_flight == 0 && self.probe_ms <= now_ms
         {
-            self.probe = true;
             self.probe_ms = now_ms + PROBE_MS;
+            if let Some((due_ms, position)) = self.due.pop_first() {
+                self.probe = Some((position, due_ms));
+                self.take_turn(position);
+            }
         }
+    }
+
+    /// Makes a delivery ready whose time has come, if it is its turn in its document.
+    fn take_turn(&mut self, position: u64) {
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        let in_order = self.registration.order == Order::PerDocument && !entry.alone;
+        if in_order && self.lanes.head(entry.key) != Some(position) {
+            entry.stage = Stage::Parked;
+            return;
+        }
+        self.make_ready(position);
     }
 
     /// How its receiver does.

@@ -134,10 +134,14 @@ impl Worker {
             }
             return;
         }
-        if let Some(replay) = &mut self.replay {
-            replay.unsaved.insert(item.position);
-            replay.open += 1;
+        let Some(replay) = &mut self.replay else { return };
+        // It was settled or dismissed since it was chosen.
+        if matches!(&replay.state.selection, Selection::Standing { source, .. } if *source == replay.state.webhook)
+        {
+            return;
         }
+        replay.unsaved.insert(item.position);
+        replay.open += 1;
         self.take(item, Some(id), now);
     }
 
@@ -191,7 +195,7 @@ impl Worker {
             next_ms: 0,
             attempts: 0,
             replay,
-            live: true,
+            live: replay.is_none(),
             sent: false,
             alone: replay.is_some() && self.replay.as_ref().is_some_and(|r| r.state.overtake),
             revived: true,
@@ -239,8 +243,14 @@ impl Worker {
             return if position > self.cursor { Retry::Queued } else { Retry::Read };
         };
         let saved = entry.saved;
+        if let Some(entry) = self.entries.get_mut(&position) {
+            // It is owed from now on, whatever becomes of a replay that asked for it.
+            entry.live = true;
+        }
         self.make_due(position);
-        if saved {
+        // An unsaved one is about to be attempted, and is owed to the cursor that stands before it; what is behind that
+        // has to be saved.
+        if saved || !self.unsaved.contains(&position) {
             self.save(position);
         }
         Retry::Queued
@@ -301,14 +311,13 @@ impl Worker {
         let Some(entry) = self.entries.get_mut(&position) else { return };
         entry.replay = None;
         match (entry.stage, entry.revived, entry.live) {
-            (Stage::InFlight, true, _) => {
+            (Stage::InFlight, true, false) => {
                 // If the attempt succeeds, it is settled; until then it counts as dead.
-                entry.live = false;
                 let delivery = entry.outstanding();
                 let webhook = Arc::clone(&self.registration.id);
                 self.ops.push(Op::Dead { webhook, position, delivery });
             }
-            (_, true, _) => self.lay_back(position),
+            (_, true, false) => self.lay_back(position),
             (Stage::InFlight, false, false) => {
                 if std::mem::take(&mut entry.saved) {
                     let webhook = Arc::clone(&self.registration.id);
@@ -316,7 +325,7 @@ impl Worker {
                 }
             }
             (_, false, false) => drop(self.forget(position)),
-            (_, false, true) => self.keep(position),
+            (_, _, true) => self.keep(position),
         }
     }
 
@@ -325,7 +334,14 @@ impl Worker {
         if self.entries.get(&position).is_some_and(|entry| entry.saved) {
             self.save(position);
         }
-        let place = self.entries.get(&position).and_then(|entry| entry.place);
+        let Some(entry) = self.entries.get_mut(&position) else { return };
+        let (place, stage, key) = (entry.place, entry.stage, entry.key);
+        if std::mem::take(&mut entry.alone) && stage != Stage::InFlight {
+            // Back into its document's order.
+            entry.stage = Stage::Parked;
+            self.unqueue(position);
+            return self.queue(key, position, false);
+        }
         if let Some((true, _)) = place {
             self.unqueue(position);
             self.make_ready(position);

@@ -96,6 +96,16 @@ impl Worker {
         std::mem::take(&mut self.ops)
     }
 
+    /// Has everything saved that holds a cursor back.
+    pub(in crate::webhook) fn save_all(&mut self) {
+        let replayed = self.replay.iter().flat_map(|replay| &replay.unsaved);
+        let unsaved: Vec<u64> = self.unsaved.iter().chain(replayed).copied().collect();
+        for position in unsaved {
+            self.save(position);
+        }
+        self.delivered = true;
+    }
+
     /// Saves what has held a cursor back for long.
     fn save_old(&mut self, now: Duration) {
         loop {

@@ -281,21 +281,39 @@ fn r18_a_receiver_that_is_down_is_not_tried_with_the_whole_log() {
 fn r18_a_receiver_that_was_down_is_found_to_be_up_before_its_next_retry() {
     let mut bench = Bench::new(Order::PerDocument, &[0, 10_000_000]);
     fill(&mut bench, |position| position);
-    let next = bench.worker.cursor + 1;
     bench.pass(1);
-    bench.ingest(&[item(next, next)]);
-    assert_eq!(bench.start_all(), [next], "one is tried");
-    bench.end(next, 500);
+    let tried = bench.start_all();
+    assert_eq!(tried.len(), 1, "one is tried");
+    let due = bench.worker.entries[&tried[0]].next_ms;
+    bench.end(tried[0], 500);
+    let entry = &bench.worker.entries[&tried[0]];
+    assert_eq!((entry.attempts, entry.next_ms), (1, due), "and that does not count");
     bench.pass(1000);
-    bench.ingest(&[item(next + 1, next + 1)]);
-    assert_eq!(bench.start_all(), [0; 0], "and no other for a while");
+    assert_eq!(bench.start_all(), [0; 0], "no other for a while");
     let (now_ms, now) = (bench.clock.now_ms(), bench.now());
     assert_eq!(bench.worker.next_wake(now_ms, now), Some(Duration::from_millis(PROBE_MS - 1000)));
     bench.pass(PROBE_MS);
-    bench.ingest(&[item(next + 1, next + 1)]);
-    assert_eq!(bench.start_all(), [next + 1]);
-    bench.end(next + 1, 200);
+    assert_eq!(bench.start_all(), tried);
+    bench.end(tried[0], 200);
     assert!(bench.worker.has_room());
+}
+
+#[test]
+fn a_retry_by_hand_outlives_the_replay_that_asked_for_it_first() {
+    let mut bench = Bench::new(Order::PerDocument, &[0, 100]);
+    bench.warm();
+    bench.worker.cursor = 3;
+    bench.worker.begin_replay(9, replay_state(3));
+    bench.worker.ingest_replay(&[item(1, 10), item(2, 20)], 3, bench.now());
+    assert_eq!(bench.start_all(), [1, 2]);
+    assert_eq!(bench.worker.retry(1, bench.now()), Retry::Queued);
+    bench.worker.end_replay(ReplayStatus::Cancelled);
+    bench.end(1, 500);
+    bench.end(2, 500);
+    bench.commit();
+    assert_eq!(bench.saved().outstanding.keys().copied().collect::<Vec<_>>(), [1]);
+    bench.pass(200);
+    assert_eq!(bench.start_all(), [1]);
 }
 
 #[test]
