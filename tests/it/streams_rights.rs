@@ -361,8 +361,10 @@ async fn s11_a_changed_value_narrows_and_its_end_ends() {
     }
     for team in ["red", "blue", "red"] {
         root.put("/v1/values/team", &json!({"value": team})).await.expect(200);
-        for other in ["blue", "red"] {
-            root.post(ORDERS, &json!({"team": other})).await.expect(201);
+        // What is seen comes last: whoever tells it has judged the other, and by this value.
+        let other = if team == "red" { "blue" } else { "red" };
+        for one in [other, team] {
+            root.post(ORDERS, &json!({"team": one})).await.expect(201);
         }
         for (what, stream) in &mut streams {
             let frame = tokio::time::timeout(SOON, stream.next()).await.unwrap().unwrap();
