@@ -20,7 +20,7 @@ pub(super) fn is_system(name: &str) -> bool {
 
 /// What nobody is shown of documents of a system collection: hashes of secrets, sealed secrets, and the headers in clear
 /// that earlier builds stored.
-const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 13] = [
     "password",
     "hash",
     "previous",
@@ -28,6 +28,7 @@ const SECRETS: [&str; 12] = [
     "refresh",
     "cookie",
     "secret",
+    "retiring",
     "retiring_secret",
     "signing_key",
     "retiring_signing_key",
