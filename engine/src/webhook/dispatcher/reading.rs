@@ -31,7 +31,7 @@ pub(in crate::webhook) enum Feed {
 
 impl Dispatcher {
     /// Hands a step of the shared pass to those who stand where it begins (or within it), if it knew them.
-    pub(super) fn route(&mut self, routed: &Routed) {
+    pub(in crate::webhook) fn route(&mut self, routed: &Routed) {
         self.keep_in_step();
         let now = self.engine.clock().monotonic();
         self.routed_to = self.routed_to.max(routed.to);

@@ -1,6 +1,10 @@
 //! What is delivered, how, and what follows from the receiver's answer.
 
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
 use super::support::{Bench, put};
+use crate::webhook::feed::Routed;
 use crate::webhook::{Status, sign};
 
 const ALL: &str = r#"{"url":"http://a.test/hook","collections":["*"],"headers":{"X-Team":"blue"}}"#;
@@ -153,7 +157,7 @@ async fn history_from_the_earliest_in_order_then_live() {
     let webhook = open.register(given).await;
     open.put("orders", 7, "\"n\":30").await;
     let received = open.receiver.wait(6001).await;
-    let mut seen = std::collections::BTreeMap::new();
+    let mut seen = BTreeMap::new();
     for delivery in &received {
         let event = delivery.json();
         let n = event["document"]["n"].as_i64().unwrap();
@@ -192,5 +196,58 @@ async fn a_test_and_a_rotation() {
     let one = &open.receiver.wait(3).await[2];
     assert!(!one.headers["webhook-signature"].contains(' '));
     assert_eq!(open.service.test("nobody").await.unwrap_err().code(), "webhook_not_found");
+    open.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_a_slow_filter_finds_comes_too_and_holds_up_nobody() {
+    let bench = Bench::new(&[0]);
+    let open = bench.open();
+    let sum =
+        r#"{"$reduce":{"input":"$list","initialValue":0,"in":{"$add":["$$value","$$this"]}}}"#;
+    let slow = format!(
+        r#"{{"url":"http://slow.test/","collections":["*"],"filter":{{"$expr":{{"$gte":[{sum},1]}}}}}}"#
+    );
+    open.register(&slow).await;
+    open.register(r#"{"url":"http://quick.test/","collections":["*"]}"#).await;
+    // More steps than the pass that all share may take, and fewer than a read of one's own may.
+    let long = vec!["1"; 5000].join(",");
+    for round in 0..6 {
+        let put = |n: i32| {
+            let list = if n % 3 == 0 { long.as_str() } else { "1" };
+            put("orders", n, &format!("\"round\":{round},\"list\":[{list}]"))
+        };
+        open.write((0..10).map(put).collect()).await;
+    }
+    open.receiver.wait(120).await;
+    let slow: Vec<_> =
+        open.receiver.all().into_iter().filter(|one| one.url == "http://slow.test/").collect();
+    assert_eq!(slow.len(), 60, "each once");
+    let mut rounds = BTreeMap::new();
+    for delivery in &slow {
+        let round = delivery.json()["document"]["round"].as_i64().unwrap();
+        let last = rounds.insert(delivery.document(), round).unwrap_or(-1);
+        assert_eq!(last + 1, round, "document {}", delivery.document());
+    }
+    open.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r15_who_was_not_looked_at_does_not_join_a_step_of_the_pass() {
+    let bench = Bench::new(&[0]);
+    let open = bench.open();
+    let webhook = open.register(r#"{"url":"http://a.test/","collections":["*"]}"#).await;
+    let position = open.put("orders", 1, "\"n\":1").await;
+    let cursor = async || open.service.figures(&webhook.id).await.unwrap().cursor;
+    open.until("the cursor at the end", || async { cursor().await == position }).await;
+    let one: Arc<HashSet<_>> = Arc::new([Arc::clone(&webhook.id)].into());
+    let step =
+        || Routed { after: position, to: position + 1, change: u64::MAX, ..Routed::default() };
+    let full = Routed { left_out: Arc::clone(&one), ..step() };
+    let slow = Routed { slow: (*one).clone(), ..step() };
+    for missed in [full, slow] {
+        open.service.ask(move |dispatcher| dispatcher.route(&missed)).await.unwrap();
+        assert_eq!(cursor().await, position, "what was in the step would be lost");
+    }
     open.stop().await;
 }
