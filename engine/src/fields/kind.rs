@@ -1,4 +1,4 @@
-//! The types of fields, by the names that RestDB gives them.
+//! The types of fields, and their public names.
 //!
 //! Leaves to others: what each of them takes (`convert`, `check`).
 
