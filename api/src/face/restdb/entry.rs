@@ -14,9 +14,13 @@ use crate::error::{ApiError, ApiResult};
 const PREFIX: &str = "/rest";
 const OVERRIDE: &str = "x-http-method-override";
 
+/// What the face serves beside `/rest`.
+const BESIDE: [&str; 4] = ["/realtime", "/auth/userinfo", "/auth/jwt", "/auth/token"];
+
 /// Whether a path belongs to the face.
 pub(crate) fn serves(path: &str) -> bool {
     path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || BESIDE.contains(&path)
 }
 
 /// Reads what stands in front of the route.
@@ -86,6 +90,8 @@ mod tests {
     #[test]
     fn paths_belong_to_the_face() {
         assert!(serves("/rest") && serves("/rest/") && serves("/rest/a/b"));
+        assert!(serves("/realtime") && serves("/auth/jwt"));
+        assert!(!serves("/realtime/x") && !serves("/auth"));
         assert!(!serves("/restful") && !serves("/v1/rest") && !serves("/"));
     }
 
