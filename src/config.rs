@@ -53,6 +53,16 @@ pub(crate) struct Config {
     pub(crate) security: Security,
     /// Deliveries to receivers.
     pub(crate) webhooks: Webhooks,
+    /// RestDB.io's interface.
+    pub(crate) restdb: RestDb,
+}
+
+/// The section `restdb`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestDb {
+    /// The name of the database.
+    pub(crate) database: String,
 }
 
 /// The section `server`.

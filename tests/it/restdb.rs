@@ -6,6 +6,7 @@ mod groups;
 mod package;
 mod queries;
 mod refusals;
+mod webhooks;
 
 use serde_json::{Value, json};
 

@@ -10,6 +10,7 @@ mod doubles;
 mod entry;
 mod list;
 mod markup;
+mod payload;
 mod query;
 mod refusal;
 mod system;
@@ -18,6 +19,7 @@ mod writing;
 use crate::router::Routes;
 
 pub(crate) use entry::{enter, serves};
+pub(crate) use payload::Payload;
 pub(crate) use refusal::refusal;
 
 /// Every route of the face.
