@@ -83,7 +83,7 @@ pub(crate) struct Server {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Longest silence of a stream, milliseconds.
     pub(crate) heartbeat_ms: u64,
-    /// Most streams (HTTP/2) open at once on one connection.
+    /// Most streams (HTTP/2) open at once on one connection; 0: no HTTP/2.
     pub(crate) http2_streams: u32,
 }
 

@@ -73,7 +73,7 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
         TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr().context("ask for the address")?;
     let tls = match config.tls.files() {
-        Some((cert, key)) => Some(load_tls(cert, key)?),
+        Some((cert, key)) => Some(load_tls(cert, key, config.server.http2_streams > 0)?),
         None => None,
     };
     let clock = SystemClock::shared();
