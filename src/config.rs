@@ -53,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) security: Security,
     /// Deliveries to receivers.
     pub(crate) webhooks: Webhooks,
+    /// The face of RestDB.io.
+    pub(crate) restdb: RestDb,
 }
 
 /// The section `server`.
@@ -156,6 +158,14 @@ impl Security {
     pub(crate) fn key(&self) -> Option<OperatorKey> {
         self.operator_key.as_ref().and_then(|key| OperatorKey::parse(key.expose()))
     }
+}
+
+/// The section `restdb`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestDb {
+    /// Whether the JavaScript API tells everybody the names of collections and typed fields.
+    pub(crate) public_schema: bool,
 }
 
 /// The section `webhooks`.

@@ -15,6 +15,8 @@ pub struct ApiOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// Most streams (HTTP/2) open at once on one connection.
     pub http2_streams: u32,
+    /// Whether the JavaScript API of RestDB's face tells everybody the names of collections and typed fields.
+    pub public_schema: bool,
 }
 
 impl Default for ApiOptions {
@@ -24,6 +26,7 @@ impl Default for ApiOptions {
             heartbeat: Duration::from_secs(14),
             trusted_proxies: Vec::new(),
             http2_streams: 256,
+            public_schema: true,
         }
     }
 }

@@ -8,8 +8,12 @@ mod body;
 mod documents;
 mod doubles;
 mod entry;
+mod export;
+mod import;
+mod jsapi;
 mod list;
 mod markup;
+mod meta;
 mod query;
 mod refusal;
 mod system;
@@ -20,7 +24,16 @@ use crate::router::Routes;
 pub(crate) use entry::{enter, serves};
 pub(crate) use refusal::refusal;
 
+/// What the paths of collections begin with.
+const PREFIX: &str = "/rest";
+/// The name of the database: there is one for each server.
+const DATABASE: &str = "headwater";
+
 /// Every route of the face.
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(list::routes()).with(documents::routes())
+    Routes::new()
+        .with(list::routes())
+        .with(documents::routes())
+        .with(meta::routes())
+        .with(jsapi::routes())
 }
