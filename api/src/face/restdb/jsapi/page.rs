@@ -28,10 +28,11 @@ pub(super) fn page(collections: &[Readable]) -> String {
         .map(|(place, one)| section(place, one, class(one, collections)))
         .collect();
     let links = if links.is_empty() { "<span class=\"soft\">none to show</span>" } else { &links };
-    let first = collections.iter().find(|one| !one.fields.is_empty()).or(collections.first());
+    let first = collections
+        .iter()
+        .reduce(|most, one| if one.fields.len() > most.fields.len() { one } else { most });
     let example = first.map_or(NO_COLLECTION.to_owned(), |one| class(one, collections));
     let properties = first.map_or("{ name: \"Jane\" }".to_owned(), properties);
-    // In the order in which they stand, so that no value is looked into for the next one.
     fill(&[
         ("{{database}}", DATABASE),
         ("{{links}}", links),
@@ -61,8 +62,6 @@ fn fill(values: &[(&str, &str)]) -> String {
 fn class(collection: &Readable, all: &[Readable]) -> String {
     let of = |name: &str| name.replace(['_', '-'], "");
     let name = of(&collection.name);
-    let is_identifier = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric());
     // Another one has the name, or the client itself does.
     let is_taken = RESERVED.contains(&name.as_str())
         || *collection.name != *name && all.iter().any(|other| *other.name == *name)
@@ -70,7 +69,7 @@ fn class(collection: &Readable, all: &[Readable]) -> String {
             .iter()
             .take_while(|other| other.name != collection.name)
             .any(|other| of(&other.name) == name && *collection.name != *name);
-    if is_identifier && !is_taken {
+    if is_identifier(&name) && !is_taken {
         return format!("db.{name}");
     }
     format!("db.collection({})", Value::from(&*collection.name))
@@ -101,7 +100,7 @@ fn section(place: usize, collection: &Readable, class: String) -> String {
     let mut out = format!("<h2 id=\"c{place}\">{}</h2>\n", text(&collection.name));
     let child = collection.fields.iter().find(|(_, definition)| definition["type"] == "child");
     let mut example = format!(
-        "const item = await new {class}({}).save();\nconst found = await {class}.find({{}});",
+        "const item = new {class}({});\nawait item.save();\nconst found = await {class}.find({{}});",
         properties(collection)
     );
     if let Some((name, _)) = child {
@@ -148,10 +147,20 @@ fn row(name: &str, definition: &Value) -> String {
 fn properties(collection: &Readable) -> String {
     let fields = collection.fields.iter().filter_map(|(name, definition)| {
         let value = example(definition["type"].as_str().unwrap_or_default())?;
-        Some(format!("{}: {value}", Value::from(name.as_str())))
+        Some(format!("{}: {value}", member(name)))
     });
     let fields: Vec<String> = fields.take(EXAMPLE_FIELDS).collect();
     if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
+}
+
+/// A name as a member of an object.
+fn member(name: &str) -> String {
+    if is_identifier(name) { name.to_owned() } else { Value::from(name).to_string() }
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn example(kind: &str) -> Option<&'static str> {
