@@ -54,7 +54,7 @@ impl Session {
     /// A collection of a request that was let in to it.
     pub(crate) fn readable_named(&self, name: &str) -> Result<Readable, ApiError> {
         self.check(name, Action::Read)?;
-        let found = self.engine.snapshot().collection(name);
+        let found = self.engine.snapshot().collection(name).filter(|_| !is_system(name));
         found.map(|collection| self.seen(&collection)).ok_or_else(|| {
             let message = format!("there is no collection `{name}`");
             ApiError::not_found("collection_not_found", message)

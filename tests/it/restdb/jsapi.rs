@@ -7,7 +7,7 @@ use crate::harness::{Client, Packages, Page, ROOT, Server};
 const SCRIPT: &str = "/rest/_jsapi.js";
 const DOCUMENTATION: &str = "/rest/_jsapi.doc";
 /// A name of a field that would leave the script, and the page, if it could.
-const HOSTILE: &str = "</script><script>alert(1)</script>\u{2028}'\"`${1}<!--";
+const HOSTILE: &str = "</script><script>alert(1)</script>\u{2028}'\"`{1}<!--";
 
 /// Collections as programs of RestDB have them.
 async fn schema(root: &Client) {

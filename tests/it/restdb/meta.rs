@@ -149,7 +149,7 @@ async fn a_document_with_a_fault_changes_nothing() {
     let refused = root.put(META, &json!({"collections": [good, unique]})).await;
     assert!(refused.status >= 400, "{}", refused.text);
     let message = refused.body["message"].as_str().unwrap();
-    assert!(message.contains("`taken`") && message.contains("1 collections before"), "{message}");
+    assert!(message.contains("`taken`") && message.contains("1 of 2"), "{message}");
     assert_eq!(collection_names(&root).await, ["good", "taken"]);
 }
 

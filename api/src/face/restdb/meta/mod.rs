@@ -97,7 +97,8 @@ async fn define(session: Session, sent: Sent) -> ApiResult {
     let mut position = session.engine().position();
     for (done, (collection, definition)) in definitions.iter().enumerate() {
         let defined = session.define(collection, definition.clone(), None).await;
-        let (committed, _) = defined.map_err(|error| unfinished(&error, collection, done))?;
+        let (committed, _) =
+            defined.map_err(|error| unfinished(&error, collection, (done, definitions.len())))?;
         position = committed.position;
     }
     let defined = definitions.iter().map(|(collection, _)| session.readable_named(collection));
@@ -121,10 +122,10 @@ fn encode(session: &Session, definition: &Definition) -> ApiResult<Vec<u8>> {
 }
 
 /// A refusal while collections are being defined: which one it is about, and how many came before.
-fn unfinished(error: &ApiError, collection: &str, done: usize) -> ApiError {
+fn unfinished(error: &ApiError, collection: &str, (done, all): (usize, usize)) -> ApiError {
     let message = format!(
-        "collection `{collection}`: {} ({done} collections before it were defined)",
+        "collection `{collection}`: {} ({done} of {all} were defined before it)",
         error.message()
     );
-    ApiError::new(error.status(), error.code(), message)
+    ApiError::new(error.status(), "not_all_defined", message)
 }
