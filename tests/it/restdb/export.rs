@@ -185,7 +185,9 @@ async fn every_page_is_of_the_moment_of_the_first() {
     let mut body = answer.bytes_stream();
     let mut text = body.next().await.unwrap().unwrap().to_vec();
     // The rest of it is not sent yet; what it is made from goes.
-    root.post("/v1/collections/many/delete", &json!({"filter": {}})).await.expect(200);
+    root.post("/v1/collections/many/delete", &json!({"filter": {}, "multi": true}))
+        .await
+        .expect(200);
     root.post("/rest/many", &json!({"n": "late"})).await.expect(201);
     while let Some(part) = body.next().await {
         text.extend_from_slice(&part.unwrap());
