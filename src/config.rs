@@ -57,14 +57,6 @@ pub(crate) struct Config {
     pub(crate) restdb: RestDb,
 }
 
-/// The section `restdb`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RestDb {
-    /// The name of the database.
-    pub(crate) database: String,
-}
-
 /// The section `server`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -166,6 +158,16 @@ impl Security {
     pub(crate) fn key(&self) -> Option<OperatorKey> {
         self.operator_key.as_ref().and_then(|key| OperatorKey::parse(key.expose()))
     }
+}
+
+/// The section `restdb`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestDb {
+    /// The name of the database.
+    pub(crate) database: String,
+    /// Whether the JavaScript API tells everybody the names of collections and typed fields.
+    pub(crate) public_schema: bool,
 }
 
 /// The section `webhooks`.

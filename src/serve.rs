@@ -113,6 +113,8 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
         heartbeat: Duration::from_millis(config.server.heartbeat_ms),
         trusted_proxies: config.server.trusted_proxies.clone(),
         http2_streams: config.server.http2_streams,
+        database: config.restdb.database.clone(),
+        public_schema: config.restdb.public_schema,
     };
     let api = Api::new(engine.clone(), access, service.clone(), options);
     service.start()?;

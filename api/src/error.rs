@@ -95,6 +95,12 @@ impl ApiError {
         self
     }
 
+    /// The same with another message, made of its own.
+    pub(crate) fn about(mut self, message: impl FnOnce(&str) -> String) -> Self {
+        self.message = Cow::Owned(message(&self.message));
+        self
+    }
+
     /// The status.
     pub(crate) fn status(&self) -> StatusCode {
         self.status

@@ -15,6 +15,10 @@ pub struct ApiOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// Most streams (HTTP/2) open at once on one connection; 0: no HTTP/2.
     pub http2_streams: u32,
+    /// The name of the database, where a face shows one: letters, digits, `-` and `_`.
+    pub database: String,
+    /// Whether the JavaScript API of RestDB's face tells everybody the names of collections and typed fields.
+    pub public_schema: bool,
 }
 
 impl Default for ApiOptions {
@@ -24,6 +28,8 @@ impl Default for ApiOptions {
             heartbeat: Duration::from_secs(14),
             trusted_proxies: Vec::new(),
             http2_streams: 256,
+            database: "headwater".to_owned(),
+            public_schema: true,
         }
     }
 }

@@ -41,6 +41,8 @@ fn the_default_file_states_the_defaults_of_the_engine_and_every_key() {
     let api = headwater_api::ApiOptions::default();
     assert_eq!(u128::from(config.server.heartbeat_ms), api.heartbeat.as_millis());
     assert_eq!(config.server.http2_streams, api.http2_streams);
+    assert_eq!(config.restdb.database, api.database);
+    assert_eq!(config.restdb.public_schema, api.public_schema);
     let store = headwater_engine::view::StoreOptions::default();
     let sizes = (config.views.cache_bytes, config.views.table_bytes);
     assert_eq!(sizes, (store.cache_bytes, store.table_bytes));

@@ -31,6 +31,12 @@ impl Config {
                 "security.operator_key must be 64 hex digits or the base64 of 32 bytes"
             );
         }
+        let database = &self.restdb.database;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        anyhow::ensure!(
+            (1..=64).contains(&database.len()) && database.chars().all(is_name),
+            "restdb.database is {database:?}; it must be 1 to 64 letters, digits, - and _"
+        );
         self.validate_sizes()?;
         self.validate_webhooks()
     }

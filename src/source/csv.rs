@@ -1,7 +1,7 @@
 //! Documents of CSV: the header names the members, each row is a document.
 //!
 //! Guarantees: integers, decimals and booleans become JSON's own; a number that JSON would change (leading zeros, more
-//! digits than a double holds) stays text; an empty cell is no member.
+//! digits than a double holds) stays text, a cell that is a JSON object or array becomes that; an empty cell is no member.
 
 use std::io::Read;
 
@@ -58,7 +58,7 @@ fn header<R: Read>(rows: &mut csv::Reader<R>) -> Result<Vec<String>, Stop> {
 }
 
 fn push_value(document: &mut String, cell: &str) {
-    if matches!(cell, "true" | "false") || is_number(cell) {
+    if matches!(cell, "true" | "false") || is_number(cell) || is_nested(cell) {
         document.push_str(cell);
     } else {
         document.push_str(&json_text(cell));
@@ -86,6 +86,11 @@ fn is_number(cell: &str) -> bool {
     }
 }
 
+/// Whether `cell` is a JSON object or array, as exports write what is nested.
+fn is_nested(cell: &str) -> bool {
+    cell.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(cell).is_ok()
+}
+
 fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -93,6 +98,14 @@ fn json_text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_exports_write_as_json_is_json() {
+        for (cell, wanted) in [("[1,\"a\"]", true), ("{}", true), ("[x]", false), ("\"a\"", false)]
+        {
+            assert_eq!(is_nested(cell), wanted, "{cell}");
+        }
+    }
 
     #[test]
     fn only_numbers_that_json_says_exactly_are_numbers() {

@@ -2,7 +2,10 @@
 
 mod access;
 mod documents;
+mod export;
 mod groups;
+mod jsapi;
+mod meta;
 mod package;
 mod queries;
 mod refusals;

@@ -178,6 +178,12 @@ impl Access {
         !matches!(presented::in_head(headers, query, Conflict::Prefer), Ok(None))
     }
 
+    /// The same of a request's parts.
+    pub(crate) fn is_any_presented_in(parts: &Parts) -> bool {
+        let (headers, query) = (&parts.headers, parts.uri.query());
+        !matches!(presented::in_head(headers, query, Conflict::Prefer), Ok(None))
+    }
+
     /// Whether a request presents a credential, valid or not.
     pub(crate) fn is_presented(parts: &Parts) -> Result<bool, ApiError> {
         Ok(presented::presented(parts, Conflict::Refuse)?.is_some())

@@ -11,7 +11,7 @@ use http::request::Parts;
 
 use super::Session;
 use super::visitor::Visitor;
-use crate::auth::{Acl, Kind, Principal, Taken, check_cookie_origin};
+use crate::auth::{Acl, Grant, Kind, Principal, Taken, check_cookie_origin};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::extract::Parameters;
@@ -77,6 +77,26 @@ impl Session {
         took: impl FnOnce(Taken),
     ) -> Result<Self, ApiError> {
         let grant = visitor.admit(&principal, app.engine.limits())?;
+        Self::counted_use(app, (principal, grant), visitor, took)
+    }
+
+    /// The same without a look at the path: for what asks of each collection whether the grant leads there, and nothing else.
+    pub(super) fn looking_on(
+        app: &App,
+        principal: Arc<Principal>,
+        visitor: Arc<Visitor>,
+        took: impl FnOnce(Taken),
+    ) -> Result<Self, ApiError> {
+        let grant = visitor.grant(&principal, app.engine.limits())?;
+        Self::counted_use(app, (principal, grant), visitor, took)
+    }
+
+    fn counted_use(
+        app: &App,
+        (principal, grant): (Arc<Principal>, Arc<Grant>),
+        visitor: Arc<Visitor>,
+        took: impl FnOnce(Taken),
+    ) -> Result<Self, ApiError> {
         if let Some(limit) = grant.surface().per_ip_per_hour() {
             let now_ms = app.engine.clock().now_ms();
             let taken = app.rates.key(&principal.id, visitor.address, limit, now_ms);

@@ -72,6 +72,15 @@ impl Session {
         Ok(Action::Search)
     }
 
+    /// Bytes of a document of a collection, on average; for choosing how many to read at once.
+    pub(crate) fn average_bytes(&self, collection: &str) -> Result<u64, ApiError> {
+        let snapshot = self.engine.snapshot();
+        let number = self.number(&snapshot, collection)?;
+        let counters = number.map(|number| snapshot.counters(number)).transpose()?;
+        let counters = counters.unwrap_or_default();
+        Ok(counters.bytes / counters.count.max(1))
+    }
+
     /// A page of a collection.
     pub(crate) async fn list(
         &self,

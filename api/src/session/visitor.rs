@@ -48,6 +48,15 @@ impl Visitor {
         limits: &Limits,
     ) -> Result<Arc<Grant>, ApiError> {
         self.check_path(principal, &principal.grant, &self.path)?;
+        self.grant(principal, limits)
+    }
+
+    /// The grant of a principal for this request, whether it covers the path or not.
+    pub(super) fn grant(
+        &self,
+        principal: &Principal,
+        limits: &Limits,
+    ) -> Result<Arc<Grant>, ApiError> {
         let facts = || RequestFacts { address: self.address, method: self.method.clone() };
         Ok(principal.grant_for(limits, facts)?)
     }

@@ -141,6 +141,7 @@ impl Fixture {
         let empty = json!({});
         let body = match (route.method.as_str(), route.path.as_str()) {
             ("GET" | "DELETE", _) => return None,
+            (_, "/rest/_meta") => json!({"collections": []}),
             (_, path) if path.starts_with("/rest/") => json!({"n": 1}),
             ("PUT", path) if path.contains("/indexes/") => json!({"keys": {"n": 1}}),
             ("PUT", path) if path.contains("/documents/") => json!({"n": 2}),

@@ -1,4 +1,4 @@
-//! Bodies: JSON, whatever the content type says, or a form, whose values are texts.
+//! Bodies: JSON, whatever the content type says, a form, whose values are texts, or rows.
 //!
 //! Guarantees: the limits of every face hold; an empty body can be told from an empty object.
 //! Leaves to others: what the members mean.
@@ -12,13 +12,19 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 use serde_json::Map;
 
-use super::doubles;
+use super::markup::Markup;
+use super::{doubles, export, import};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Payload;
 use crate::state::App;
+use import::Rows;
 
 /// The body of a request.
-pub(super) struct Sent(Payload);
+pub(super) struct Sent {
+    payload: Payload,
+    /// Where it is rows.
+    rows: Option<import::Format>,
+}
 
 /// What a body holds.
 pub(super) enum Documents {
@@ -35,6 +41,12 @@ impl FromRequest<App> for Sent {
         let kind = request.headers().get(CONTENT_TYPE);
         let kind = kind.map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
         let kind = kind.unwrap_or_default();
+        let suffix = request.extensions().get::<Markup>().copied();
+        let rows = match suffix {
+            Some(Markup::Export(export::Format::Csv)) => Some(import::Format::Csv),
+            Some(Markup::Export(export::Format::Lines)) => Some(import::Format::Lines),
+            _ => import::Format::of_content_type(&kind),
+        };
         let is_form = kind.starts_with("application/x-www-form-urlencoded");
         // Clients send JSON under many names, and some under none.
         if !kind.starts_with("multipart/") {
@@ -46,14 +58,24 @@ impl FromRequest<App> for Sent {
         if is_form && !looks_like_json(&payload.bytes) {
             payload.bytes = form(&payload.bytes).into();
         }
-        Ok(Self(payload))
+        Ok(Self { payload, rows })
     }
 }
 
 impl Sent {
     /// Whether nothing was sent.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.bytes.iter().all(u8::is_ascii_whitespace)
+        self.payload.bytes.iter().all(u8::is_ascii_whitespace)
+    }
+
+    /// The rows of the body, where it has rows, as documents of a collection.
+    pub(super) async fn rows(&self, engine: &Engine, collection: &str) -> ApiResult<Option<Rows>> {
+        let Some(format) = self.rows else { return Ok(None) };
+        let known = engine.snapshot().collection(collection);
+        let fields = known.and_then(|known| known.fields.clone());
+        let (bytes, held) = (self.payload.bytes.clone(), engine.clone());
+        let read = move || Ok(import::read(format, &bytes, fields.as_deref(), held.limits()));
+        crate::session::blocking(engine, read).await?.map(Some)
     }
 
     /// One object; nothing sent is an empty one.
@@ -61,7 +83,7 @@ impl Sent {
         if self.is_empty() {
             return Ok(Object::new());
         }
-        let read = match self.0.document(engine).await {
+        let read = match self.payload.document(engine).await {
             Err(error) => self.without_doubles(error)?.document(engine).await,
             read => read,
         };
@@ -76,7 +98,7 @@ impl Sent {
                 "the body is empty: it must be an object",
             ));
         }
-        let read = match self.0.documents(engine).await {
+        let read = match self.payload.documents(engine).await {
             Err(error) => self.without_doubles(error)?.documents(engine).await,
             read => read,
         };
@@ -90,8 +112,8 @@ impl Sent {
 
     /// The same body with the last of several members of a name, where an error is about that; the error otherwise.
     fn without_doubles(&self, error: Error) -> Result<Payload> {
-        let bytes = doubles::dropped(&self.0.bytes, error)?;
-        Ok(Payload { bytes: bytes.into(), ..self.0.clone() })
+        let bytes = doubles::dropped(&self.payload.bytes, error)?;
+        Ok(Payload { bytes: bytes.into(), ..self.payload.clone() })
     }
 
     /// An array of ids; `None` where nothing was sent.
@@ -99,7 +121,7 @@ impl Sent {
         if self.is_empty() {
             return Ok(None);
         }
-        match Raw::trusted(&self.0.value(engine).await?).to_value() {
+        match Raw::trusted(&self.payload.value(engine).await?).to_value() {
             Value::Array(ids) => Ok(Some(ids)),
             Value::Object(empty) if empty.is_empty() => Ok(None),
             _ => Err(ApiError::bad_request("invalid_body", "the body must be an array of ids")),

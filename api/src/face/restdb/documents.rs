@@ -10,6 +10,7 @@ use headwater_engine::write::Committed;
 use http::StatusCode;
 
 use super::body::{Documents, Sent};
+use super::import::Rows;
 use super::query::{self, Asking};
 use super::system;
 use super::writing::{self, Shown};
@@ -36,6 +37,9 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn create(session: Session, Path(collection): Path<String>, sent: Sent) -> ApiResult {
+    if let Some(rows) = sent.rows(session.engine(), &collection).await? {
+        return create_rows(&session, &collection, rows).await;
+    }
     let (documents, is_one) = match sent.documents(session.engine()).await? {
         Documents::One(document) => (vec![document], true),
         Documents::Many(documents) => (documents, false),
@@ -57,6 +61,25 @@ async fn create(session: Session, Path(collection): Path<String>, sent: Sent) ->
 }
 
 /// What is stored of a new document: its own id only if it could be one of the face's.
+/// Documents of a file, all or none; a refusal names the line.
+async fn create_rows(session: &Session, collection: &str, rows: Rows) -> ApiResult {
+    let lines = rows.lines();
+    let documents = rows.documents;
+    if documents.is_empty() {
+        return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
+    }
+    let written = async {
+        let encoded = documents.into_iter().map(|one| of_create(one).to_bytes()).collect();
+        let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
+        session.create(collection, prepared, None).await
+    };
+    let committed = written.await.map_err(|error| Rows::named(&lines, error))?;
+    let written = session.written_with(collection, &committed, &system::of_writes(session))?;
+    let mut out = Vec::new();
+    Shown::written().write_all(written.iter().map(|body| Raw::trusted(body)), &mut out);
+    Ok(reply::json(StatusCode::CREATED, committed.position, out))
+}
+
 fn of_create(document: Object) -> Object {
     system::without(document, |id| id.as_str().is_some_and(|id| object_id::parse(id).is_some()))
 }

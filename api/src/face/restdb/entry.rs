@@ -8,14 +8,15 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, StatusCode, Uri};
 
 use super::markup::Markup;
+use super::{PREFIX, jsapi};
 use crate::auth::{Conflict, FaceRules};
 use crate::error::{ApiError, ApiResult};
 
-const PREFIX: &str = "/rest";
 const OVERRIDE: &str = "x-http-method-override";
 
 /// What the face serves beside `/rest`.
-const BESIDE: [&str; 4] = ["/realtime", "/auth/userinfo", "/auth/jwt", "/auth/token"];
+const BESIDE: [&str; 5] =
+    ["/realtime", "/auth/userinfo", "/auth/jwt", "/auth/token", jsapi::EVENTSOURCE_PATH];
 
 /// Whether a path belongs to the face.
 pub(crate) fn serves(path: &str) -> bool {

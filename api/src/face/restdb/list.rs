@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use headwater_engine::value::Raw;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
+use super::export::Export;
 use super::markup::Markup;
 use super::query::{Asking, nested};
 use super::system;
@@ -23,6 +24,7 @@ use crate::extract::{Format, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
 use crate::session::{Asked, At, ListQuery, Listing, Session, blocking};
+use crate::state::App;
 
 const PAGINATION: HeaderName = HeaderName::from_static("x-pagination");
 /// Documents that take more bytes together are written off the async threads.
@@ -35,6 +37,7 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn list(
+    State(app): State<App>,
     session: Session,
     Path(collection): Path<String>,
     parameters: Parameters,
@@ -49,6 +52,10 @@ async fn list(
     let mut asking = Asking::read(&parameters, session.engine())?;
     asking.filter = session.typed(&collection, asking.filter);
     let session = system::shown_to(&session, |name| asking.mentions(name));
+    if let Markup::Export(format) = markup {
+        let shown = Shown { all: false, named: shown_names(&asking) };
+        return Export { app, session, collection, asking, shown, format }.answer().await;
+    }
     let answer = match (&asking.distinct, &asking.grouping) {
         (Some(field), _) => distinct(&session, &collection, field, &asking).await?,
         (None, Some(_)) => grouped(&session, &collection, asking).await?,

@@ -1,4 +1,5 @@
-//! The formats besides JSON: a table of a list's documents, and a script that writes it into a page.
+//! The formats besides JSON: a table of a list's documents, and a script that writes it into a page. Their names, and those
+//! of exports.
 //!
 //! Guarantees: what documents hold is text in the markup, never markup or script.
 
@@ -8,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+use super::export;
 use crate::error::{ApiError, ApiResult};
 
 /// Most columns of a table; fields beyond them are left out.
@@ -23,6 +25,8 @@ pub(super) enum Markup {
     Html,
     /// A script that writes the table.
     Script,
+    /// All documents as a file.
+    Export(export::Format),
 }
 
 impl Markup {
@@ -32,9 +36,12 @@ impl Markup {
             "json" => Ok(Self::Json),
             "html" => Ok(Self::Html),
             "js" => Ok(Self::Script),
+            "csv" => Ok(Self::Export(export::Format::Csv)),
+            "ndjson" | "jsonl" => Ok(Self::Export(export::Format::Lines)),
             _ => {
                 let shown: String = name.chars().take(40).collect();
-                let message = format!("the format `{shown}` is not known: json, html or js");
+                let message =
+                    format!("the format `{shown}` is not known: json, html, js, csv or ndjson");
                 Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, "unknown_format", message))
             }
         }
@@ -42,7 +49,7 @@ impl Markup {
 
     /// A JSON answer in the format.
     pub(super) fn of(self, json: &[u8]) -> Option<Response> {
-        if self == Self::Json {
+        if !matches!(self, Self::Html | Self::Script) {
             return None;
         }
         let value = serde_json::from_slice(json).unwrap_or_default();
@@ -97,7 +104,7 @@ fn shown(value: Option<&Value>) -> String {
 }
 
 /// Text in markup.
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

@@ -8,8 +8,12 @@ mod body;
 mod documents;
 mod doubles;
 mod entry;
+mod export;
+mod import;
+mod jsapi;
 mod list;
 mod markup;
+mod meta;
 mod payload;
 mod query;
 mod refusal;
@@ -22,7 +26,14 @@ pub(crate) use entry::{enter, serves};
 pub(crate) use payload::Payload;
 pub(crate) use refusal::refusal;
 
+/// What the paths of collections begin with.
+const PREFIX: &str = "/rest";
+
 /// Every route of the face.
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(list::routes()).with(documents::routes())
+    Routes::new()
+        .with(list::routes())
+        .with(documents::routes())
+        .with(meta::routes())
+        .with(jsapi::routes())
 }

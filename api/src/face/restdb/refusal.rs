@@ -15,16 +15,19 @@ use crate::state::App;
 /// The refusal of a request with a path; `is_anonymous`: it presented no credential.
 pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, is_anonymous: bool) -> Refusal {
     let details = error.details();
+    let line = details.get("line").cloned();
     let body = match (error.code(), details.get("violations")) {
         ("schema_violation", Some(Value::Array(violations))) => {
             let list = violations.iter().map(broken_rule).collect();
-            return validation(list);
+            return validation(list, line.as_ref());
         }
         ("unique_violation", _) => {
             let field = unique_field(app, path, &details);
-            return validation(vec![entry(&field, error.message(), "UNIQUE")]);
+            return validation(vec![entry(&field, error.message(), "UNIQUE")], line.as_ref());
         }
-        ("duplicate_id", _) => return validation(vec![entry("_id", error.message(), "UNIQUE")]),
+        ("duplicate_id", _) => {
+            return validation(vec![entry("_id", error.message(), "UNIQUE")], line.as_ref());
+        }
         _ => error.message(),
     };
     let status = status_of(error, is_anonymous);
@@ -53,7 +56,11 @@ fn name_of(status: StatusCode) -> String {
     reason.chars().filter(char::is_ascii_alphabetic).collect()
 }
 
-fn validation(list: Vec<Value>) -> Refusal {
+/// `line`: that of an imported file which the list is about.
+fn validation(mut list: Vec<Value>, line: Option<&Value>) -> Refusal {
+    if let Some(line) = line {
+        list.iter_mut().for_each(|entry| entry["line"] = line.clone());
+    }
     let status = StatusCode::BAD_REQUEST;
     let body = json!({
         "message": "ValidationError",

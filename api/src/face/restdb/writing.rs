@@ -27,7 +27,8 @@ impl Shown {
         Self { all: true, named: Vec::new() }
     }
 
-    fn shows(&self, name: &str) -> bool {
+    /// Whether a member is shown.
+    pub(super) fn shows(&self, name: &str) -> bool {
         self.all || !system::is_fact(name) || self.named.iter().any(|named| named == name)
     }
 
