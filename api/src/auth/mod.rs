@@ -55,7 +55,7 @@ pub(crate) use action::Action;
 pub(crate) use address::{client_address, limit_key};
 pub(crate) use directory::logged_in;
 pub(crate) use face_rules::FaceRules;
-pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
+pub(crate) use grant::{Acl, Grant, GrantSource, Happened, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};
 pub(crate) use presented::{Conflict, SESSION_COOKIE};
 pub(crate) use principal::{Kind, Principal};
@@ -138,8 +138,7 @@ impl Access {
     /// The principal of a request; refused where it presents no valid credential. What becomes of differing ones the
     /// face says.
     pub(crate) async fn authenticate(&self, parts: &Parts) -> Result<Arc<Principal>, ApiError> {
-        let conflict = FaceRules::of(parts).conflict;
-        let Some(presented) = presented::presented(parts, conflict)? else {
+        let Some(presented) = presented::presented(parts, FaceRules::of(parts))? else {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
         self.known(&presented).await
@@ -165,15 +164,20 @@ impl Access {
         Ok(principal)
     }
 
-    /// Whether a request presents a credential, valid or not, where the first place counts that has one.
-    pub(crate) fn is_any_presented<B>(request: &http::Request<B>) -> bool {
+    /// Whether a request presents a credential, valid or not, where a face's rules look for one.
+    pub(crate) fn is_any_presented<B>(request: &http::Request<B>, rules: FaceRules) -> bool {
         let (headers, query) = (request.headers(), request.uri().query());
-        !matches!(presented::in_head(headers, query, Conflict::Prefer), Ok(None))
+        !matches!(presented::in_head(headers, query, rules), Ok(None))
     }
 
     /// Whether a request presents a credential, valid or not.
     pub(crate) fn is_presented(parts: &Parts) -> Result<bool, ApiError> {
-        Ok(presented::presented(parts, Conflict::Refuse)?.is_some())
+        Ok(presented::presented(parts, FaceRules::NATIVE)?.is_some())
+    }
+
+    /// The position that a snapshot must have reached to show every change of rights and users heard of.
+    pub(crate) fn newest(&self) -> u64 {
+        self.directory.watch.newest()
     }
 
     /// Waits until the log shows every change of rights that principals of now were made by.

@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod account_tests;
+mod actors;
 mod aggregate;
 mod asked;
 mod at;
@@ -57,6 +58,7 @@ use crate::error::ApiError;
 use guard::GrantGuard;
 use visitor::Visitor;
 
+pub(crate) use actors::Actors;
 pub(crate) use aggregate::Aggregated;
 pub(crate) use asked::{Asked, ids_read};
 pub(crate) use at::At;
@@ -73,7 +75,7 @@ pub(crate) use patch::Patch;
 pub(crate) use picture::Picture;
 pub(crate) use read::Shown;
 pub(crate) use sessions::{Begun, Client, begin_anonymous, cookie_seconds, log_in, refresh};
-pub(crate) use sight::{Sight, sees, visibility};
+pub(crate) use sight::{Hearing, Sight, visibility};
 pub(crate) use target::from_raw as id_from_raw;
 pub(crate) use update_by_filter::UpdateRequest;
 pub(crate) use users::{Asker, UserChanges, begin_reset, confirm_reset, sign_up};
@@ -174,6 +176,16 @@ impl Session {
         }
         let action = action.as_str();
         let message = format!("the credential does not allow `{action}` on all collections");
+        Err(ApiError::forbidden(message).with("action", action))
+    }
+
+    /// Checks that realtime is open for hearing (`subscribe`) or publishing something.
+    pub(crate) fn check_realtime(&self, action: Action) -> Result<(), ApiError> {
+        if self.grant.opens_realtime(action) {
+            return Ok(());
+        }
+        let action = action.as_str();
+        let message = format!("the credential does not open realtime for `{action}`");
         Err(ApiError::forbidden(message).with("action", action))
     }
 

@@ -94,7 +94,7 @@ fn row_of(snapshot: &Snapshot, collection: &str, outcome: &Outcome) -> Result<Op
 }
 
 /// The e-mail address of the user that an actor is.
-fn address(snapshot: &Snapshot, actor: &str) -> Option<String> {
+pub(super) fn address(snapshot: &Snapshot, actor: &str) -> Option<String> {
     let row = people::user_row(snapshot, actor).unwrap_or_else(|error: Error| {
         tracing::warn!(%error, "a user could not be read");
         None

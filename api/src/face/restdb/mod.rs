@@ -1,4 +1,4 @@
-//! RestDB.io's REST interface, `/rest`: what programs written for it send, translated into the session's operations.
+//! RestDB.io's REST interface, `/rest`, and its `/realtime`: what programs written for it send, translated into the session's operations.
 //!
 //! Guarantees: every answer is JSON (or the markup that was asked for), every refusal has a `message`.
 //! Leaves to others: what an operation means (the session, the engine). `docs/compat/restdb.md` has what is there and where
@@ -11,16 +11,17 @@ mod entry;
 mod list;
 mod markup;
 mod query;
+mod realtime;
 mod refusal;
 mod system;
 mod writing;
 
 use crate::router::Routes;
 
-pub(crate) use entry::{enter, serves};
+pub(crate) use entry::{enter, rules, serves};
 pub(crate) use refusal::refusal;
 
 /// Every route of the face.
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(list::routes()).with(documents::routes())
+    Routes::new().with(list::routes()).with(documents::routes()).with(realtime::routes())
 }

@@ -12,7 +12,7 @@ use super::super::topic::EventTopic;
 use super::super::wire::Wire;
 use crate::auth::Grant;
 use crate::extract::Format;
-use crate::session::{Sight, sees};
+use crate::session::{Hearing, Sight};
 
 /// The collection of events that belong to none.
 const OUTSIDE: &str = "";
@@ -23,6 +23,7 @@ pub(super) struct EventAudience {
     projection: Option<BodyProjection>,
     grant: Arc<Grant>,
     format: Format,
+    hearing: Hearing,
     wire: Wire,
 }
 
@@ -33,6 +34,7 @@ impl EventAudience {
             projection: topic.projection.clone(),
             grant: Arc::clone(sight.shared_grant()),
             format: topic.format,
+            hearing: topic.hearing,
             wire: wire.clone(),
         }
     }
@@ -42,6 +44,7 @@ impl EventAudience {
         let mut key = KeyMaker::new(b"events", &self.grant, self.format, &self.wire);
         let EventFilter { collections, kinds, channels, body, system } = &self.filter;
         key.flag(*system);
+        key.flag(self.hearing == Hearing::Realtime);
         key.texts(collections.iter().map(String::as_str));
         key.texts(channels.iter().map(String::as_str));
         key.texts(kinds.iter().map(|kind| kind.as_str()));
@@ -51,11 +54,30 @@ impl EventAudience {
     }
 }
 
+impl EventAudience {
+    /// Where events have to be looked at that realtime may list.
+    fn heard(&self, outside: Interest) -> Interests {
+        let listed = self.grant.heard_collections();
+        let asked = self.filter.collections.iter().map(String::as_str);
+        let collections: Vec<&str> = match listed {
+            Some(listed) => listed.into_iter().collect(),
+            None if self.filter.collections.is_empty() => return Interests::Everything,
+            None => asked.collect(),
+        };
+        let within = collections.into_iter().map(str::to_owned);
+        let within = within.map(|collection| Interest { collection, equality: None });
+        Interests::In(within.chain([outside]).collect())
+    }
+}
+
 impl Audience for EventAudience {
     fn write(&self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let seen = sees(&self.grant, event, &self.filter);
+        let seen = self.hearing.sees(&self.grant, event, &self.filter);
         if seen == Seen::Nothing {
             return;
+        }
+        if let Some(telling) = self.wire.telling() {
+            return self.wire.told(telling, event, &seen, out);
         }
         let data = |out: &mut Vec<u8>| match &seen {
             // The frame's event says that it is hidden.
@@ -73,6 +95,9 @@ impl Audience for EventAudience {
     fn interests(&self) -> Interests {
         let EventFilter { collections, kinds, channels, .. } = &self.filter;
         let outside = Interest { collection: OUTSIDE.to_owned(), equality: None };
+        if self.hearing == Hearing::Realtime {
+            return self.heard(outside);
+        }
         if collections.is_empty() {
             let only_channels = !channels.is_empty();
             return if only_channels {
