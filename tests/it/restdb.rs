@@ -5,6 +5,12 @@ mod documents;
 mod groups;
 mod package;
 mod queries;
+mod realtime;
+mod realtime_client;
+mod realtime_publish;
+mod realtime_resume;
+mod realtime_rights;
+mod realtime_users;
 mod refusals;
 
 use serde_json::{Value, json};
