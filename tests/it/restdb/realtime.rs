@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::id;
-use crate::harness::{Answer, Client, Server, Stream};
+use crate::harness::{Answer, Client, PATIENCE, Server, Stream};
 
 /// A frame as it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -231,6 +231,21 @@ async fn writes_of_every_face_come_and_the_system_stays_silent() {
 }
 
 #[tokio::test]
+async fn a_member_that_passes_for_a_system_field_is_not_told() {
+    let server = Server::start();
+    let root = server.client();
+    let mut stream = Realtime::open(&root, "/realtime").await;
+    let forged = json!({"_id": "a", "n": 1, "_created": "forged", "_createdby": "forged",
+        "_version": "forged", "_keywords": "forged"});
+    root.post("/v1/collections/chat/documents", &forged).await.expect(201);
+    let frame = stream.next().await.unwrap();
+    let told = frame.json()["data"].clone();
+    assert!(!frame.data.contains("forged"), "{}", frame.data);
+    assert_eq!((&told["n"], &told["_createdby"]), (&json!(1), &json!("api")));
+    assert_eq!(told.as_object().unwrap().len(), 6, "{told}");
+}
+
+#[tokio::test]
 async fn what_was_erased_is_told_of_by_its_id_at_most() {
     let server = Server::start();
     let root = server.client();
@@ -288,18 +303,21 @@ async fn pings_come_in_a_busy_stream() {
             }
         }
     });
-    // Frames that came in a row, at most so long after one another that no silence called for a ping.
-    let (mut pings, mut busy) = (0, 0);
-    let mut last = tokio::time::Instant::now();
-    while pings < 3 {
-        let frame = stream.any().await.unwrap();
-        if frame.event != "ping" {
-            busy += usize::from(last.elapsed() < Duration::from_millis(400));
-            last = tokio::time::Instant::now();
-        } else if busy > 0 {
-            (pings, busy) = (pings + 1, 0);
+    let pings = async {
+        let (mut pings, mut busy) = (0, 0);
+        // Frames that came so soon after one another that no silence called for a ping.
+        let mut last = tokio::time::Instant::now();
+        while pings < 3 {
+            let frame = stream.any().await.unwrap();
+            if frame.event != "ping" {
+                busy += usize::from(last.elapsed() < Duration::from_millis(400));
+                last = tokio::time::Instant::now();
+            } else if busy > 0 {
+                (pings, busy) = (pings + 1, 0);
+            }
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, pings).await.expect("no pings between the events");
     writer.abort();
 }
 
