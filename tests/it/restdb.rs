@@ -7,6 +7,7 @@ mod package;
 mod queries;
 mod realtime;
 mod realtime_client;
+mod realtime_pings;
 mod realtime_publish;
 mod realtime_resume;
 mod realtime_rights;

@@ -32,6 +32,7 @@ mod output;
 mod patch;
 mod picture;
 mod read;
+mod realtime;
 mod remove;
 mod run;
 mod seen;
@@ -176,16 +177,6 @@ impl Session {
         }
         let action = action.as_str();
         let message = format!("the credential does not allow `{action}` on all collections");
-        Err(ApiError::forbidden(message).with("action", action))
-    }
-
-    /// Checks that realtime is open for hearing (`subscribe`) or publishing something.
-    pub(crate) fn check_realtime(&self, action: Action) -> Result<(), ApiError> {
-        if self.grant.opens_realtime(action) {
-            return Ok(());
-        }
-        let action = action.as_str();
-        let message = format!("the credential does not open realtime for `{action}`");
         Err(ApiError::forbidden(message).with("action", action))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use headwater_engine::limits::Limits;
 use headwater_engine::value::document::{self, IdRule};
-use headwater_engine::value::{Object, Raw, Value, encode};
+use headwater_engine::value::{Raw, encode};
 use headwater_engine::write::{Absent, Change, Committed, DocumentId, Operation};
 use headwater_engine::{Engine, Error, Result};
 
@@ -162,23 +162,6 @@ impl Session {
         let channel = Raw::trusted(&body).get("channel").and_then(Raw::as_str);
         self.check_channel(channel, Action::Publish)?;
         Ok(self.commit(vec![Operation::Publish { body: body.into() }], key).await?)
-    }
-
-    /// Publishes a custom event of no channel, where realtime lets it.
-    pub(crate) async fn publish_realtime(
-        &self,
-        name: &str,
-        data: Value,
-    ) -> Result<Committed, ApiError> {
-        if !self.grant.handles(name, None, Action::Publish) {
-            let message = format!("the credential does not allow `publish` of `{name}`");
-            return Err(ApiError::forbidden(message).with("action", "publish"));
-        }
-        let mut body = Object::new();
-        body.insert("event", Value::String(name.to_owned()));
-        body.insert("data", data);
-        let body = body.to_bytes().into();
-        Ok(self.commit(vec![Operation::Publish { body }], None).await?)
     }
 
     fn path_target(&self, collection: &str, segment: &str) -> Result<DocumentId> {

@@ -226,6 +226,42 @@ mod tests {
         out
     }
 
+    /// A face's words for signs of life alone.
+    struct Words(&'static str);
+
+    impl Telling for Words {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn tell(&self, _event: &Event<'_>, _seen: &Seen, _out: &mut Vec<u8>) -> bool {
+            false
+        }
+
+        fn sign(&self, out: &mut Vec<u8>) {
+            out.extend_from_slice(b"event: here\n");
+        }
+    }
+
+    #[test]
+    fn a_face_may_have_words_of_its_own() {
+        let later = Epoch { id: [0xab; 16], start: 9 };
+        let wire = |name| Wire::told_by(Arc::new(Words(name)), later);
+        let id = format!("id: 7@{}\n", "ab".repeat(16));
+        let sign = |id: &str| format!("{id}event: here\n\n");
+        assert_eq!(wire("a").beginning(Some(7)), sign(&id));
+        assert_eq!(wire("a").heartbeat(None), sign(""));
+        assert_eq!(wire("a").closing("gone"), ": gone\n\n");
+        let hash = |wire: &Wire| {
+            let mut hasher = blake3::Hasher::new();
+            wire.hash(&mut hasher);
+            hasher.finalize()
+        };
+        assert_eq!(hash(&wire("a")), hash(&wire("a")));
+        assert_ne!(hash(&wire("a")), hash(&wire("b")));
+        assert_ne!(hash(&wire("a")), hash(&Wire::events(later)));
+    }
+
     #[test]
     fn frames_say_the_same_on_both_wires() {
         let first = Epoch { id: [1; 16], start: 0 };
