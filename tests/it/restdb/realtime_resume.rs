@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::realtime::{Realtime, key};
+use super::realtime::{Realtime, end, key};
 use crate::harness::Server;
+use crate::harness::wire::{Wire, follow};
 
 #[tokio::test]
 async fn r12_a_reader_resumes_in_each_of_three_ways_without_gap_or_double() {
@@ -116,4 +117,33 @@ async fn streams_are_counted_against_the_key() {
     let refused = reader.get("/realtime").await.expect(429);
     assert_eq!(refused.body["name"], "TooManyRequests");
     drop(stream);
+}
+
+#[tokio::test]
+async fn r13_a_reader_that_takes_nothing_holds_up_nobody_and_misses_nothing() {
+    const BATCHES: usize = 40;
+    let server = Server::start();
+    let root = server.client();
+    let mut stalled = Wire::narrow(&server).await;
+    stalled.send(&follow("/realtime")).await;
+    stalled.until("\r\n\r\n").await;
+    let mut other = Realtime::open(&root, "/realtime").await;
+    let text = "x".repeat(4000);
+    for _ in 0..BATCHES {
+        let many: Vec<_> = (0..50).map(|n| json!({"n": n, "text": text})).collect();
+        root.post("/rest/chat", &json!(many)).await.expect(201);
+    }
+    end(&root).await;
+    let told = other.until_end().await;
+    assert_eq!(told.len(), BATCHES * 50);
+    let mut text = String::new();
+    while !text.contains("event: publish") {
+        text += &stalled.chunk().await;
+    }
+    let mut places = Vec::new();
+    for block in text.split("\n\n").filter(|block| block.contains("\nevent: post\n")) {
+        places.push(block[4..block.find('\n').unwrap()].parse::<u64>().unwrap());
+    }
+    assert_eq!(places.len(), BATCHES * 50);
+    assert!(places.is_sorted_by(|one, next| one < next));
 }

@@ -114,3 +114,74 @@ impl Audience for EventAudience {
         Interests::In(within.chain(with_custom.then_some(outside)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::GrantSource;
+    use crate::stream::Telling;
+    use headwater_engine::limits::Limits;
+    use headwater_engine::log::Epoch;
+    use headwater_engine::value::{Raw, json};
+
+    struct Words;
+
+    impl Telling for Words {
+        fn name(&self) -> &'static str {
+            "words"
+        }
+
+        fn tell(&self, _event: &Event<'_>, _seen: &Seen, _out: &mut Vec<u8>) -> bool {
+            false
+        }
+
+        fn sign(&self, _out: &mut Vec<u8>) {}
+    }
+
+    fn grant(text: &str) -> Arc<Grant> {
+        let limits = Limits::for_stored_queries();
+        let bytes = json::parse_value(text.as_bytes(), &limits).unwrap();
+        let source = GrantSource::parse(Raw::trusted(&bytes), &limits).unwrap();
+        Arc::new(Grant::compile(&source, &[], &Default::default(), &limits).unwrap())
+    }
+
+    /// One who follows by words of a face's own.
+    fn follower(grant: &Arc<Grant>, hearing: Hearing) -> EventAudience {
+        EventAudience {
+            filter: EventFilter::default(),
+            projection: None,
+            grant: Arc::clone(grant),
+            format: Format::Plain,
+            hearing,
+            wire: Wire::told_by(Arc::new(Words), Epoch { id: [0; 16], start: 0 }),
+        }
+    }
+
+    #[test]
+    fn whoever_hears_the_same_in_the_same_words_is_of_one_group() {
+        let listed = grant(r#"{"admin":true,"realtime":["POST:a"]}"#);
+        let (full, other) = (grant(r#"{"admin":true}"#), grant(r#"{"admin":true}"#));
+        let key = |grant: &Arc<Grant>, hearing| follower(grant, hearing).key();
+        assert_eq!(key(&listed, Hearing::Realtime), key(&listed, Hearing::Realtime));
+        assert_eq!(key(&full, Hearing::Realtime), key(&other, Hearing::Realtime));
+        assert_ne!(key(&full, Hearing::Realtime), key(&listed, Hearing::Realtime));
+        assert_ne!(key(&full, Hearing::Realtime), key(&full, Hearing::Subscribe));
+    }
+
+    #[test]
+    fn a_list_of_collections_is_looked_at_there_alone() {
+        let places = |list: &str| {
+            let grant = grant(&format!(r#"{{"realtime":{list}}}"#));
+            match follower(&grant, Hearing::Realtime).interests() {
+                Interests::Everything => None,
+                Interests::In(places) => {
+                    Some(places.into_iter().map(|one| one.collection).collect::<Vec<_>>())
+                }
+            }
+        };
+        let names = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+        assert_eq!(places(r#"["POST:a","*:b"]"#), names(&["a", "b", OUTSIDE]));
+        assert_eq!(places(r#"["answer"]"#), names(&[OUTSIDE]));
+        assert_eq!(places(r#"["POST:a","PUT:*"]"#), None);
+    }
+}
