@@ -28,6 +28,8 @@ pub(crate) enum Needs {
     Collection(Action, &'static [Acl]),
     /// A credential that allows the action on what the request names, and one of the kinds of requests.
     Somewhere(Action, &'static [Acl]),
+    /// The same, where a list of realtime may say it instead, and one of the kinds of requests.
+    Realtime(Action, &'static [Acl]),
     /// A credential that allows what each operation of the request does.
     Operations(&'static [Acl]),
     /// Full access.
@@ -42,7 +44,9 @@ impl Needs {
             Self::Handshake(_) => "a credential, now or in a message".to_owned(),
             Self::Credential | Self::Any(_) => "a credential".to_owned(),
             Self::Collection(action, _) => action.as_str().to_owned(),
-            Self::Somewhere(action, _) => format!("{} on what it names", action.as_str()),
+            Self::Somewhere(action, _) | Self::Realtime(action, _) => {
+                format!("{} on what it names", action.as_str())
+            }
             Self::Operations(_) => "create, update or delete, as the operations do".to_owned(),
             Self::FullAccess => "full access".to_owned(),
         }
@@ -55,6 +59,7 @@ impl Needs {
             | Self::Any(acls)
             | Self::Collection(_, acls)
             | Self::Somewhere(_, acls)
+            | Self::Realtime(_, acls)
             | Self::Operations(acls) => acls,
             Self::Nothing | Self::Credential | Self::FullAccess => &[],
         }

@@ -213,7 +213,8 @@ impl Head {
         let host = origin.as_ref().and_then(|_| text(header::HOST).or_else(authority));
         let path = request.uri().path().chars().take(PATH_NOTED).collect();
         let face = Face::of(request.uri().path());
-        let is_anonymous = face != Face::Native && !Access::is_any_presented(request);
+        let rules = face.rules(request.uri().path());
+        let is_anonymous = face != Face::Native && !Access::is_any_presented(request, rules);
         Self { face, is_anonymous, method: request.method().clone(), path, origin, host }
     }
 

@@ -8,6 +8,13 @@ mod jsapi;
 mod meta;
 mod package;
 mod queries;
+mod realtime;
+mod realtime_client;
+mod realtime_pings;
+mod realtime_publish;
+mod realtime_resume;
+mod realtime_rights;
+mod realtime_users;
 mod refusals;
 mod webhooks;
 

@@ -9,6 +9,7 @@
 //! (roles and values). What is read when it is asked for: `people`, `external`.
 
 mod action;
+mod actors;
 mod address;
 pub(crate) mod cors;
 mod credential;
@@ -42,7 +43,6 @@ mod watch;
 use std::sync::Arc;
 
 use headwater_engine::clock::SharedClock;
-use headwater_engine::restrict::ShowActor;
 use headwater_engine::value::{Object, Raw};
 use headwater_engine::vault::Vault;
 use headwater_engine::view::SystemFollower;
@@ -53,10 +53,11 @@ use http::request::Parts;
 use crate::error::ApiError;
 
 pub(crate) use action::Action;
+pub(crate) use actors::Actors;
 pub(crate) use address::{client_address, limit_key};
 pub(crate) use directory::logged_in;
 pub(crate) use face_rules::FaceRules;
-pub(crate) use grant::{Acl, Grant, GrantSource, RequestFacts, Role, Visit};
+pub(crate) use grant::{Acl, Grant, GrantSource, Happened, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};
 pub(crate) use presented::{Conflict, SESSION_COOKIE};
 pub(crate) use principal::{Kind, Principal};
@@ -120,10 +121,9 @@ impl Access {
         Arc::new(Owners(Arc::clone(&self.directory)))
     }
 
-    /// Shows a user by its e-mail address as it stands, and every other actor as `other`.
-    pub(crate) fn show_users(&self, other: &'static str) -> Arc<ShowActor> {
-        let directory = Arc::clone(&self.directory);
-        Arc::new(move |actor| directory.address(actor).unwrap_or_else(|| other.to_owned()))
+    /// The engine, once it is known.
+    fn engine(&self) -> Result<&Engine, ApiError> {
+        self.directory.engine()
     }
 
     /// Tells of the opened engine; before webhooks start, and before anybody is let in.
@@ -145,8 +145,7 @@ impl Access {
     /// The principal of a request; refused where it presents no valid credential. What becomes of differing ones the
     /// face says.
     pub(crate) async fn authenticate(&self, parts: &Parts) -> Result<Arc<Principal>, ApiError> {
-        let conflict = FaceRules::of(parts).conflict;
-        let Some(presented) = presented::presented(parts, conflict)? else {
+        let Some(presented) = presented::presented(parts, FaceRules::of(parts))? else {
             return Err(ApiError::unauthorized("no credential was presented"));
         };
         self.known(&presented).await
@@ -172,21 +171,26 @@ impl Access {
         Ok(principal)
     }
 
-    /// Whether a request presents a credential, valid or not, where the first place counts that has one.
-    pub(crate) fn is_any_presented<B>(request: &http::Request<B>) -> bool {
+    /// Whether a request presents a credential, valid or not, where a face's rules look for one.
+    pub(crate) fn is_any_presented<B>(request: &http::Request<B>, rules: FaceRules) -> bool {
         let (headers, query) = (request.headers(), request.uri().query());
-        !matches!(presented::in_head(headers, query, Conflict::Prefer), Ok(None))
+        !matches!(presented::in_head(headers, query, rules), Ok(None))
     }
 
     /// The same of a request's parts.
     pub(crate) fn is_any_presented_in(parts: &Parts) -> bool {
         let (headers, query) = (&parts.headers, parts.uri.query());
-        !matches!(presented::in_head(headers, query, Conflict::Prefer), Ok(None))
+        !matches!(presented::in_head(headers, query, FaceRules::of(parts)), Ok(None))
     }
 
     /// Whether a request presents a credential, valid or not.
     pub(crate) fn is_presented(parts: &Parts) -> Result<bool, ApiError> {
-        Ok(presented::presented(parts, Conflict::Refuse)?.is_some())
+        Ok(presented::presented(parts, FaceRules::NATIVE)?.is_some())
+    }
+
+    /// The position that a snapshot must have reached to show every change of rights and users heard of.
+    pub(crate) fn newest(&self) -> u64 {
+        self.directory.watch.newest()
     }
 
     /// Waits until the log shows every change of rights that principals of now were made by.

@@ -12,6 +12,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::request::Parts;
 
+use super::face_rules::FaceRules;
 use crate::error::ApiError;
 
 /// The cookie of a session.
@@ -57,17 +58,17 @@ pub(crate) enum Conflict {
 }
 
 /// The credential that a request presents, if any.
-pub(crate) fn presented(parts: &Parts, conflict: Conflict) -> Result<Option<Presented>, ApiError> {
-    in_head(&parts.headers, parts.uri.query(), conflict)
+pub(crate) fn presented(parts: &Parts, rules: FaceRules) -> Result<Option<Presented>, ApiError> {
+    in_head(&parts.headers, parts.uri.query(), rules)
 }
 
 /// The same, of a request's headers and query string.
 pub(super) fn in_head(
     headers: &HeaderMap,
     query: Option<&str>,
-    conflict: Conflict,
+    rules: FaceRules,
 ) -> Result<Option<Presented>, ApiError> {
-    let mut found = Found { first: None, conflict };
+    let mut found = Found { first: None, conflict: rules.conflict };
     from_authorization(headers, &mut found)?;
     from_parameters(query, "jwt", &mut found)?;
     for name in KEY_HEADERS {
@@ -76,6 +77,9 @@ pub(super) fn in_head(
         }
     }
     from_parameters(query, "apikey", &mut found)?;
+    if let Some(name) = rules.parameter {
+        from_parameters(query, name, &mut found)?;
+    }
     from_cookies(headers, &mut found)?;
     Ok(found.first)
 }
@@ -212,7 +216,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        presented(&parts, conflict)
+        let parameter = (conflict == Conflict::Prefer).then_some("rt-apikey");
+        presented(&parts, FaceRules { conflict, parameter, ..FaceRules::NATIVE })
     }
 
     fn read(uri: &str, headers: &[(&str, &str)]) -> Result<Option<Presented>, ApiError> {
@@ -238,6 +243,7 @@ mod tests {
         assert_eq!(cookie, Some(Presented::Cookie("s".to_owned())));
         let others = [("cookie", "a=b; hw_session=s; __Host-hw_session=")];
         assert_eq!(read("/?myapikey=k", &others).unwrap(), None);
+        assert_eq!(read("/?rt-apikey=k", &others).unwrap(), None);
     }
 
     #[test]
@@ -278,10 +284,13 @@ mod tests {
     fn a_face_may_have_an_order() {
         let cookie = ("cookie", "__Host-hw_session=c");
         let basic = ("authorization", "Basic YTpi");
-        let order: [(&str, Headers<'_>, Option<Presented>); 4] = [
+        let order: [(&str, Headers<'_>, Option<Presented>); 7] = [
             ("/?apikey=p&jwt=j", &[("x-apikey", "h"), cookie], token("j")),
             ("/?apikey=p", &[("x-apikey", "h"), cookie], token("h")),
             ("/?apikey=p", &[cookie], token("p")),
+            ("/?rt-apikey=r&apikey=p", &[cookie], token("p")),
+            ("/?rt-apikey=r&jwt=j", &[cookie], token("j")),
+            ("/?rt-apikey=r", &[cookie], token("r")),
             ("/", &[cookie], Some(Presented::Cookie("c".to_owned()))),
         ];
         for (uri, headers, wanted) in order {

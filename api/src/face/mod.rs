@@ -12,7 +12,7 @@ use axum::body::Body;
 use headwater_engine::webhook::Formats;
 use http::{Request, StatusCode};
 
-use crate::auth::Access;
+use crate::auth::{Access, FaceRules};
 use crate::error::{ApiError, ApiResult};
 use crate::state::App;
 
@@ -43,6 +43,14 @@ impl Face {
     /// The face of a path.
     pub(crate) fn of(path: &str) -> Self {
         if restdb::serves(path) { Self::RestDb } else { Self::Native }
+    }
+
+    /// Its own rules of access for a path.
+    pub(crate) fn rules(self, path: &str) -> FaceRules {
+        match self {
+            Self::Native => FaceRules::NATIVE,
+            Self::RestDb => restdb::rules(path),
+        }
     }
 
     /// What the face does to a request before it is routed.

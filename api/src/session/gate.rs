@@ -121,6 +121,7 @@ impl Session {
                 Acl::ALL.into_iter().try_for_each(|acl| self.check_acl(acl))
             }
             Needs::Somewhere(action, _) => self.check_somewhere(action),
+            Needs::Realtime(action, _) => self.check_realtime(action),
             Needs::Collection(action, _) => {
                 let parameters = RawPathParams::from_request_parts(parts, &()).await;
                 let parameters = parameters.map_err(|_| {

@@ -14,7 +14,7 @@ use headwater_engine::{Event, EventKind};
 
 use super::names;
 use super::visitor::Visitor;
-use crate::auth::{Acl, Action, Grant, Principal};
+use crate::auth::{Acl, Action, Grant, Happened, Principal};
 use crate::error::ApiError;
 
 /// The eyes of one caller.
@@ -105,6 +105,59 @@ pub(crate) fn sees(grant: &Grant, event: &Event<'_>, filter: &EventFilter) -> Se
     }
     let visibility = visibility(grant, event, Action::Subscribe);
     judge(event, &visibility, filter.body.as_ref())
+}
+
+/// By which of a grant's words events are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// By the action `subscribe`.
+    #[default]
+    Subscribe,
+    /// By `realtime`, where it lists events.
+    Realtime,
+}
+
+impl Hearing {
+    /// What a grant shows of an event to one who asks with a filter.
+    pub(crate) fn sees(self, grant: &Grant, event: &Event<'_>, filter: &EventFilter) -> Seen {
+        match self {
+            Self::Subscribe => sees(grant, event, filter),
+            Self::Realtime => hears(grant, event, filter),
+        }
+    }
+}
+
+/// The same by what realtime lists. Events of the system are never heard.
+fn hears(grant: &Grant, event: &Event<'_>, filter: &EventFilter) -> Seen {
+    if event.is_system() || !filter.matches_place(event) {
+        return Seen::Nothing;
+    }
+    let may_be: &[Happened] = match event.kind {
+        EventKind::DocumentCreated => &[Happened::Post],
+        // It may leave the caller's sight.
+        EventKind::DocumentUpdated => &[Happened::Put, Happened::Delete],
+        EventKind::DocumentDeleted | EventKind::DocumentErased => &[Happened::Delete],
+        EventKind::EventPublished => return hears_custom(grant, event, filter),
+        EventKind::RequestRecorded | EventKind::WebhookDisabled => return Seen::Nothing,
+    };
+    let heard = |happened: &Happened| grant.hears(*happened, event.collection);
+    if !may_be.iter().any(heard) {
+        return Seen::Nothing;
+    }
+    let restriction = grant.heard(event.collection);
+    let visibility = restriction.map_or(Visibility::Everything, Visibility::Restricted);
+    let seen = judge(event, &visibility, filter.body.as_ref());
+    let happened = if seen == Seen::Gone { Happened::Delete } else { may_be[0] };
+    if heard(&happened) { seen } else { Seen::Nothing }
+}
+
+fn hears_custom(grant: &Grant, event: &Event<'_>, filter: &EventFilter) -> Seen {
+    let text = |member| event.body().and_then(|body| body.get(member)).and_then(Raw::as_str);
+    let name = text("event").unwrap_or_default();
+    if !grant.handles(name, text("channel"), Action::Subscribe) {
+        return Seen::Nothing;
+    }
+    judge(event, &Visibility::Everything, filter.body.as_ref())
 }
 
 /// What a grant shows, by an action that reads, of the collection of an event, or of events like it.

@@ -19,6 +19,8 @@ pub(crate) struct Visitor {
     referer: Option<String>,
     /// What the paths of the face's keys leave out.
     face_prefix: Option<&'static str>,
+    /// Whether the request is for realtime.
+    is_realtime: bool,
     /// The client's address.
     pub(crate) address: IpAddr,
 }
@@ -26,12 +28,14 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// The visitor of a request.
     pub(crate) fn of(parts: &Parts, address: IpAddr) -> Self {
+        let rules = FaceRules::of(parts);
         Self {
             method: parts.method.as_str().to_owned(),
             path: parts.uri.path().to_owned(),
             origin: text(parts, header::ORIGIN),
             referer: text(parts, header::REFERER),
-            face_prefix: FaceRules::of(parts).prefix,
+            face_prefix: rules.prefix,
+            is_realtime: rules.realtime,
             address,
         }
     }
@@ -78,6 +82,7 @@ impl Visitor {
             address: self.address,
             face_prefix: self.face_prefix,
             is_web: principal.kind == Kind::Web,
+            is_listed: self.is_realtime && grant.lists_realtime(),
         })
     }
 }

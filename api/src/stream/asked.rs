@@ -15,7 +15,7 @@ use super::topic::{EventTopic, LiveTopic};
 use crate::auth::Action;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, LIMIT_MAX, invalid};
-use crate::session::{Asked, Session, ids_read};
+use crate::session::{Asked, Hearing, Session, ids_read};
 
 /// Longest name of a channel, an event or one who is present, bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
@@ -93,7 +93,8 @@ impl EventsAsked {
             system: session.grant().is_full(),
         };
         let projection = body_projection(session, self.projection.as_deref())?;
-        Ok(EventTopic { filter, projection, collapse, presence: self.presence, format })
+        let (presence, hearing) = (self.presence, Hearing::Subscribe);
+        Ok(EventTopic { filter, projection, collapse, presence, format, hearing })
     }
 }
 

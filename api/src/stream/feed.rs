@@ -24,7 +24,7 @@ use super::wire::Wire;
 use crate::auth::Kind;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::invalid;
-use crate::session::{Session, Sight};
+use crate::session::{Hearing, Session, Sight};
 use crate::state::App;
 
 /// A subscription under way.
@@ -150,6 +150,11 @@ impl Feed {
         self.wire.beginning(asks_again.then(|| self.cursor()))
     }
 
+    /// How it is told.
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
     /// What breaks a silence.
     pub(super) fn heartbeat(&mut self) -> Bytes {
         let cursor = self.cursor();
@@ -227,7 +232,8 @@ impl Feed {
         self.sight = sight;
         match &mut self.course {
             Course::Events(topic, follow) => {
-                topic.filter.system = self.sight.grant().is_full();
+                topic.filter.system =
+                    topic.hearing == Hearing::Subscribe && self.sight.grant().is_full();
                 let cursor = follow.cursor();
                 *follow = events::follow(&self.app, topic, &self.sight, &self.wire, cursor);
             }

@@ -18,7 +18,8 @@ impl KeyMaker {
     pub(super) fn new(kind: &[u8], grant: &Arc<Grant>, format: Format, wire: &Wire) -> Self {
         let mut key = Self(blake3::Hasher::new());
         key.bytes(Some(kind));
-        let grant = if grant.is_full() { 0 } else { Arc::as_ptr(grant) as usize };
+        let is_everything = grant.is_full() && !grant.is_listed();
+        let grant = if is_everything { 0 } else { Arc::as_ptr(grant) as usize };
         key.0.update(&grant.to_le_bytes());
         key.flag(format == Format::Extended);
         wire.hash(&mut key.0);

@@ -16,6 +16,7 @@ mod registry;
 mod socket;
 mod sse;
 mod start;
+mod telling;
 mod topic;
 mod wire;
 
@@ -26,7 +27,8 @@ pub(crate) use live::Windows;
 pub(crate) use page::{EventPage, PageQuery, page};
 pub(crate) use registry::Streams;
 pub(crate) use socket::{Entrance, STALLED, Upgrade};
-pub(crate) use sse::EventStream;
+pub(crate) use sse::{EPOCH, EventStream};
 pub(crate) use start::{Wanted, epoch_text, position_of, start_of};
+pub(crate) use telling::Telling;
 pub(crate) use topic::{EventTopic, Topic};
 pub(crate) use wire::Wire;

@@ -8,7 +8,7 @@ use headwater_engine::subscribe::{BodyFilter, BodyProjection, EventFilter};
 use super::channels::Passing;
 use crate::auth::Action;
 use crate::extract::Format;
-use crate::session::{Asked, Sight};
+use crate::session::{Asked, Hearing, Sight};
 
 /// What a subscription is about.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct EventTopic {
     pub(crate) presence: Option<String>,
     /// The dialect of documents.
     pub(crate) format: Format,
+    /// By which of the grant's words events are seen.
+    pub(crate) hearing: Hearing,
 }
 
 /// A live query.
@@ -87,6 +89,9 @@ impl Topic {
         let grant = sight.grant();
         match self {
             Self::Live(topic) => grant.allows(&topic.collection, Action::Subscribe),
+            Self::Events(EventTopic { hearing: Hearing::Realtime, .. }) => {
+                grant.opens_realtime(Action::Subscribe)
+            }
             Self::Events(topic) => {
                 let EventFilter { collections, channels, .. } = &topic.filter;
                 let channels =

@@ -3,53 +3,134 @@
 //! Guarantees: equal tellings on equal wires are the same bytes, so that they can be shared. A chunk holds whole frames;
 //! [`Wire::messages`] takes it apart again where the wire has messages.
 
+use std::fmt;
+use std::sync::Arc;
+
 use bytes::Bytes;
+use headwater_engine::Event;
 use headwater_engine::log::Epoch;
+use headwater_engine::restrict::Seen;
 
 use super::start::epoch_text;
+use super::telling::Telling;
 use crate::reply::{write_number, write_text};
 
 /// Bytes before each message in a chunk: its length, little-endian.
 const LENGTH_BYTES: usize = 4;
 
 /// How one subscriber is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Wire {
     /// The subscription's name on a WebSocket; `None`: server-sent events.
     reference: Option<String>,
+    /// Words of a face's own for server-sent events.
+    telling: Option<Arc<dyn Telling>>,
     /// What follows the position in an id: `@epoch`, or nothing in the first epoch.
     suffix: String,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let telling = self.telling.as_ref().map(|telling| telling.name());
+        let mut shown = f.debug_struct("Wire");
+        shown.field("reference", &self.reference).field("telling", &telling);
+        shown.field("suffix", &self.suffix).finish()
+    }
 }
 
 impl Wire {
     /// Server-sent events.
     pub(crate) fn events(epoch: Epoch) -> Self {
-        Self { reference: None, suffix: suffix(epoch) }
+        Self { reference: None, telling: None, suffix: suffix(epoch) }
+    }
+
+    /// Server-sent events in words of a face's own. They are of events alone: live queries and channels have no others.
+    pub(crate) fn told_by(telling: Arc<dyn Telling>, epoch: Epoch) -> Self {
+        Self { telling: Some(telling), ..Self::events(epoch) }
     }
 
     /// The messages of a subscription on a WebSocket.
     pub(crate) fn messages_of(reference: &str, epoch: Epoch) -> Self {
-        Self { reference: Some(reference.to_owned()), suffix: suffix(epoch) }
+        Self { reference: Some(reference.to_owned()), ..Self::events(epoch) }
     }
 
     /// The beginning of a stream of server-sent events: how long its reader waits before it comes back, and after which
     /// position it then goes on if nothing came until then.
     pub(super) fn beginning(&self, id: Option<u64>) -> Bytes {
+        if let Some(telling) = &self.telling {
+            return self.sign(&**telling, id);
+        }
         let id = id.map(|id| format!("id: {id}{}\n", self.suffix)).unwrap_or_default();
         format!("retry: 1000\n{id}\n").into()
     }
 
     /// A comment, which breaks a silence; where nothing of what happened concerned the reader, with the position it has come to.
     pub(super) fn heartbeat(&self, id: Option<u64>) -> Bytes {
+        if let Some(telling) = &self.telling {
+            return self.sign(&**telling, id);
+        }
         match id {
             None => Bytes::from_static(b":\n\n"),
             Some(id) => format!(":\nid: {id}{}\n\n", self.suffix).into(),
         }
     }
 
+    /// The last words of a stream of server-sent events that ends for a reason; a comment where the face has no word.
+    pub(super) fn closing(&self, reason: &str) -> Bytes {
+        match self.telling {
+            None => format!("event: closed\ndata: {{\"reason\":\"{reason}\"}}\n\n").into(),
+            Some(_) => format!(": {reason}\n\n").into(),
+        }
+    }
+
+    /// Words of a face's own.
+    pub(super) fn telling(&self) -> Option<&dyn Telling> {
+        self.telling.as_deref()
+    }
+
+    /// Whether signs of life come at every interval, not in silences alone.
+    pub(super) fn gives_signs(&self) -> bool {
+        self.telling.is_some()
+    }
+
+    fn sign(&self, telling: &dyn Telling, id: Option<u64>) -> Bytes {
+        let mut out = Vec::new();
+        if let Some(id) = id {
+            self.id_line(id, &mut out);
+        }
+        telling.sign(&mut out);
+        out.push(b'\n');
+        out.into()
+    }
+
+    /// Appends what is seen of an event in a face's own words.
+    pub(super) fn told(
+        &self,
+        telling: &dyn Telling,
+        event: &Event<'_>,
+        seen: &Seen,
+        out: &mut Vec<u8>,
+    ) {
+        let start = out.len();
+        self.id_line(event.position, out);
+        if telling.tell(event, seen, out) {
+            out.push(b'\n');
+        } else {
+            out.truncate(start);
+        }
+    }
+
+    fn id_line(&self, id: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"id: ");
+        write_number(id, out);
+        out.extend_from_slice(self.suffix.as_bytes());
+        out.push(b'\n');
+    }
+
     /// Makes different wires different.
     pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
-        for text in [self.reference.as_deref(), Some(&self.suffix)] {
+        let telling = self.telling.as_ref().map(|telling| telling.name());
+        for text in [self.reference.as_deref(), telling, Some(&self.suffix)] {
             hasher.update(&[u8::from(text.is_some())]);
             let text = text.unwrap_or_default();
             hasher.update(&(text.len() as u64).to_le_bytes());
@@ -79,10 +160,7 @@ impl Wire {
         data: impl FnOnce(&mut Vec<u8>),
     ) {
         if let Some(id) = id {
-            out.extend_from_slice(b"id: ");
-            write_number(id, out);
-            out.extend_from_slice(self.suffix.as_bytes());
-            out.push(b'\n');
+            self.id_line(id, out);
         }
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(event.as_bytes());
@@ -146,6 +224,42 @@ mod tests {
         let mut out = Vec::new();
         wire.frame(id, "enter", &mut out, |out| out.extend_from_slice(b"{\"a\":1}"));
         out
+    }
+
+    /// A face's words for signs of life alone.
+    struct Words(&'static str);
+
+    impl Telling for Words {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn tell(&self, _event: &Event<'_>, _seen: &Seen, _out: &mut Vec<u8>) -> bool {
+            false
+        }
+
+        fn sign(&self, out: &mut Vec<u8>) {
+            out.extend_from_slice(b"event: here\n");
+        }
+    }
+
+    #[test]
+    fn a_face_may_have_words_of_its_own() {
+        let later = Epoch { id: [0xab; 16], start: 9 };
+        let wire = |name| Wire::told_by(Arc::new(Words(name)), later);
+        let id = format!("id: 7@{}\n", "ab".repeat(16));
+        let sign = |id: &str| format!("{id}event: here\n\n");
+        assert_eq!(wire("a").beginning(Some(7)), sign(&id));
+        assert_eq!(wire("a").heartbeat(None), sign(""));
+        assert_eq!(wire("a").closing("gone"), ": gone\n\n");
+        let hash = |wire: &Wire| {
+            let mut hasher = blake3::Hasher::new();
+            wire.hash(&mut hasher);
+            hasher.finalize()
+        };
+        assert_eq!(hash(&wire("a")), hash(&wire("a")));
+        assert_ne!(hash(&wire("a")), hash(&wire("b")));
+        assert_ne!(hash(&wire("a")), hash(&Wire::events(later)));
     }
 
     #[test]

@@ -132,6 +132,7 @@ impl Fixture {
             // Who is let in is told what is wrong; a stream would not end.
             ("GET", "/v1/live/{collection}") => format!("{filled}?limit=0"),
             ("GET", "/v1/events") => format!("{filled}?collections=orders&limit=1"),
+            ("GET", "/realtime") => format!("{filled}?lastEventId=x"),
             _ => filled,
         }
     }
@@ -162,7 +163,7 @@ impl Fixture {
             (_, path) if path.ends_with("/aggregate") => json!({"pipeline": []}),
             (_, path) if path.ends_with("/distinct") => json!({"field": "n"}),
             (_, path) if path.ends_with("/documents") => json!({"n": 1}),
-            ("POST", "/v1/events") => json!({"event": "answer", "data": 1}),
+            ("POST", "/v1/events" | "/realtime") => json!({"event": "answer", "data": 1}),
             ("POST", "/v1/webhooks") => {
                 json!({"url": self.receiver.url("/"), "collections": ["orders"], "active": false})
             }
@@ -180,7 +181,7 @@ impl Fixture {
 
 /// Whether a route is of RestDB's face.
 pub(super) fn is_restdb(route: &Route) -> bool {
-    route.path.starts_with("/rest/")
+    route.path.starts_with("/rest/") || route.path == "/realtime"
 }
 
 /// Documents that have names, by their family.

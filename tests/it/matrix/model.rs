@@ -151,7 +151,10 @@ fn allows(route: &Route, rights: &Rights) -> bool {
             rights.others.contains("subscribe")
         }
         ("subscribe", "/v1/live/{collection}") => orders("subscribe"),
-        ("publish on what it names", "/v1/events") => rights.others.contains("publish"),
+        ("subscribe on what it names", "/realtime") => rights.somewhere("subscribe"),
+        ("publish on what it names", "/v1/events" | "/realtime") => {
+            rights.others.contains("publish")
+        }
         ("settings on what it names", "/v1/webhooks") if method == "GET" => {
             rights.somewhere("settings")
         }

@@ -13,9 +13,11 @@ mod facts;
 mod fields;
 mod fold;
 mod glob;
+mod heard;
 mod origins;
 mod paths;
 mod reader;
+mod realtime;
 mod referers;
 mod role;
 mod rules;
@@ -50,11 +52,13 @@ use super::action::Action;
 use acl::Acls;
 use channels::Channels;
 use fold::Folded;
+use realtime::Realtime;
 use rules::{Compiler, Rules, action_of};
 
 pub(crate) use acl::Acl;
 pub(crate) use facts::{Facts, RequestFacts, UserFacts};
 pub(crate) use origins::same_origin;
+pub(crate) use realtime::Method as Happened;
 pub(crate) use role::Role;
 pub(crate) use source::GrantSource;
 pub(crate) use surface::{Surface, Visit};
@@ -73,6 +77,10 @@ pub(crate) struct Grant {
     is_users: bool,
     /// Whether paths alone say which collections are meant.
     is_by_path: bool,
+    /// What is heard and published by realtime; `None` where the rest decides.
+    realtime: Option<Arc<Realtime>>,
+    /// Whether the grant itself lists that, so that its methods and paths do not rule it.
+    lists_realtime: bool,
     /// What is seen where nothing is allowed; `None` with full access.
     nothing: Option<Arc<Restriction>>,
 }
@@ -98,6 +106,13 @@ impl Grant {
             channels: source.channels.clone(),
             is_users: source.is_users,
             is_by_path: source.is_by_path(),
+            realtime: Realtime::of(
+                source.realtime.as_ref(),
+                source.is_users,
+                facts.user.as_ref().map(|user| &user.data),
+            )
+            .map(Arc::new),
+            lists_realtime: source.realtime.is_some(),
             needs_request: source.needs_request() || roles.iter().any(|role| role.needs_request()),
             ..Self::default()
         };

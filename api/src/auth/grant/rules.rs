@@ -40,6 +40,8 @@ pub(super) struct Rules {
     /// What may not be written of what is shown.
     written: Vec<Arc<FieldRule>>,
     guarded: bool,
+    /// What a list of realtime shows of documents, whatever is allowed otherwise; `None`: everything.
+    pub(super) heard: Option<Arc<Restriction>>,
 }
 
 /// What rules are compiled from.
@@ -63,7 +65,7 @@ impl Compiler<'_> {
             Some(Said::Entry(entry)) => Some(entry),
             Some(Said::All) => None,
             None if self.source.roles.is_empty() => None,
-            None => return Ok(Rules::default()),
+            None => return self.unsaid(),
         };
         let mut rules = Rules { actions: self.source.actions(collection), ..Rules::default() };
         if let Some(entry) = entry {
@@ -80,7 +82,16 @@ impl Compiler<'_> {
         let is_seen_in_part = rules.sights.iter().any(Option::is_some) || shown.is_some();
         let is_checked = rules.checks.iter().any(|checks| !checks.is_empty());
         rules.guarded = is_seen_in_part || is_checked || !rules.written.is_empty();
+        rules.heard = rules.sight(Action::Subscribe);
         Ok(rules)
+    }
+
+    /// The rules where roles decide and none of them says anything: what is listed for realtime is cut by the grant alone.
+    fn unsaid(&self) -> Result<Rules> {
+        let mut own = Rules::default();
+        let shown = Fields::shown(&[&self.source.fields])?;
+        self.sights(None, shown.as_ref(), &mut own)?;
+        Ok(Rules { heard: own.sight(Action::Subscribe), ..Rules::default() })
     }
 
     fn publishing(&self, entry: Option<&Entry>, rules: &mut Rules) {

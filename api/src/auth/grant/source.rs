@@ -15,6 +15,7 @@ use super::channels::Channels;
 use super::condition::Condition;
 use super::fields::Fields;
 use super::reader::Reader;
+use super::realtime::List;
 use super::surface::Surface;
 use super::template::Scope;
 use crate::auth::action::{Action, Actions};
@@ -47,6 +48,8 @@ pub(crate) struct GrantSource {
     pub(super) write_filter: Option<Condition>,
     pub(super) fields: Fields,
     pub(super) channels: Channels,
+    /// `realtime`.
+    pub(super) realtime: Option<List>,
 }
 
 /// The actions on collections.
@@ -81,6 +84,7 @@ impl GrantSource {
                 }
                 "fields" => source.fields = Fields::parse(reader, name, value)?,
                 "channels" => source.channels = Channels::parse(reader, value)?,
+                "realtime" => source.realtime = Some(List::parse(reader, value)?),
                 _ if surface.read(reader, name, value)? => {}
                 _ => return Err(reader.refuse(name, "is not known")),
             }

@@ -40,6 +40,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) face_prefix: Option<&'a str>,
     /// Whether the credential is a web key, which its origins bind.
     pub(crate) is_web: bool,
+    /// Whether it is for what the grant lists by itself, whatever its methods and paths say.
+    pub(crate) is_listed: bool,
 }
 
 /// What a grant demands of every request; what is `None` demands nothing.
@@ -97,12 +99,14 @@ impl Surface {
             return Err(refusal("address_not_allowed", message.to_owned()));
         }
         if let Some(methods) = &self.methods
+            && !visit.is_listed
             && !methods.contains(&plain_method(visit.method))
         {
             let message = format!("the credential does not allow the method {}", visit.method);
             return Err(refusal("method_not_allowed_by_key", message));
         }
         if let Some(paths) = &self.paths
+            && !visit.is_listed
             && !PathPattern::any_matches(paths, visit.path, visit.face_prefix)
         {
             let message = "the credential does not allow this path";

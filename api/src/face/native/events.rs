@@ -14,7 +14,7 @@ use crate::router::{Needs, Routes};
 use crate::session::{At, Session, blocking};
 use crate::state::App;
 use crate::stream::{
-    EventPage, EventTopic, EventsAsked, PageQuery, epoch_text, page, position_of, start_of,
+    EPOCH, EventPage, EventTopic, EventsAsked, PageQuery, epoch_text, page, position_of, start_of,
 };
 
 /// Parameters of a stream of events, besides those of every stream. A stream has no end: `to` and `limit` are of pages.
@@ -101,7 +101,7 @@ async fn events_page(
     out.push(b'}');
     let mut response = reply::json(StatusCode::OK, newest, out);
     if let Ok(epoch) = HeaderValue::from_str(&epoch) {
-        response.headers_mut().insert(following::EPOCH, epoch);
+        response.headers_mut().insert(EPOCH, epoch);
     }
     Ok(response)
 }

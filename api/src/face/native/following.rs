@@ -1,21 +1,13 @@
 //! Answers that go on: subscriptions as server-sent events.
 
-use axum::body::Body;
-use axum::response::Response;
-use headwater_engine::log::Epoch;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
+use http::header::ACCEPT;
 
 use crate::error::ApiResult;
 use crate::extract::{Parameters, invalid};
-use crate::reply;
 use crate::session::Session;
 use crate::state::App;
-use crate::stream::{EventStream, Feed, Topic, Wanted, Wire, epoch_text};
-
-/// The history that positions belong to.
-pub(super) const EPOCH: HeaderName = HeaderName::from_static("headwater-epoch");
-const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+use crate::stream::{EventStream, Feed, Topic, Wanted, Wire};
 
 /// Whether a request asks for server-sent events.
 pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
@@ -51,9 +43,7 @@ pub(super) async fn stream(
     let wanted = Wanted { last_id: last_id(headers, parameters)?, ..wanted(parameters) };
     let epoch = app.engine.epoch();
     let feed = Feed::open(&app, session, topic.into(), &wanted, Wire::events(epoch)).await?;
-    let from = feed.cursor();
-    let stream = EventStream::new(feed, app.options.heartbeat);
-    Ok(response(Body::from_stream(stream.into_chunks()), epoch, from))
+    Ok(EventStream::new(feed, app.options.heartbeat).into_response(epoch))
 }
 
 fn last_id(headers: &HeaderMap, parameters: &Parameters) -> ApiResult<Option<String>> {
@@ -63,17 +53,4 @@ fn last_id(headers: &HeaderMap, parameters: &Parameters) -> ApiResult<Option<Str
     };
     let given = if header.is_empty() { parameters.get("last_event_id") } else { Some(header) };
     Ok(given.map(str::to_owned))
-}
-
-fn response(body: Body, epoch: Epoch, from: u64) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert(BUFFERING, HeaderValue::from_static("no"));
-    headers.insert(reply::POSITION, HeaderValue::from(from));
-    if let Ok(epoch) = HeaderValue::from_str(&epoch_text(epoch)) {
-        headers.insert(EPOCH, epoch);
-    }
-    response
 }

@@ -14,9 +14,12 @@ use crate::error::{ApiError, ApiResult};
 
 const OVERRIDE: &str = "x-http-method-override";
 
+/// The path of realtime.
+pub(super) const REALTIME: &str = "/realtime";
+
 /// What the face serves beside `/rest`.
 const BESIDE: [&str; 5] =
-    ["/realtime", "/auth/userinfo", "/auth/jwt", "/auth/token", jsapi::EVENTSOURCE_PATH];
+    [REALTIME, "/auth/userinfo", "/auth/jwt", "/auth/token", jsapi::EVENTSOURCE_PATH];
 
 /// Whether a path belongs to the face.
 pub(crate) fn serves(path: &str) -> bool {
@@ -24,9 +27,20 @@ pub(crate) fn serves(path: &str) -> bool {
         || BESIDE.contains(&path)
 }
 
+/// The rules of access for a path.
+pub(crate) fn rules(path: &str) -> FaceRules {
+    let realtime = path == REALTIME;
+    FaceRules {
+        conflict: Conflict::Prefer,
+        prefix: Some(PREFIX),
+        parameter: realtime.then_some("rt-apikey"),
+        realtime,
+    }
+}
+
 /// Reads what stands in front of the route.
 pub(crate) fn enter(request: &mut Request<Body>) -> ApiResult<()> {
-    let rules = FaceRules { conflict: Conflict::Prefer, prefix: Some(PREFIX) };
+    let rules = rules(request.uri().path());
     request.extensions_mut().insert(rules);
     if request.method() == Method::POST
         && let Some(named) = request.headers().get(OVERRIDE)

@@ -1,4 +1,4 @@
-//! RestDB.io's REST interface, `/rest`: what programs written for it send, translated into the session's operations.
+//! RestDB.io's REST interface, `/rest`, and its `/realtime`: what programs written for it send, translated into the session's operations.
 //!
 //! Guarantees: every answer is JSON (or the markup that was asked for), every refusal has a `message`.
 //! Leaves to others: what an operation means (the session, the engine). `docs/compat/restdb.md` has what is there and where
@@ -16,13 +16,14 @@ mod markup;
 mod meta;
 mod payload;
 mod query;
+mod realtime;
 mod refusal;
 mod system;
 mod writing;
 
 use crate::router::Routes;
 
-pub(crate) use entry::{enter, serves};
+pub(crate) use entry::{enter, rules, serves};
 pub(crate) use payload::Payload;
 pub(crate) use refusal::refusal;
 
@@ -36,4 +37,5 @@ pub(crate) fn routes() -> Routes {
         .with(documents::routes())
         .with(meta::routes())
         .with(jsapi::routes())
+        .with(realtime::routes())
 }

@@ -5,17 +5,16 @@
 //! Leaves to others: what is seen of an event, order, retries and signatures (the engine).
 
 use std::fmt;
-use std::sync::Arc;
 
 use headwater_engine::event_json::shown_document;
-use headwater_engine::restrict::{Seen, ShowActor};
+use headwater_engine::restrict::Seen;
 use headwater_engine::subscribe::BodyProjection;
 use headwater_engine::value::{Raw, date, json};
 use headwater_engine::webhook::Form;
 use headwater_engine::{Event, EventKind};
 
 use super::system;
-use crate::auth::Access;
+use crate::auth::{Access, Actors};
 use crate::reply::{write_number, write_text};
 
 /// The form, as `format` of a webhook names it.
@@ -24,13 +23,13 @@ const NAME: &str = "restdb";
 /// RestDB.io's form of deliveries.
 pub(crate) struct Payload {
     database: String,
-    who: Arc<ShowActor>,
+    actors: Actors,
 }
 
 impl Payload {
     /// For a database of that name.
     pub(crate) fn new(database: &str, access: &Access) -> Self {
-        Self { database: database.to_owned(), who: access.show_users(system::KEY) }
+        Self { database: database.to_owned(), actors: Actors::new(access, system::KEY) }
     }
 
     /// A document or an id, once.
@@ -77,7 +76,7 @@ impl Payload {
             out.extend_from_slice(format!(",\"{name}\":\"").as_bytes());
             date::write_ms(i64::try_from(ms).unwrap_or(i64::MAX), out);
             out.extend_from_slice(format!("\",\"{by_name}\":").as_bytes());
-            write_text(&(self.who)(by), out);
+            write_text(&self.actors.show(by), out);
         }
         out.push(b'}');
     }

@@ -12,7 +12,7 @@ use super::super::topic::EventTopic;
 use super::super::wire::Wire;
 use crate::auth::Grant;
 use crate::extract::Format;
-use crate::session::{Sight, sees};
+use crate::session::{Hearing, Sight};
 
 /// The collection of events that belong to none.
 const OUTSIDE: &str = "";
@@ -23,6 +23,7 @@ pub(super) struct EventAudience {
     projection: Option<BodyProjection>,
     grant: Arc<Grant>,
     format: Format,
+    hearing: Hearing,
     wire: Wire,
 }
 
@@ -33,6 +34,7 @@ impl EventAudience {
             projection: topic.projection.clone(),
             grant: Arc::clone(sight.shared_grant()),
             format: topic.format,
+            hearing: topic.hearing,
             wire: wire.clone(),
         }
     }
@@ -42,6 +44,7 @@ impl EventAudience {
         let mut key = KeyMaker::new(b"events", &self.grant, self.format, &self.wire);
         let EventFilter { collections, kinds, channels, body, system } = &self.filter;
         key.flag(*system);
+        key.flag(self.hearing == Hearing::Realtime);
         key.texts(collections.iter().map(String::as_str));
         key.texts(channels.iter().map(String::as_str));
         key.texts(kinds.iter().map(|kind| kind.as_str()));
@@ -51,11 +54,30 @@ impl EventAudience {
     }
 }
 
+impl EventAudience {
+    /// Where events have to be looked at that realtime may list.
+    fn heard(&self, outside: Interest) -> Interests {
+        let listed = self.grant.heard_collections();
+        let asked = self.filter.collections.iter().map(String::as_str);
+        let collections: Vec<&str> = match listed {
+            Some(listed) => listed.into_iter().collect(),
+            None if self.filter.collections.is_empty() => return Interests::Everything,
+            None => asked.collect(),
+        };
+        let within = collections.into_iter().map(str::to_owned);
+        let within = within.map(|collection| Interest { collection, equality: None });
+        Interests::In(within.chain([outside]).collect())
+    }
+}
+
 impl Audience for EventAudience {
     fn write(&self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let seen = sees(&self.grant, event, &self.filter);
+        let seen = self.hearing.sees(&self.grant, event, &self.filter);
         if seen == Seen::Nothing {
             return;
+        }
+        if let Some(telling) = self.wire.telling() {
+            return self.wire.told(telling, event, &seen, out);
         }
         let data = |out: &mut Vec<u8>| match &seen {
             // The frame's event says that it is hidden.
@@ -73,6 +95,9 @@ impl Audience for EventAudience {
     fn interests(&self) -> Interests {
         let EventFilter { collections, kinds, channels, .. } = &self.filter;
         let outside = Interest { collection: OUTSIDE.to_owned(), equality: None };
+        if self.hearing == Hearing::Realtime {
+            return self.heard(outside);
+        }
         if collections.is_empty() {
             let only_channels = !channels.is_empty();
             return if only_channels {
@@ -87,5 +112,76 @@ impl Audience for EventAudience {
         });
         let with_custom = !channels.is_empty() || kinds.contains(&EventKind::EventPublished);
         Interests::In(within.chain(with_custom.then_some(outside)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::GrantSource;
+    use crate::stream::Telling;
+    use headwater_engine::limits::Limits;
+    use headwater_engine::log::Epoch;
+    use headwater_engine::value::{Raw, json};
+
+    struct Words;
+
+    impl Telling for Words {
+        fn name(&self) -> &'static str {
+            "words"
+        }
+
+        fn tell(&self, _event: &Event<'_>, _seen: &Seen, _out: &mut Vec<u8>) -> bool {
+            false
+        }
+
+        fn sign(&self, _out: &mut Vec<u8>) {}
+    }
+
+    fn grant(text: &str) -> Arc<Grant> {
+        let limits = Limits::for_stored_queries();
+        let bytes = json::parse_value(text.as_bytes(), &limits).unwrap();
+        let source = GrantSource::parse(Raw::trusted(&bytes), &limits).unwrap();
+        Arc::new(Grant::compile(&source, &[], &Default::default(), &limits).unwrap())
+    }
+
+    /// One who follows by words of a face's own.
+    fn follower(grant: &Arc<Grant>, hearing: Hearing) -> EventAudience {
+        EventAudience {
+            filter: EventFilter::default(),
+            projection: None,
+            grant: Arc::clone(grant),
+            format: Format::Plain,
+            hearing,
+            wire: Wire::told_by(Arc::new(Words), Epoch { id: [0; 16], start: 0 }),
+        }
+    }
+
+    #[test]
+    fn whoever_hears_the_same_in_the_same_words_is_of_one_group() {
+        let listed = grant(r#"{"admin":true,"realtime":["POST:a"]}"#);
+        let (full, other) = (grant(r#"{"admin":true}"#), grant(r#"{"admin":true}"#));
+        let key = |grant: &Arc<Grant>, hearing| follower(grant, hearing).key();
+        assert_eq!(key(&listed, Hearing::Realtime), key(&listed, Hearing::Realtime));
+        assert_eq!(key(&full, Hearing::Realtime), key(&other, Hearing::Realtime));
+        assert_ne!(key(&full, Hearing::Realtime), key(&listed, Hearing::Realtime));
+        assert_ne!(key(&full, Hearing::Realtime), key(&full, Hearing::Subscribe));
+    }
+
+    #[test]
+    fn a_list_of_collections_is_looked_at_there_alone() {
+        let places = |list: &str| {
+            let grant = grant(&format!(r#"{{"realtime":{list}}}"#));
+            match follower(&grant, Hearing::Realtime).interests() {
+                Interests::Everything => None,
+                Interests::In(places) => {
+                    Some(places.into_iter().map(|one| one.collection).collect::<Vec<_>>())
+                }
+            }
+        };
+        let names = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+        assert_eq!(places(r#"["POST:a","*:b"]"#), names(&["a", "b", OUTSIDE]));
+        assert_eq!(places(r#"["answer"]"#), names(&[OUTSIDE]));
+        assert_eq!(places(r#"["POST:a","PUT:*"]"#), None);
     }
 }

@@ -4,6 +4,7 @@ mod conditions;
 mod grants;
 mod monotone;
 mod parsing;
+mod realtime;
 mod surfaces;
 mod writes;
 

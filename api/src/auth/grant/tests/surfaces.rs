@@ -11,6 +11,7 @@ fn check(surface: &Surface, change: impl FnOnce(&mut Visit<'static>)) -> Option<
         referer: Some("https://shop.example/x"),
         address: "10.0.0.1".parse().unwrap(),
         face_prefix: Some("/rest"),
+        is_listed: false,
         is_web: true,
     };
     change(&mut visit);
@@ -37,6 +38,12 @@ fn each_part_refuses_by_itself() {
         check(&surface, |visit| visit.path = "/rest/customers/../x"),
         is("path_not_allowed")
     );
+    for listed in [true, false] {
+        let allowed = check(&surface, |visit| {
+            (visit.path, visit.method, visit.is_listed) = ("/realtime", "DELETE", listed);
+        });
+        assert_eq!(allowed.is_none(), listed, "a list of its own stands for methods and paths");
+    }
     assert_eq!(check(&surface, |visit| visit.face_prefix = None), is("path_not_allowed"));
     assert_eq!(check(&surface, |visit| visit.referer = None), is("referer_not_allowed"));
     assert_eq!(check(&surface, |visit| visit.referer = Some("x")), is("referer_not_allowed"));

@@ -1,0 +1,141 @@
+//! The frames of realtime: `post`, `put`, `delete`, `publish` and `ping`.
+//!
+//! Guarantees: a document that is told of has the system fields that the answer to its creation has, and no member that
+//! passes for one; what was erased is told of by its id at most.
+
+use headwater_engine::restrict::Seen;
+use headwater_engine::value::{Raw, date, json};
+use headwater_engine::{Engine, Event, EventKind};
+
+use super::super::system;
+use crate::auth::{Access, Actors};
+use crate::reply::write_text;
+use crate::stream::Telling;
+
+/// Tells in the words of RestDB.io.
+pub(super) struct Realtime {
+    engine: Engine,
+    actors: Actors,
+}
+
+impl Realtime {
+    pub(super) fn new(engine: &Engine, access: &Access) -> Self {
+        Self { engine: engine.clone(), actors: Actors::new(access, system::KEY) }
+    }
+
+    /// The document as the answer to its creation shows it.
+    fn write_document(&self, event: &Event<'_>, document: Raw<'_>, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (name, value) in document.object_iter().filter(|(name, _)| !system::is_fact(name)) {
+            write_text(name, out);
+            out.push(b':');
+            json::write(value, out);
+            out.push(b',');
+        }
+        for name in ["_created", "_changed"] {
+            write_text(name, out);
+            out.push(b':');
+            write_time(event.time_ms, out);
+            out.push(b',');
+        }
+        let who = self.actors.show(event.actor);
+        for (name, end) in [("_createdby", b','), ("_changedby", b'}')] {
+            write_text(name, out);
+            out.push(b':');
+            write_text(&who, out);
+            out.push(end);
+        }
+    }
+
+    /// A new document, as far as it is shown.
+    fn post(&self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) -> bool {
+        let Some(document) = event.body() else { return false };
+        let cut = match seen {
+            Seen::Cut(rule) => Some(rule.cut(document)),
+            _ => None,
+        };
+        let shown = cut.as_deref().map_or(document, Raw::trusted);
+        write(event, "post", out, |out| self.write_document(event, shown, out));
+        true
+    }
+}
+
+impl Telling for Realtime {
+    fn name(&self) -> &'static str {
+        "restdb"
+    }
+
+    fn tell(&self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) -> bool {
+        match event.kind {
+            EventKind::DocumentCreated => self.post(event, seen, out),
+            EventKind::DocumentUpdated if *seen != Seen::Gone => put(event, out),
+            EventKind::DocumentUpdated | EventKind::DocumentDeleted | EventKind::DocumentErased => {
+                delete(event, out)
+            }
+            EventKind::EventPublished => publish(event, out),
+            EventKind::RequestRecorded | EventKind::WebhookDisabled => false,
+        }
+    }
+
+    fn sign(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"event: ping\ndata: ");
+        let now = i64::try_from(self.engine.clock().now_ms()).unwrap_or(i64::MAX);
+        date::write_ms(now, out);
+        out.push(b'\n');
+    }
+}
+
+/// A changed document: its id alone.
+fn put(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
+    let Some(id) = event.id() else { return false };
+    write(event, "put", out, |out| json::write(id, out));
+    true
+}
+
+/// A document that is gone, or that the caller does not see any more: a list of its id.
+fn delete(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
+    let Some(id) = event.id() else { return false };
+    write(event, "delete", out, |out| {
+        out.push(b'[');
+        json::write(id, out);
+        out.push(b']');
+    });
+    true
+}
+
+/// A custom event: its name and content.
+fn publish(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
+    let Some(body) = event.body() else { return false };
+    let member = |name: &str| body.get(name).unwrap_or(Raw::NULL);
+    write(event, "publish", out, |out| {
+        out.extend_from_slice(b"{\"event\":");
+        json::write(member("event"), out);
+        out.extend_from_slice(b",\"data\":");
+        json::write(member("data"), out);
+        out.push(b'}');
+    });
+    true
+}
+
+/// The lines of a frame.
+fn write(event: &Event<'_>, word: &str, out: &mut Vec<u8>, data: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(word.as_bytes());
+    out.extend_from_slice(b"\ndata: {\"ts\":");
+    write_time(event.time_ms, out);
+    out.extend_from_slice(b",\"event\":");
+    write_text(word, out);
+    if event.kind != EventKind::EventPublished {
+        out.extend_from_slice(b",\"collection\":");
+        write_text(event.collection, out);
+    }
+    out.extend_from_slice(b",\"data\":");
+    data(out);
+    out.extend_from_slice(b"}\n");
+}
+
+fn write_time(ms: u64, out: &mut Vec<u8>) {
+    out.push(b'"');
+    date::write_ms(i64::try_from(ms).unwrap_or(i64::MAX), out);
+    out.push(b'"');
+}
