@@ -4,13 +4,15 @@
 
 use axum::extract::Path;
 use axum::response::Response;
+use bytes::Bytes;
 use headwater_engine::value::document::IdRule;
 use headwater_engine::value::{Object, Raw, Value, object_id};
-use headwater_engine::write::Committed;
+use headwater_engine::write::{Checks, Committed};
 use http::StatusCode;
 
 use super::body::{Documents, Sent};
 use super::query::{self, Asking};
+use super::relations::{self, Base, Dressing, Home};
 use super::system;
 use super::writing::{self, Shown};
 use crate::auth::{Acl, Action};
@@ -21,7 +23,7 @@ use crate::router::{Needs, Routes};
 use crate::session::{Asked, At, ListQuery, Patch, Session, prepare_all};
 
 /// What stands for several documents in place of an id.
-const SEVERAL: &str = "*";
+pub(super) const SEVERAL: &str = "*";
 
 /// The routes of documents.
 pub(super) fn routes() -> Routes {
@@ -35,7 +37,24 @@ pub(super) fn routes() -> Routes {
         .add("delete", ONE, Needs::Collection(Action::Delete, &[Acl::Delete]), delete)
 }
 
-async fn create(session: Session, Path(collection): Path<String>, sent: Sent) -> ApiResult {
+async fn create(
+    session: Session,
+    Path(collection): Path<String>,
+    parameters: Parameters,
+    sent: Sent,
+) -> ApiResult {
+    create_in(&session, &collection, (&parameters, &sent), |document| document).await
+}
+
+/// Stores new documents, each as `made` gives it.
+pub(super) async fn create_in(
+    session: &Session,
+    collection: &str,
+    (parameters, sent): (&Parameters, &Sent),
+    made: impl Fn(Object) -> Object,
+) -> ApiResult {
+    session.check(collection, Action::Create)?;
+    let checks = checks(session, collection, parameters)?;
     let (documents, is_one) = match sent.documents(session.engine()).await? {
         Documents::One(document) => (vec![document], true),
         Documents::Many(documents) => (documents, false),
@@ -43,10 +62,10 @@ async fn create(session: Session, Path(collection): Path<String>, sent: Sent) ->
     if documents.is_empty() {
         return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
     }
-    let encoded = documents.into_iter().map(|document| of_create(document).to_bytes()).collect();
+    let encoded = documents.into_iter().map(|one| made(of_create(one)).to_bytes()).collect();
     let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
-    let committed = session.create(&collection, prepared, None).await?;
-    let written = session.written_with(&collection, &committed, &system::of_writes(&session))?;
+    let committed = session.create_with(collection, prepared, None, checks).await?;
+    let written = written(session, collection, &committed).await?;
     let mut bodies = written.iter().map(|body| Raw::trusted(body));
     let mut out = Vec::new();
     match is_one {
@@ -54,6 +73,13 @@ async fn create(session: Session, Path(collection): Path<String>, sent: Sent) ->
         false => Shown::written().write_all(bodies, &mut out),
     }
     Ok(reply::json(StatusCode::CREATED, committed.position, out))
+}
+
+/// Whether new documents are checked: `validate=false` counts for those who could change the rules themselves.
+fn checks(session: &Session, collection: &str, parameters: &Parameters) -> ApiResult<Checks> {
+    let is_unwanted = parameters.get("validate").is_some() && !query::flag(parameters, "validate")?;
+    let may = session.check(collection, Action::Settings).is_ok();
+    Ok(if is_unwanted && may { Checks::Unchecked } else { Checks::All })
 }
 
 /// What is stored of a new document: its own id only if it could be one of the face's.
@@ -65,13 +91,57 @@ async fn get(
     session: Session,
     Path((collection, id)): Path<(String, String)>,
     parameters: Parameters,
+    base: Base,
 ) -> ApiResult {
     session.check_exists(&collection)?;
-    let all = query::flag(&parameters, "metafields")?;
+    if query::flag(&parameters, "referencedby")? {
+        return referring(session, (&collection, &id), (&parameters, base)).await;
+    }
+    get_in(session, (&collection, &id), (&parameters, base), None).await
+}
+
+/// A document, if it is in a list of children where that is asked.
+pub(super) async fn get_in(
+    session: Session,
+    (collection, id): (&str, &str),
+    (parameters, base): (&Parameters, Base),
+    within: Option<&Home>,
+) -> ApiResult {
+    let all = query::flag(parameters, "metafields")?;
+    let dressing = Dressing::read(parameters, base)?.showing_facts(all);
     let session = system::shown_to(&session, |_| all);
-    let found = session.get(&collection, &id, At::Now).await?;
-    let mut out = Vec::with_capacity(found.body.len() * 5 / 4 + 64);
-    Shown { all, named: Vec::new() }.write(Raw::trusted(&found.body), &mut out);
+    let found = session.get(collection, id, At::Now).await;
+    let found = found.map_err(|error| match within {
+        Some(home) if error.status() == StatusCode::NOT_FOUND => home.no_child(id),
+        _ => error,
+    })?;
+    if let Some(home) = within {
+        home.check(Raw::trusted(&found.body), id)?;
+    }
+    let dressed = dressing.put_on(&session, collection, vec![found.body]).await?;
+    let body = dressed.first().map_or(Raw::NULL, |body| Raw::trusted(body));
+    let mut out = Vec::with_capacity(body.as_bytes().len() * 5 / 4 + 64);
+    Shown { all, named: Vec::new() }.write(body, &mut out);
+    Ok(reply::json(StatusCode::OK, found.position, out))
+}
+
+/// The documents that refer to one.
+async fn referring(
+    session: Session,
+    (collection, id): (&str, &str),
+    (parameters, base): (&Parameters, Base),
+) -> ApiResult {
+    let asking = Asking::read(parameters, session.engine())?;
+    let all = asking.metafields;
+    let dressing = Dressing::read(parameters, base)?.showing_facts(all);
+    let session = system::shown_to(&session, |_| all);
+    let found = session.get(collection, id, At::Now).await?;
+    let id = Raw::trusted(&found.body).get("_id").unwrap_or(Raw::NULL);
+    let max = asking.max();
+    let referring = relations::referring(&session, (collection, id), &dressing, max).await?;
+    let mut out = Vec::new();
+    let shown = Shown { all, named: Vec::new() };
+    shown.write_all(referring.iter().map(|one| Raw::trusted(one)), &mut out);
     Ok(reply::json(StatusCode::OK, found.position, out))
 }
 
@@ -80,13 +150,33 @@ async fn update(
     Path((collection, id)): Path<(String, String)>,
     sent: Sent,
 ) -> ApiResult {
-    let body = of_update(sent.object(session.engine()).await?)?.to_bytes();
+    update_in(&session, (&collection, &id), &sent, None).await
+}
+
+/// Changes a document, if it is in a list of children where that is asked; then it stays in it.
+pub(super) async fn update_in(
+    session: &Session,
+    (collection, id): (&str, &str),
+    sent: &Sent,
+    within: Option<&Home>,
+) -> ApiResult {
+    let mut body = of_update(sent.object(session.engine()).await?)?;
+    if within.is_some() {
+        body = Home::without_parent(body);
+    }
+    let body = relations::with_ids(session, collection, body).to_bytes();
     let body = Raw::trusted(&body);
-    let patch = Patch::new(body, Patch::has_operators(body).then_some(body))?;
-    let place = (collection.as_str(), id.as_str());
+    let mut patch = Patch::new(body, Patch::has_operators(body).then_some(body))?;
+    if let Some(home) = within {
+        patch = patch.held_to(home.held());
+    }
     let patch = (patch, IdRule::PlainJson);
-    let committed = session.patch(place, patch, Condition::None, None).await?;
-    one(&session, &collection, &committed)
+    let committed = session.patch((collection, id), patch, Condition::None, None).await;
+    let committed = committed.map_err(|error| match within {
+        Some(home) if error.status() == StatusCode::NOT_FOUND => home.no_child(id),
+        _ => error,
+    })?;
+    one(session, collection, &committed).await
 }
 
 /// What of the body of an update changes something.
@@ -135,30 +225,64 @@ async fn delete(
         return Ok(reply::json(StatusCode::OK, committed.position, writing::result(ids)));
     }
     session.check_exists(&collection)?;
-    let removed = match sent.ids(session.engine()).await? {
-        Some(ids) => {
-            let ids: Vec<_> = ids.iter().map(|id| query::id(id).to_bytes()).collect();
-            session.remove(&collection, &ids, None).await?
-        }
-        None if parameters.get("q").is_some() => {
-            session.full_access()?;
-            let mut asking = Asking::filter_alone(&parameters, session.engine())?;
-            asking.filter = session.typed(&collection, asking.filter);
+    let removed = match several(&session, (&parameters, &sent)).await? {
+        Several::Ids(ids) => session.remove(&collection, &ids, None).await?,
+        Several::Query(asking) => {
+            let asking = asked_of(&session, &collection, *asking, None).await?;
             let ids = found(&session, &collection, &asking).await?;
             session.remove(&collection, &ids, asking.stored_filter().as_deref()).await?
-        }
-        None => {
-            let message =
-                "a deletion of several documents needs an array of ids or the parameter q";
-            return Err(ApiError::bad_request("nothing_named", message));
         }
     };
     let ids = removed.ids.iter().map(|id| Raw::trusted(id));
     Ok(reply::json(StatusCode::OK, removed.position, writing::result(ids)))
 }
 
+/// Which documents a deletion of several means.
+pub(super) enum Several {
+    /// Those with these ids, encoded.
+    Ids(Vec<Vec<u8>>),
+    /// Those that a query finds.
+    Query(Box<Asking>),
+}
+
+/// Reads which documents a deletion of several means; queries need full access.
+pub(super) async fn several(
+    session: &Session,
+    (parameters, sent): (&Parameters, &Sent),
+) -> ApiResult<Several> {
+    if let Some(ids) = sent.ids(session.engine()).await? {
+        return Ok(Several::Ids(ids.iter().map(|id| query::id(id).to_bytes()).collect()));
+    }
+    if parameters.get("q").is_some() {
+        session.full_access()?;
+        let asking = Asking::filter_alone(parameters, session.engine())?;
+        return Ok(Several::Query(Box::new(asking)));
+    }
+    let message = "a deletion of several documents needs an array of ids or the parameter q";
+    Err(ApiError::bad_request("nothing_named", message))
+}
+
+/// What is asked of a collection, in its own terms, and within a list of children where that is asked.
+pub(super) async fn asked_of(
+    session: &Session,
+    collection: &str,
+    mut asking: Asking,
+    within: Option<&Home>,
+) -> ApiResult<Asking> {
+    asking.filter = relations::translated(session, collection, asking.filter).await?;
+    if let Some(home) = within {
+        let own = [Value::Object(home.filter()), Value::Object(asking.filter)];
+        asking.filter = [("$and".to_owned(), Value::Array(own.into()))].into_iter().collect();
+    }
+    Ok(asking)
+}
+
 /// The ids of what a filter finds, encoded.
-async fn found(session: &Session, collection: &str, asking: &Asking) -> ApiResult<Vec<Vec<u8>>> {
+pub(super) async fn found(
+    session: &Session,
+    collection: &str,
+    asking: &Asking,
+) -> ApiResult<Vec<Vec<u8>>> {
     let ids_alone: Object = [("_id".to_owned(), Value::Int32(1))].into_iter().collect();
     let (filter, ids_alone) = (asking.filter.to_bytes(), ids_alone.to_bytes());
     let (filter, ids_alone) = (Raw::trusted(&filter), Raw::trusted(&ids_alone));
@@ -181,12 +305,23 @@ async fn found(session: &Session, collection: &str, asking: &Asking) -> ApiResul
 }
 
 /// The document after a write.
-fn one(session: &Session, collection: &str, committed: &Committed) -> ApiResult<Response> {
-    let written = session.written_with(collection, committed, &system::of_writes(session))?;
+async fn one(session: &Session, collection: &str, committed: &Committed) -> ApiResult<Response> {
+    let written = written(session, collection, committed).await?;
     let mut out = Vec::new();
     let body = written.first().map_or(Raw::NULL, |body| Raw::trusted(body));
     Shown::written().write(body, &mut out);
     Ok(reply::json(StatusCode::OK, committed.position, out))
+}
+
+/// The documents after a write, as they are answered. What was written is so, even if embedding fails.
+async fn written(
+    session: &Session,
+    collection: &str,
+    committed: &Committed,
+) -> ApiResult<Vec<Bytes>> {
+    let written = session.written_with(collection, committed, &system::of_writes(session))?;
+    let dressed = Dressing::default().put_on(session, collection, written.clone()).await;
+    Ok(dressed.unwrap_or(written))
 }
 
 #[cfg(test)]

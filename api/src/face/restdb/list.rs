@@ -1,6 +1,7 @@
 //! Lists: `GET /rest/{collection}`, with everything that a query string can ask of one.
 //!
-//! Guarantees: one answer comes from one position, but for grand totals, whose levels are asked for one after another;
+//! Guarantees: one answer comes from one position, but for grand totals, whose levels are asked for one after another, and
+//! for what is embedded in documents, which is read after them;
 //! without totals, documents are not counted.
 
 use std::sync::Arc;
@@ -13,8 +14,10 @@ use headwater_engine::value::Raw;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
+use super::documents::asked_of;
 use super::markup::Markup;
 use super::query::{Asking, nested};
+use super::relations::{self, Base, Dressing, Home};
 use super::system;
 use super::writing::Shown;
 use crate::auth::{Acl, Action};
@@ -38,21 +41,37 @@ async fn list(
     session: Session,
     Path(collection): Path<String>,
     parameters: Parameters,
+    base: Base,
     suffix: Option<Extension<Markup>>,
 ) -> ApiResult {
+    session.check_exists(&collection)?;
+    let suffix = suffix.map(|Extension(markup)| markup);
+    answer(session, &collection, (&parameters, base, suffix), None).await
+}
+
+/// What a query string asks of a collection, within a list of children where that is asked.
+pub(super) async fn answer(
+    session: Session,
+    collection: &str,
+    (parameters, base, suffix): (&Parameters, Base, Option<Markup>),
+    within: Option<&Home>,
+) -> ApiResult {
     let markup = match (suffix, parameters.get("format")) {
-        (Some(Extension(markup)), _) => markup,
+        (Some(markup), _) => markup,
         (None, Some(name)) => Markup::named(name)?,
         (None, None) => Markup::Json,
     };
-    session.check_exists(&collection)?;
-    let mut asking = Asking::read(&parameters, session.engine())?;
-    asking.filter = session.typed(&collection, asking.filter);
+    let asking = Asking::read(parameters, session.engine())?;
+    let mut asking = asked_of(&session, collection, asking, within).await?;
+    let shown = relations::take_paths(&session, collection, &mut asking)?;
+    let dressing = Dressing::read(parameters, base)?
+        .showing_facts(asking.metafields)
+        .of_fields(asking.fields.clone(), shown);
     let session = system::shown_to(&session, |name| asking.mentions(name));
     let answer = match (&asking.distinct, &asking.grouping) {
-        (Some(field), _) => distinct(&session, &collection, field, &asking).await?,
-        (None, Some(_)) => grouped(&session, &collection, asking).await?,
-        (None, None) => documents(&session, &collection, &asking).await?,
+        (Some(field), _) => distinct(&session, collection, field, &asking).await?,
+        (None, Some(_)) => grouped(&session, collection, asking).await?,
+        (None, None) => documents(&session, collection, &asking, &dressing).await?,
     };
     if markup == Markup::Json {
         return Ok(answer.into_response(markup));
@@ -84,7 +103,12 @@ impl Answer {
     }
 }
 
-async fn documents(session: &Session, collection: &str, asking: &Asking) -> ApiResult<Answer> {
+async fn documents(
+    session: &Session,
+    collection: &str,
+    asking: &Asking,
+    dressing: &Dressing,
+) -> ApiResult<Answer> {
     let (filter, sort) = (asking.filter.to_bytes(), asking.sort.to_bytes());
     let fields = asking.fields.to_bytes();
     let (filter, sort) = (Raw::trusted(&filter), Raw::trusted(&sort));
@@ -106,6 +130,7 @@ async fn documents(session: &Session, collection: &str, asking: &Asking) -> ApiR
     let totals = asking.totals.then(|| pagination.to_string());
     let shown = Shown { all: false, named: shown_names(asking) };
     let Listing { documents, position, .. } = listing;
+    let documents = dressing.put_on(session, collection, documents).await?;
     let body = written(session, documents, shown, totals).await?;
     Ok(Answer { position, body, pagination: Some(pagination) })
 }

@@ -5,6 +5,7 @@
 //! it differs.
 
 mod body;
+mod children;
 mod documents;
 mod doubles;
 mod entry;
@@ -12,6 +13,7 @@ mod list;
 mod markup;
 mod query;
 mod refusal;
+mod relations;
 mod system;
 mod writing;
 
@@ -22,5 +24,5 @@ pub(crate) use refusal::refusal;
 
 /// Every route of the face.
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(list::routes()).with(documents::routes())
+    Routes::new().with(list::routes()).with(documents::routes()).with(children::routes())
 }

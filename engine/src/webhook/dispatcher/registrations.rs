@@ -197,7 +197,6 @@ fn disabling(registration: &Registration, reason: &'static str, vault: Arc<Vault
             Operation::WebhookDisabled { body: Bytes::from(body.to_bytes()) },
         ],
         actor: Arc::from(ACTOR),
-        request: None,
-        guard: None,
+        ..Command::default()
     }
 }

@@ -1,0 +1,74 @@
+//! Documents that belong to others: lookups and children, as the definitions of their collections say.
+//!
+//! Guarantees: what is embedded is what the caller could read by a request of its own, as it is at that moment, and one level
+//! deep. A collection without typed fields pays one look into the registry.
+//! Leaves to others: reading (the session), routes (`children`, `documents`, `list`).
+//!
+//! `home` is a list of children, `embed` puts lookups and children into documents, `filter` asks for what looked-up documents
+//! hold, `paths` reads other parameters that name such paths, `writing` reads ids in update operators, `links` and `flat`
+//! change the form, `referring` finds who refers to a document, and `dressing` does what a request asks for in its order.
+
+mod dressing;
+mod embed;
+mod filter;
+mod flat;
+mod home;
+mod links;
+mod paths;
+mod referring;
+mod writing;
+
+use std::sync::Arc;
+
+use headwater_engine::fields::{FieldType, Fields};
+
+use super::system;
+use crate::session::Session;
+
+pub(super) use dressing::Dressing;
+pub(super) use filter::translated;
+pub(super) use home::{Home, child_collection};
+pub(super) use links::Base;
+pub(super) use paths::take_paths;
+pub(super) use referring::referring;
+pub(super) use writing::with_ids;
+
+/// A field whose values are documents of another collection.
+#[derive(Clone, Debug)]
+struct Relation {
+    field: String,
+    collection: String,
+}
+
+/// The fields of a collection that refer to documents in a way; none where it has no typed fields.
+fn relations(session: &Session, collection: &str, kind: FieldType) -> Vec<Relation> {
+    fields_of(session, collection).map_or_else(Vec::new, |fields| of_kind(&fields, kind))
+}
+
+fn of_kind(fields: &Fields, kind: FieldType) -> Vec<Relation> {
+    let all = fields.iter().filter(|field| field.kind == kind);
+    let relation = |field: &headwater_engine::fields::Field| {
+        let collection = field.collection.clone()?;
+        Some(Relation { field: field.name.clone(), collection })
+    };
+    all.filter_map(relation).collect()
+}
+
+fn fields_of(session: &Session, collection: &str) -> Option<Arc<Fields>> {
+    session.engine().snapshot().collections().fields(collection)
+}
+
+/// Whether a member of a looked-up document is left out where it is embedded.
+fn is_left_out(name: &str) -> bool {
+    system::is_fact(name) || name == "_mock" || home::MEMBERS.contains(&name)
+}
+
+/// A path's first name, and what follows it without a position in an array: `a.0.b` is `a`, `0` and `b`.
+fn parts(path: &str) -> (&str, Option<&str>, &str) {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let (next, after) = rest.split_once('.').unwrap_or((rest, ""));
+    if !next.is_empty() && next.bytes().all(|byte| byte.is_ascii_digit()) {
+        return (first, Some(next), after);
+    }
+    (first, None, rest)
+}
