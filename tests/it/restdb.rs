@@ -1,8 +1,10 @@
 //! RestDB's face: what its documents and its users' programs send, and what they expect.
 
 mod access;
+mod children;
 mod documents;
 mod groups;
+mod lookups;
 mod package;
 mod queries;
 mod refusals;
