@@ -51,7 +51,9 @@ async fn list(
 ) -> ApiResult {
     let home = Home::find(&session, &collection, (&id, &field)).await?;
     let suffix = suffix.map(|Extension(markup)| markup);
-    list::answer(session, &home.collection, (&parameters, base, suffix), Some(&home)).await
+    let fields = session.fields(&home.collection);
+    let place = (home.collection.as_str(), fields.as_ref());
+    list::answer(session, place, (&parameters, base, suffix), Some(&home)).await
 }
 
 async fn create(
@@ -72,7 +74,9 @@ async fn get(
     base: Base,
 ) -> ApiResult {
     let home = Home::find(&session, &collection, (&id, &field)).await?;
-    documents::get_in(session, (&home.collection, &child), (&parameters, base), Some(&home)).await
+    let fields = session.fields(&home.collection);
+    let place = (home.collection.as_str(), fields.as_ref(), child.as_str());
+    documents::get_in(session, place, (&parameters, base), Some(&home)).await
 }
 
 async fn update(
@@ -98,7 +102,9 @@ async fn delete(
         match documents::several(&session, (&parameters, &sent)).await? {
             Several::Ids(ids) => session.remove(target, &ids, Some(&held)).await?,
             Several::Query(asking) => {
-                let asking = documents::asked_of(&session, target, *asking, Some(&home)).await?;
+                let fields = session.fields(target);
+                let asking =
+                    documents::asked_of(&session, fields.as_deref(), *asking, Some(&home)).await?;
                 let ids = documents::found(&session, target, &asking).await?;
                 let only_if = asking.stored_filter().unwrap_or(held);
                 session.remove(target, &ids, Some(&only_if)).await?

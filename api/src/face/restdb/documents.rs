@@ -2,9 +2,12 @@
 //!
 //! Guarantees: PUT and PATCH merge; several documents are written all or none; system fields in bodies change nothing.
 
+use std::sync::Arc;
+
 use axum::extract::Path;
 use axum::response::Response;
 use bytes::Bytes;
+use headwater_engine::fields::Fields;
 use headwater_engine::value::document::IdRule;
 use headwater_engine::value::{Object, Raw, Value, object_id};
 use headwater_engine::write::{Checks, Committed};
@@ -93,17 +96,18 @@ async fn get(
     parameters: Parameters,
     base: Base,
 ) -> ApiResult {
-    session.check_exists(&collection)?;
+    let fields = session.existing(&collection)?;
     if query::flag(&parameters, "referencedby")? {
         return referring(session, (&collection, &id), (&parameters, base)).await;
     }
-    get_in(session, (&collection, &id), (&parameters, base), None).await
+    let place = (collection.as_str(), fields.as_ref(), id.as_str());
+    get_in(session, place, (&parameters, base), None).await
 }
 
 /// A document, if it is in a list of children where that is asked.
 pub(super) async fn get_in(
     session: Session,
-    (collection, id): (&str, &str),
+    (collection, fields, id): (&str, Option<&Arc<Fields>>, &str),
     (parameters, base): (&Parameters, Base),
     within: Option<&Home>,
 ) -> ApiResult {
@@ -118,7 +122,7 @@ pub(super) async fn get_in(
     if let Some(home) = within {
         home.check(Raw::trusted(&found.body), id)?;
     }
-    let dressed = dressing.put_on(&session, collection, vec![found.body]).await?;
+    let dressed = dressing.put_on(&session, (collection, fields), vec![found.body]).await?;
     let body = dressed.first().map_or(Raw::NULL, |body| Raw::trusted(body));
     let mut out = Vec::with_capacity(body.as_bytes().len() * 5 / 4 + 64);
     Shown { all, named: Vec::new() }.write(body, &mut out);
@@ -224,11 +228,11 @@ async fn delete(
         let ids = committed.outcomes.iter().map(|outcome| Raw::trusted(&outcome.id));
         return Ok(reply::json(StatusCode::OK, committed.position, writing::result(ids)));
     }
-    session.check_exists(&collection)?;
+    let fields = session.existing(&collection)?;
     let removed = match several(&session, (&parameters, &sent)).await? {
         Several::Ids(ids) => session.remove(&collection, &ids, None).await?,
         Several::Query(asking) => {
-            let asking = asked_of(&session, &collection, *asking, None).await?;
+            let asking = asked_of(&session, fields.as_deref(), *asking, None).await?;
             let ids = found(&session, &collection, &asking).await?;
             session.remove(&collection, &ids, asking.stored_filter().as_deref()).await?
         }
@@ -265,11 +269,11 @@ pub(super) async fn several(
 /// What is asked of a collection, in its own terms, and within a list of children where that is asked.
 pub(super) async fn asked_of(
     session: &Session,
-    collection: &str,
+    fields: Option<&Fields>,
     mut asking: Asking,
     within: Option<&Home>,
 ) -> ApiResult<Asking> {
-    asking.filter = relations::translated(session, collection, asking.filter).await?;
+    asking.filter = relations::translated(session, fields, asking.filter).await?;
     if let Some(home) = within {
         let own = [Value::Object(home.filter()), Value::Object(asking.filter)];
         asking.filter = [("$and".to_owned(), Value::Array(own.into()))].into_iter().collect();
@@ -320,7 +324,9 @@ async fn written(
     committed: &Committed,
 ) -> ApiResult<Vec<Bytes>> {
     let written = session.written_with(collection, committed, &system::of_writes(session))?;
-    let dressed = Dressing::default().put_on(session, collection, written.clone()).await;
+    let fields = session.fields(collection);
+    let place = (collection, fields.as_ref());
+    let dressed = Dressing::default().put_on(session, place, written.clone()).await;
     Ok(dressed.unwrap_or(written))
 }
 

@@ -10,6 +10,7 @@ use axum::Extension;
 use axum::extract::Path;
 use axum::response::Response;
 use bytes::Bytes;
+use headwater_engine::fields::Fields;
 use headwater_engine::value::Raw;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
@@ -44,15 +45,15 @@ async fn list(
     base: Base,
     suffix: Option<Extension<Markup>>,
 ) -> ApiResult {
-    session.check_exists(&collection)?;
+    let fields = session.existing(&collection)?;
     let suffix = suffix.map(|Extension(markup)| markup);
-    answer(session, &collection, (&parameters, base, suffix), None).await
+    answer(session, (&collection, fields.as_ref()), (&parameters, base, suffix), None).await
 }
 
 /// What a query string asks of a collection, within a list of children where that is asked.
 pub(super) async fn answer(
     session: Session,
-    collection: &str,
+    (collection, fields): (&str, Option<&Arc<Fields>>),
     (parameters, base, suffix): (&Parameters, Base, Option<Markup>),
     within: Option<&Home>,
 ) -> ApiResult {
@@ -62,8 +63,9 @@ pub(super) async fn answer(
         (None, None) => Markup::Json,
     };
     let asking = Asking::read(parameters, session.engine())?;
-    let mut asking = asked_of(&session, collection, asking, within).await?;
-    let shown = relations::take_paths(&session, collection, &mut asking)?;
+    let typed = fields.map(|fields| &**fields);
+    let mut asking = asked_of(&session, typed, asking, within).await?;
+    let shown = relations::take_paths(typed, &mut asking)?;
     let dressing = Dressing::read(parameters, base)?
         .showing_facts(asking.metafields)
         .of_fields(asking.fields.clone(), shown);
@@ -71,7 +73,7 @@ pub(super) async fn answer(
     let answer = match (&asking.distinct, &asking.grouping) {
         (Some(field), _) => distinct(&session, collection, field, &asking).await?,
         (None, Some(_)) => grouped(&session, collection, asking).await?,
-        (None, None) => documents(&session, collection, &asking, &dressing).await?,
+        (None, None) => documents(&session, (collection, fields), &asking, &dressing).await?,
     };
     if markup == Markup::Json {
         return Ok(answer.into_response(markup));
@@ -105,15 +107,20 @@ impl Answer {
 
 async fn documents(
     session: &Session,
-    collection: &str,
+    (collection, fields): (&str, Option<&Arc<Fields>>),
     asking: &Asking,
     dressing: &Dressing,
 ) -> ApiResult<Answer> {
     let (filter, sort) = (asking.filter.to_bytes(), asking.sort.to_bytes());
-    let fields = asking.fields.to_bytes();
+    let projection = asking.fields.to_bytes();
     let (filter, sort) = (Raw::trusted(&filter), Raw::trusted(&sort));
     let query = ListQuery {
-        asked: Asked::new(Some(filter), Some(sort), Some(Raw::trusted(&fields)), Format::Extended),
+        asked: Asked::new(
+            Some(filter),
+            Some(sort),
+            Some(Raw::trusted(&projection)),
+            Format::Extended,
+        ),
         // One is looked for where none is wanted.
         limit: if asking.count_alone { 1 } else { asking.max().max(1) },
         skip: if asking.count_alone { 0 } else { asking.skip },
@@ -130,7 +137,7 @@ async fn documents(
     let totals = asking.totals.then(|| pagination.to_string());
     let shown = Shown { all: false, named: shown_names(asking) };
     let Listing { documents, position, .. } = listing;
-    let documents = dressing.put_on(session, collection, documents).await?;
+    let documents = dressing.put_on(session, (collection, fields), documents).await?;
     let body = written(session, documents, shown, totals).await?;
     Ok(Answer { position, body, pagination: Some(pagination) })
 }

@@ -14,7 +14,7 @@ use headwater_engine::value::{Object, Raw, Value, key};
 
 use super::embed::{self, Children, Room};
 use super::links::Base;
-use super::{Relation, fields_of, flat, home, of_kind};
+use super::{Relation, flat, home, relations};
 use crate::error::ApiResult;
 use crate::extract::{Format, Parameters};
 use crate::face::restdb::query;
@@ -65,18 +65,18 @@ impl Dressing {
     pub(in crate::face::restdb) async fn put_on(
         &self,
         session: &Session,
-        collection: &str,
+        (collection, fields): (&str, Option<&Arc<Fields>>),
         documents: Vec<Bytes>,
     ) -> ApiResult<Vec<Bytes>> {
         if documents.is_empty() {
             return Ok(documents);
         }
-        let Some(fields) = fields_of(session, collection) else {
+        let Some(fields) = fields else {
             return self.flattened(session, documents).await;
         };
-        let documents = self.looked_up(session, &fields, documents).await?;
-        let documents = self.with_children(session, (collection, &fields), documents).await?;
-        let documents = self.linked(session, &fields, documents).await?;
+        let documents = self.looked_up(session, fields, documents).await?;
+        let documents = self.with_children(session, (collection, fields), documents).await?;
+        let documents = self.linked(session, fields, documents).await?;
         self.flattened(session, documents).await
     }
 
@@ -87,7 +87,7 @@ impl Dressing {
         documents: Vec<Bytes>,
     ) -> ApiResult<Vec<Bytes>> {
         let mut found: Vec<(String, ByKey)> = Vec::new();
-        for lookup in of_kind(fields, FieldType::Lookup) {
+        for lookup in relations(Some(fields), FieldType::Lookup) {
             let (ids, is_there) = ids_of(&documents, &lookup);
             if !is_there {
                 continue;
@@ -122,13 +122,13 @@ impl Dressing {
         let shown = |field: &Relation| {
             self.shows(&field.field) && session.shows_field(collection, &field.field)
         };
-        let relations: Vec<_> =
-            of_kind(fields, FieldType::Child).into_iter().filter(shown).collect();
-        if relations.is_empty() {
+        let wanted: Vec<_> =
+            relations(Some(fields), FieldType::Child).into_iter().filter(shown).collect();
+        if wanted.is_empty() {
             return Ok(documents);
         }
-        let mut all = Vec::with_capacity(relations.len());
-        for relation in relations {
+        let mut all = Vec::with_capacity(wanted.len());
+        for relation in wanted {
             let children = self.children(session, (collection, &relation), &documents).await?;
             all.push((relation.field, children));
         }
@@ -162,7 +162,8 @@ impl Dressing {
     ) -> ApiResult<Children> {
         let mut found = Children::default();
         let target = relation.collection.as_str();
-        if !session.may_embed(target) || session.engine().snapshot().collection(target).is_none() {
+        let Ok(fields) = session.existing(target) else { return Ok(found) };
+        if !session.may_embed(target) {
             return Ok(found);
         }
         let covers_all = session.covers_reading(&[target]);
@@ -179,7 +180,8 @@ impl Dressing {
             let listed = listed(session, target, &filter, usize::MAX).await?;
             let plain = Self { shows_facts: self.shows_facts, ..Self::default() };
             // One level: lookups of children are embedded, children of children are not.
-            let children = Box::pin(plain.put_on(session, target, listed)).await?;
+            let children =
+                Box::pin(plain.put_on(session, (target, fields.as_ref()), listed)).await?;
             for child in children {
                 let Some(parent) = Raw::trusted(&child).get(home::PARENT_ID) else { continue };
                 let parent = parent.as_bytes().to_vec();

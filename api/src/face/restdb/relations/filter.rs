@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use headwater_engine::fields::FieldType;
+use headwater_engine::fields::{FieldType, Fields};
 use headwater_engine::value::{Object, Raw, Value};
 
 use super::dressing::listed;
@@ -42,16 +42,16 @@ const POSITIVE: [&str; 14] = [
 /// those hold.
 pub(in crate::face::restdb) async fn translated(
     session: &Session,
-    collection: &str,
+    fields: Option<&Fields>,
     filter: Object,
 ) -> ApiResult<Object> {
-    let lookups = relations(session, collection, FieldType::Lookup);
+    let lookups = relations(fields, FieldType::Lookup);
     if filter.is_empty() || lookups.is_empty() {
-        return Ok(session.typed(collection, filter));
+        return Ok(Session::typed(fields, filter));
     }
     let translation = Translation { session, lookups, questions: AtomicUsize::new(0) };
     let filter = translation.filter(&filter).await?;
-    Ok(session.typed(collection, filter))
+    Ok(Session::typed(fields, filter))
 }
 
 struct Translation<'a> {
@@ -286,7 +286,8 @@ impl Translation<'_> {
         if is_left_out(first) {
             return Err(refused(place, "looked-up documents have no system fields but `_id`"));
         }
-        let deeper = relations(self.session, &place.lookup.collection, FieldType::Lookup);
+        let target = self.session.fields(&place.lookup.collection);
+        let deeper = relations(target.as_deref(), FieldType::Lookup);
         if !rest.is_empty() && deeper.iter().any(|lookup| lookup.field == first) {
             return Err(refused(place, "lookups are embedded one level deep"));
         }
@@ -304,7 +305,7 @@ impl Translation<'_> {
         if !may || session.engine().snapshot().collection(target).is_none() {
             return Ok(Vec::new());
         }
-        let inner = session.typed(target, inner);
+        let inner = Session::typed(session.fields(target).as_deref(), inner);
         let max = session.engine().limits().query_in_values as usize;
         let found = listed(session, target, &inner, max.saturating_add(1)).await?;
         if found.len() > max {

@@ -3,10 +3,10 @@
 //! Guarantees: it exists only where the caller may read the parent, and where the parent's collection has the field. A child
 //! of another parent is not in it.
 
-use headwater_engine::fields::FieldType;
+use headwater_engine::fields::{FieldType, Fields};
 use headwater_engine::value::{Object, Raw, Value, object_id};
 
-use super::{Relation, fields_of, relations};
+use super::{Relation, relations};
 use crate::error::{ApiError, ApiResult};
 use crate::session::{At, Held, Session, has};
 
@@ -34,8 +34,8 @@ impl Home {
         collection: &str,
         (id, field): (&str, &str),
     ) -> ApiResult<Self> {
-        session.check_exists(collection)?;
-        let relation = relation(session, collection, field)?;
+        let fields = session.existing(collection)?;
+        let relation = relation(session, (collection, fields.as_deref()), field)?;
         let parent = session.get(collection, id, At::Now).await?;
         let id = Raw::trusted(&parent.body).get("_id").unwrap_or(Raw::NULL);
         Ok(Self {
@@ -115,22 +115,22 @@ pub(super) fn forms(id: Raw<'_>) -> Vec<Value> {
 }
 
 /// The collection of the children at a path; `None` where the path names none.
-pub(in crate::face::restdb) fn child_collection(
-    fields: &headwater_engine::fields::Fields,
-    field: &str,
-) -> Option<String> {
+pub(in crate::face::restdb) fn child_collection(fields: &Fields, field: &str) -> Option<String> {
     let found = fields.get(field).filter(|found| found.kind == FieldType::Child)?;
     found.collection.clone()
 }
 
-fn relation(session: &Session, collection: &str, field: &str) -> ApiResult<Relation> {
+fn relation(
+    session: &Session,
+    (collection, fields): (&str, Option<&Fields>),
+    field: &str,
+) -> ApiResult<Relation> {
     let shows = session.shows_field(collection, field);
-    let children = relations(session, collection, FieldType::Child);
+    let children = relations(fields, FieldType::Child);
     let found = children.into_iter().find(|relation| shows && relation.field == field);
     found.ok_or_else(|| {
         let shown: String = field.chars().take(100).collect();
-        let is_other = shows
-            && fields_of(session, collection).is_some_and(|fields| fields.get(field).is_some());
+        let is_other = shows && fields.is_some_and(|fields| fields.get(field).is_some());
         let message = if is_other {
             format!("the field `{shown}` of `{collection}` is not of the type child")
         } else {

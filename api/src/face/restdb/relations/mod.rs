@@ -1,7 +1,7 @@
 //! Documents that belong to others: lookups and children, as the definitions of their collections say.
 //!
 //! Guarantees: what is embedded is what the caller could read by a request of its own, as it is at that moment, and one level
-//! deep. A collection without typed fields pays one look into the registry.
+//! deep. A collection without typed fields pays for none of it.
 //! Leaves to others: reading (the session), routes (`children`, `documents`, `list`).
 //!
 //! `home` is a list of children, `embed` puts lookups and children into documents, `filter` asks for what looked-up documents
@@ -18,12 +18,9 @@ mod paths;
 mod referring;
 mod writing;
 
-use std::sync::Arc;
-
-use headwater_engine::fields::{FieldType, Fields};
+use headwater_engine::fields::{Field, FieldType, Fields};
 
 use super::system;
-use crate::session::Session;
 
 pub(super) use dressing::Dressing;
 pub(super) use filter::translated;
@@ -40,22 +37,15 @@ struct Relation {
     collection: String,
 }
 
-/// The fields of a collection that refer to documents in a way; none where it has no typed fields.
-fn relations(session: &Session, collection: &str, kind: FieldType) -> Vec<Relation> {
-    fields_of(session, collection).map_or_else(Vec::new, |fields| of_kind(&fields, kind))
-}
-
-fn of_kind(fields: &Fields, kind: FieldType) -> Vec<Relation> {
+/// The fields that refer to documents in a way.
+fn relations(fields: Option<&Fields>, kind: FieldType) -> Vec<Relation> {
+    let Some(fields) = fields else { return Vec::new() };
     let all = fields.iter().filter(|field| field.kind == kind);
-    let relation = |field: &headwater_engine::fields::Field| {
+    let relation = |field: &Field| {
         let collection = field.collection.clone()?;
         Some(Relation { field: field.name.clone(), collection })
     };
     all.filter_map(relation).collect()
-}
-
-fn fields_of(session: &Session, collection: &str) -> Option<Arc<Fields>> {
-    session.engine().snapshot().collections().fields(collection)
 }
 
 /// Whether a member of a looked-up document is left out where it is embedded.

@@ -3,21 +3,19 @@
 //! Guarantees: fields of looked-up documents can be chosen; sorts, groups and different values go by what is stored, the
 //! ids, and are refused by name where they ask for more.
 
-use headwater_engine::fields::FieldType;
+use headwater_engine::fields::{FieldType, Fields};
 use headwater_engine::value::{Object, Value};
 
 use super::{Relation, parts, relations};
 use crate::error::{ApiError, ApiResult};
 use crate::face::restdb::query::Asking;
-use crate::session::Session;
 
 /// Reads the paths of a request that lead into lookups; which fields of looked-up documents it wants shown.
 pub(in crate::face::restdb) fn take_paths(
-    session: &Session,
-    collection: &str,
+    fields: Option<&Fields>,
     asking: &mut Asking,
 ) -> ApiResult<Vec<(String, Object)>> {
-    let lookups = relations(session, collection, FieldType::Lookup);
+    let lookups = relations(fields, FieldType::Lookup);
     if lookups.is_empty() {
         return Ok(Vec::new());
     }

@@ -10,7 +10,7 @@ use headwater_engine::fields::FieldType;
 use headwater_engine::value::{Object, Raw, Value};
 
 use super::dressing::listed;
-use super::{Dressing, of_kind};
+use super::{Dressing, relations};
 use crate::error::ApiResult;
 use crate::session::Session;
 
@@ -27,8 +27,7 @@ pub(in crate::face::restdb) async fn referring(
     drop(snapshot);
     let mut found = Vec::new();
     for other in others {
-        let Some(fields) = &other.fields else { continue };
-        let lookups = of_kind(fields, FieldType::Lookup);
+        let lookups = relations(other.fields.as_deref(), FieldType::Lookup);
         let conditions: Vec<Value> = lookups
             .into_iter()
             .filter(|lookup| lookup.collection == collection)
@@ -40,7 +39,7 @@ pub(in crate::face::restdb) async fn referring(
         }
         let filter: Object = [("$or".to_owned(), Value::Array(conditions))].into_iter().collect();
         let listed = listed(session, &other.name, &filter, max - found.len()).await?;
-        found.extend(dressing.put_on(session, &other.name, listed).await?);
+        found.extend(dressing.put_on(session, (&other.name, other.fields.as_ref()), listed).await?);
     }
     Ok(found)
 }

@@ -22,7 +22,7 @@ pub(in crate::face::restdb) fn with_ids(
     if !body.iter().any(|(name, _)| OPERATORS.contains(&name.as_str())) {
         return body;
     }
-    let lookups = relations(session, collection, FieldType::Lookup);
+    let lookups = relations(session.fields(collection).as_deref(), FieldType::Lookup);
     body.into_iter().map(|(name, value)| read(&lookups, name, value)).collect()
 }
 
