@@ -74,6 +74,7 @@ pub(crate) use patch::{Held, Patch, has};
 pub(crate) use picture::Picture;
 pub(crate) use read::Shown;
 pub(crate) use related::{ByKey, path_segment};
+pub(crate) use remove::Removed;
 pub(crate) use sessions::{Begun, Client, begin_anonymous, cookie_seconds, log_in, refresh};
 pub(crate) use sight::{Sight, sees, visibility};
 pub(crate) use target::from_raw as id_from_raw;

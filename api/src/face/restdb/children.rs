@@ -3,23 +3,18 @@
 //! Guarantees: nothing but the children of that parent under that field is read, changed or deleted, and none of them gets
 //! another parent here. The caller needs the right to read the parent, and on the children's collection the right to what it
 //! does; a key whose paths cover the path needs none for the path of that collection.
-//! Leaves to others: what a list, a document and a write are (`list`, `documents`).
+//! Leaves to others: what a list, a document and a write are (`list`, `documents`, `deletions`).
 
 use axum::Extension;
 use axum::extract::Path;
-use headwater_engine::value::Raw;
-use http::StatusCode;
 
 use super::body::Sent;
-use super::documents::{self, Several};
-use super::list;
 use super::markup::Markup;
 use super::relations::{Base, Home};
-use super::writing;
+use super::{deletions, documents, list};
 use crate::auth::{Acl, Action};
 use crate::error::ApiResult;
 use crate::extract::Parameters;
-use crate::reply;
 use crate::router::{Needs, Routes};
 use crate::session::Session;
 
@@ -95,29 +90,5 @@ async fn delete(
     sent: Sent,
 ) -> ApiResult {
     let home = Home::find(&session, &collection, (&id, &field)).await?;
-    let target = home.collection.as_str();
-    session.check(target, Action::Delete)?;
-    let held = home.filter().to_bytes();
-    let removed = if child == documents::SEVERAL {
-        match documents::several(&session, (&parameters, &sent)).await? {
-            Several::Ids(ids) => session.remove(target, &ids, Some(&held)).await?,
-            Several::Query(asking) => {
-                let fields = session.fields(target);
-                let asking =
-                    documents::asked_of(&session, fields.as_deref(), *asking, Some(&home)).await?;
-                let ids = documents::found(&session, target, &asking).await?;
-                let only_if = asking.stored_filter().unwrap_or(held);
-                session.remove(target, &ids, Some(&only_if)).await?
-            }
-        }
-    } else {
-        let id = session.stored_id(target, &child)?;
-        let removed = session.remove(target, &[id], Some(&held)).await?;
-        if removed.ids.is_empty() {
-            return Err(home.no_child(&child));
-        }
-        removed
-    };
-    let ids = removed.ids.iter().map(|id| Raw::trusted(id));
-    Ok(reply::json(StatusCode::OK, removed.position, writing::result(ids)))
+    deletions::delete_in(&session, &child, (&parameters, &sent), &home).await
 }

@@ -1,4 +1,4 @@
-//! Documents: `/rest/{collection}` and `/rest/{collection}/{id}`, but for lists.
+//! Documents: `/rest/{collection}` and `/rest/{collection}/{id}`, but for lists and deletions.
 //!
 //! Guarantees: PUT and PATCH merge; several documents are written all or none; system fields in bodies change nothing.
 
@@ -17,16 +17,13 @@ use super::body::{Documents, Sent};
 use super::query::{self, Asking};
 use super::relations::{self, Base, Dressing, Home};
 use super::system;
-use super::writing::{self, Shown};
+use super::writing::Shown;
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Condition, Format, Parameters};
+use crate::extract::{Condition, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::session::{Asked, At, ListQuery, Patch, Session, prepare_all};
-
-/// What stands for several documents in place of an id.
-pub(super) const SEVERAL: &str = "*";
+use crate::session::{At, Patch, Session, prepare_all};
 
 /// The routes of documents.
 pub(super) fn routes() -> Routes {
@@ -37,7 +34,6 @@ pub(super) fn routes() -> Routes {
         .add("get", ONE, Needs::Collection(Action::Read, &[Acl::Get]), get)
         .add("put", ONE, Needs::Collection(Action::Update, &[Acl::Index]), update)
         .add("patch", ONE, Needs::Collection(Action::Update, &[Acl::Index]), update)
-        .add("delete", ONE, Needs::Collection(Action::Delete, &[Acl::Delete]), delete)
 }
 
 async fn create(
@@ -217,55 +213,6 @@ fn number(value: Value) -> Value {
     number.unwrap_or(value)
 }
 
-async fn delete(
-    session: Session,
-    Path((collection, id)): Path<(String, String)>,
-    parameters: Parameters,
-    sent: Sent,
-) -> ApiResult {
-    if id != SEVERAL {
-        let committed = session.delete(&collection, &id, Condition::None, None).await?;
-        let ids = committed.outcomes.iter().map(|outcome| Raw::trusted(&outcome.id));
-        return Ok(reply::json(StatusCode::OK, committed.position, writing::result(ids)));
-    }
-    let fields = session.existing(&collection)?;
-    let removed = match several(&session, (&parameters, &sent)).await? {
-        Several::Ids(ids) => session.remove(&collection, &ids, None).await?,
-        Several::Query(asking) => {
-            let asking = asked_of(&session, fields.as_deref(), *asking, None).await?;
-            let ids = found(&session, &collection, &asking).await?;
-            session.remove(&collection, &ids, asking.stored_filter().as_deref()).await?
-        }
-    };
-    let ids = removed.ids.iter().map(|id| Raw::trusted(id));
-    Ok(reply::json(StatusCode::OK, removed.position, writing::result(ids)))
-}
-
-/// Which documents a deletion of several means.
-pub(super) enum Several {
-    /// Those with these ids, encoded.
-    Ids(Vec<Vec<u8>>),
-    /// Those that a query finds.
-    Query(Box<Asking>),
-}
-
-/// Reads which documents a deletion of several means; queries need full access.
-pub(super) async fn several(
-    session: &Session,
-    (parameters, sent): (&Parameters, &Sent),
-) -> ApiResult<Several> {
-    if let Some(ids) = sent.ids(session.engine()).await? {
-        return Ok(Several::Ids(ids.iter().map(|id| query::id(id).to_bytes()).collect()));
-    }
-    if parameters.get("q").is_some() {
-        session.full_access()?;
-        let asking = Asking::filter_alone(parameters, session.engine())?;
-        return Ok(Several::Query(Box::new(asking)));
-    }
-    let message = "a deletion of several documents needs an array of ids or the parameter q";
-    Err(ApiError::bad_request("nothing_named", message))
-}
-
 /// What is asked of a collection, in its own terms, and within a list of children where that is asked.
 pub(super) async fn asked_of(
     session: &Session,
@@ -279,33 +226,6 @@ pub(super) async fn asked_of(
         asking.filter = [("$and".to_owned(), Value::Array(own.into()))].into_iter().collect();
     }
     Ok(asking)
-}
-
-/// The ids of what a filter finds, encoded.
-pub(super) async fn found(
-    session: &Session,
-    collection: &str,
-    asking: &Asking,
-) -> ApiResult<Vec<Vec<u8>>> {
-    let ids_alone: Object = [("_id".to_owned(), Value::Int32(1))].into_iter().collect();
-    let (filter, ids_alone) = (asking.filter.to_bytes(), ids_alone.to_bytes());
-    let (filter, ids_alone) = (Raw::trusted(&filter), Raw::trusted(&ids_alone));
-    let query = ListQuery {
-        asked: Asked::new(Some(filter), None, Some(ids_alone), Format::Extended),
-        limit: usize::MAX,
-        skip: 0,
-        cursor: None,
-        at: At::Now,
-        count: false,
-        explain: false,
-    };
-    let session = system::shown_to(session, |name| asking.mentions(name));
-    let listing = session.list(collection, query).await?;
-    let id = |document: &bytes::Bytes| {
-        let id = Raw::trusted(document).get("_id")?;
-        Some(id.as_bytes().to_vec())
-    };
-    Ok(listing.documents.iter().filter_map(id).collect())
 }
 
 /// The document after a write.

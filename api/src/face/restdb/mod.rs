@@ -6,6 +6,7 @@
 
 mod body;
 mod children;
+mod deletions;
 mod documents;
 mod doubles;
 mod entry;
@@ -24,5 +25,9 @@ pub(crate) use refusal::refusal;
 
 /// Every route of the face.
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(list::routes()).with(documents::routes()).with(children::routes())
+    Routes::new()
+        .with(list::routes())
+        .with(documents::routes())
+        .with(deletions::routes())
+        .with(children::routes())
 }

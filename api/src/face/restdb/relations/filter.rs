@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use headwater_engine::fields::{FieldType, Fields};
 use headwater_engine::value::{Object, Raw, Value};
 
+use super::conditions::{both, ids_of, is_true, object, operators_of, reference};
 use super::dressing::listed;
 use super::{Relation, is_left_out, parts, relations};
 use crate::error::{ApiError, ApiResult};
-use crate::face::restdb::query::id;
 use crate::session::Session;
 
 /// Most conditions of one `q` on what looked-up documents hold: each is a query.
@@ -323,59 +323,4 @@ fn refused(place: Place<'_>, what: &str) -> ApiError {
     let path: String = place.path.chars().take(100).collect();
     let message = format!("q: `{path}` is in a lookup: {what}");
     ApiError::bad_request("invalid_parameter", message).with("parameter", "q")
-}
-
-/// The operators of a condition; `None` where it is a value.
-fn operators_of(value: &Value) -> Option<&Object> {
-    let object = value.as_object()?;
-    object.iter().next().filter(|(name, _)| name.starts_with('$'))?;
-    Some(object)
-}
-
-/// What a reference is compared with: an object stands for its `_id`, here and in lists.
-fn reference(value: &Value) -> Value {
-    match value {
-        Value::Array(list) => Value::Array(list.iter().map(reference).collect()),
-        Value::Object(object) => match object.get("_id") {
-            Some(found) if operators_of(value).is_none() => found.clone(),
-            _ => value.clone(),
-        },
-        other => other.clone(),
-    }
-}
-
-/// A condition on an `_id`, in which texts are read as ids.
-fn ids_of(value: &Value) -> Value {
-    match value {
-        Value::Array(list) => Value::Array(list.iter().map(ids_of).collect()),
-        Value::Object(object) => {
-            let each = object.iter().map(|(name, value)| (name.clone(), ids_of(value)));
-            Value::Object(each.collect())
-        }
-        other => id(other),
-    }
-}
-
-fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Bool(truth) => *truth,
-        other => other.as_i64().is_none_or(|number| number != 0),
-    }
-}
-
-fn both(plain: Object, mut others: Vec<Value>) -> Object {
-    if others.is_empty() {
-        return plain;
-    }
-    if !plain.is_empty() {
-        others.insert(0, Value::Object(plain));
-    }
-    match (others.len(), others.first_mut()) {
-        (1, Some(Value::Object(only))) => std::mem::take(only),
-        _ => [("$and".to_owned(), Value::Array(others))].into_iter().collect(),
-    }
-}
-
-fn object(name: &str, value: Value) -> Value {
-    Value::Object([(name.to_owned(), value)].into_iter().collect())
 }

@@ -5,9 +5,10 @@
 //! Leaves to others: reading (the session), routes (`children`, `documents`, `list`).
 //!
 //! `home` is a list of children, `embed` puts lookups and children into documents, `filter` asks for what looked-up documents
-//! hold, `paths` reads other parameters that name such paths, `writing` reads ids in update operators, `links` and `flat`
+//! hold (`conditions` are its parts), `paths` reads other parameters that name such paths, `writing` reads ids in update operators, `links` and `flat`
 //! change the form, `referring` finds who refers to a document, and `dressing` does what a request asks for in its order.
 
+mod conditions;
 mod dressing;
 mod embed;
 mod filter;
