@@ -168,6 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_stays_and_what_is_not_there_is_not_changed() {
+        let bytes = |text: &str| json::parse_value(text.as_bytes(), &Limits::default()).unwrap();
+        let apply = |patch: Patch, current: &str| {
+            let held = vec![("p", vec![bytes("\"x\""), bytes("\"y\"")])];
+            let Patch { plain, held, .. } = patch.held_to(held);
+            let (rule, bytes_max) = (IdRule::PlainJson, 1 << 10);
+            let patching = Patching { plain, rule, update: None, bytes_max, held };
+            patching.apply(Raw::trusted(&bytes(current))).map_err(|error| error.code())
+        };
+        assert!(apply(patch(r#"{"a":1}"#).unwrap(), r#"{"p":"y"}"#).unwrap().is_some());
+        let moved = apply(patch(r#"{"a":1}"#).unwrap(), r#"{"p":"z"}"#);
+        assert_eq!(moved.unwrap_err(), "document_not_found");
+        let moving = apply(patch(r#"{"p":"y"}"#).unwrap(), r#"{"p":"x"}"#);
+        assert_eq!(moving.unwrap_err(), "parent_stays");
+    }
+
+    #[test]
     fn the_same_path_in_both_is_refused() {
         for text in [
             r#"{"a":1,"$inc":{"a":1}}"#,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use headwater_engine::query::{Budget, Projection, Trust};
 use headwater_engine::restrict::Restriction;
 use headwater_engine::value::{Raw, key, object_id};
-use headwater_engine::view::{CollectionId, Snapshot};
+use headwater_engine::view::{CollectionId, Row, Snapshot};
 use headwater_engine::{Engine, Result};
 
 use super::run::{Size, run};
@@ -91,9 +91,8 @@ impl Reading {
         for id in ids {
             let id_key = key::encode(Raw::trusted(id));
             let Some(row) = self.snapshot.get(self.number, &id_key)? else { continue };
-            let body = row.body_bytes();
-            budget.check_work(body.len())?;
-            let Some(shown) = self.shown(body) else { continue };
+            budget.check_work(row.body_bytes().len())?;
+            let Some(shown) = self.shown(&row) else { continue };
             let shown = match &projection {
                 None => shown,
                 Some(projection) => {
@@ -108,9 +107,10 @@ impl Reading {
         Ok(found)
     }
 
-    fn shown(&self, body: Bytes) -> Option<Bytes> {
+    fn shown(&self, row: &Row) -> Option<Bytes> {
+        let body = row.body_bytes();
         let Some(restriction) = &self.restriction else { return Some(body) };
-        restriction.view(Raw::trusted(&body)).map(|view| Bytes::copy_from_slice(&view))
+        restriction.view(row.body()).map(|view| Bytes::copy_from_slice(&view))
     }
 }
 

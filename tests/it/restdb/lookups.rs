@@ -242,6 +242,27 @@ async fn what_is_embedded_is_what_the_caller_may_read() {
 }
 
 #[tokio::test]
+async fn users_are_embedded_without_their_secrets_and_for_full_access_alone() {
+    let work = Work::new().await;
+    let fields = json!({"fields": {"by": {"type": "lookup", "collection": "_users"}}});
+    work.root.put("/v1/collections/tasks", &fields).await.expect(201);
+    let user = json!({"email": "ann@example.com", "password": "a long password"});
+    let user = work.root.post("/v1/users", &user).await.expect(201).body;
+    let made = work.root.post("/rest/tasks", &json!({"by": user["id"]})).await.expect(201);
+    assert_eq!(made.body["by"][0]["email"], "ann@example.com", "{}", made.text);
+    assert!(made.body["by"][0].get("password").is_none(), "{}", made.text);
+    let most = work.key(json!({"collections": {"*": ["*"]}})).await;
+    let q = [("q", r#"{"by.email":"ann@example.com"}"#)];
+    assert_eq!(
+        most.get("/rest/tasks").await.expect(200).body[0]["by"],
+        json!([{"_id": user["id"]}])
+    );
+    assert_eq!(most.get(&asked("/rest/tasks", &q)).await.expect(200).body, json!([]));
+    let q = [("q", r#"{"by.password":{"$exists":true}}"#)];
+    assert_eq!(work.root.get(&asked("/rest/tasks", &q)).await.expect(200).body, json!([]));
+}
+
+#[tokio::test]
 async fn lookups_are_asked_for_by_their_ids() {
     let work = Work::new().await;
     let (acme, zeta) = (&work.acme, &work.zeta);

@@ -17,7 +17,7 @@ use super::body::{Documents, Sent};
 use super::query::{self, Asking};
 use super::relations::{self, Base, Dressing, Home};
 use super::system;
-use super::writing::Shown;
+use super::writing::{self, Shown};
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Parameters};
@@ -65,12 +65,7 @@ pub(super) async fn create_in(
     let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
     let committed = session.create_with(collection, prepared, None, checks).await?;
     let written = written(session, collection, &committed).await?;
-    let mut bodies = written.iter().map(|body| Raw::trusted(body));
-    let mut out = Vec::new();
-    match is_one {
-        true => Shown::written().write(bodies.next().unwrap_or(Raw::NULL), &mut out),
-        false => Shown::written().write_all(bodies, &mut out),
-    }
+    let out = writing::text(session, written, Shown::written(), !is_one).await?;
     Ok(reply::json(StatusCode::CREATED, committed.position, out))
 }
 
@@ -119,9 +114,8 @@ pub(super) async fn get_in(
         home.check(Raw::trusted(&found.body), id)?;
     }
     let dressed = dressing.put_on(&session, (collection, fields), vec![found.body]).await?;
-    let body = dressed.first().map_or(Raw::NULL, |body| Raw::trusted(body));
-    let mut out = Vec::with_capacity(body.as_bytes().len() * 5 / 4 + 64);
-    Shown { all, named: Vec::new() }.write(body, &mut out);
+    let shown = Shown { all, named: Vec::new() };
+    let out = writing::text(&session, dressed, shown, false).await?;
     Ok(reply::json(StatusCode::OK, found.position, out))
 }
 
@@ -139,9 +133,8 @@ async fn referring(
     let id = Raw::trusted(&found.body).get("_id").unwrap_or(Raw::NULL);
     let max = asking.max();
     let referring = relations::referring(&session, (collection, id), &dressing, max).await?;
-    let mut out = Vec::new();
     let shown = Shown { all, named: Vec::new() };
-    shown.write_all(referring.iter().map(|one| Raw::trusted(one)), &mut out);
+    let out = writing::text(&session, referring, shown, true).await?;
     Ok(reply::json(StatusCode::OK, found.position, out))
 }
 
@@ -231,9 +224,7 @@ pub(super) async fn asked_of(
 /// The document after a write.
 async fn one(session: &Session, collection: &str, committed: &Committed) -> ApiResult<Response> {
     let written = written(session, collection, committed).await?;
-    let mut out = Vec::new();
-    let body = written.first().map_or(Raw::NULL, |body| Raw::trusted(body));
-    Shown::written().write(body, &mut out);
+    let out = writing::text(session, written, Shown::written(), false).await?;
     Ok(reply::json(StatusCode::OK, committed.position, out))
 }
 

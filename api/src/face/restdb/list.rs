@@ -20,7 +20,7 @@ use super::markup::Markup;
 use super::query::{Asking, nested};
 use super::relations::{self, Base, Dressing, Home};
 use super::system;
-use super::writing::Shown;
+use super::writing::{Shown, sized};
 use crate::auth::{Acl, Action};
 use crate::error::ApiResult;
 use crate::extract::{Format, Parameters};
@@ -29,8 +29,6 @@ use crate::router::{Needs, Routes};
 use crate::session::{Asked, At, ListQuery, Listing, Session, blocking};
 
 const PAGINATION: HeaderName = HeaderName::from_static("x-pagination");
-/// Documents that take more bytes together are written off the async threads.
-const BLOCKING_BYTES: usize = 512 << 10;
 
 /// The route of lists.
 pub(super) fn routes() -> Routes {
@@ -190,9 +188,7 @@ async fn written(
         }
         Ok(out)
     };
-    let done =
-        if bytes < BLOCKING_BYTES { write() } else { blocking(session.engine(), write).await };
-    Ok(done?)
+    Ok(sized(session, bytes, write).await?)
 }
 
 async fn distinct(

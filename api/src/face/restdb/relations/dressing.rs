@@ -14,14 +14,13 @@ use headwater_engine::value::{Object, Raw, Value, key};
 
 use super::embed::{self, Children, Room};
 use super::links::Base;
+use super::patience::Patience;
 use super::{Relation, flat, home, relations};
 use crate::error::ApiResult;
 use crate::extract::{Format, Parameters};
 use crate::face::restdb::query;
-use crate::session::{Asked, At, ByKey, ListQuery, Session, blocking, path_segment};
-
-/// Documents that take more bytes together are rewritten off the async threads.
-const BLOCKING_BYTES: usize = 512 << 10;
+use crate::face::restdb::writing::sized;
+use crate::session::{Asked, At, ByKey, ListQuery, Session, path_segment};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +86,8 @@ impl Dressing {
         documents: Vec<Bytes>,
     ) -> ApiResult<Vec<Bytes>> {
         let mut found: Vec<(String, ByKey)> = Vec::new();
+        // Each of them is in the answer at least once.
+        let mut gathered = Room::beside(session, &documents)?;
         for lookup in relations(Some(fields), FieldType::Lookup) {
             let (ids, is_there) = ids_of(&documents, &lookup);
             if !is_there {
@@ -95,7 +96,9 @@ impl Dressing {
             let shown = self.shown.iter().find(|(name, _)| *name == lookup.field);
             let projection = shown.and_then(|(_, shown)| embed::projection(shown));
             let read = session.referred(&lookup.collection, ids, projection).await?;
-            found.push((lookup.field, embed::bare(read)));
+            let read = embed::bare(read);
+            read.values().try_for_each(|document| gathered.take(document.len()))?;
+            found.push((lookup.field, read));
         }
         if found.is_empty() {
             return Ok(documents);
@@ -107,7 +110,7 @@ impl Dressing {
                 lookup.map_or(Ok(None), |(_, found)| embed::embedded(value, found, &mut room))
             })
         };
-        off_when_large(session, documents, embed).await
+        rewritten(session, documents, embed).await
     }
 
     async fn with_children(
@@ -128,8 +131,10 @@ impl Dressing {
             return Ok(documents);
         }
         let mut all = Vec::with_capacity(wanted.len());
+        let mut bounds = (Patience::of(session), Room::beside(session, &documents)?);
         for relation in wanted {
-            let children = self.children(session, (collection, &relation), &documents).await?;
+            let place = (collection, &relation);
+            let children = self.children(session, place, &documents, &mut bounds).await?;
             all.push((relation.field, children));
         }
         let mut room = Room::beside(session, &documents)?;
@@ -141,7 +146,7 @@ impl Dressing {
             let lists = all.iter().map(list).collect::<Result<Vec<_>>>()?;
             Ok(Some(embed::with_lists(document, &lists)))
         };
-        off_when_large(session, documents, add).await
+        rewritten(session, documents, add).await
     }
 
     /// Whether a page shows a field.
@@ -159,6 +164,7 @@ impl Dressing {
         session: &Session,
         (collection, relation): (&str, &Relation),
         documents: &[Bytes],
+        (patience, gathered): &mut (Patience, Room),
     ) -> ApiResult<Children> {
         let mut found = Children::default();
         let target = relation.collection.as_str();
@@ -177,6 +183,7 @@ impl Dressing {
         let at_once = (session.engine().limits().query_in_values as usize).max(1);
         for parents in parents.chunks(at_once) {
             let filter = home::filter(collection, &relation.field, parents.to_vec());
+            patience.check(session)?;
             let listed = listed(session, target, &filter, usize::MAX).await?;
             let plain = Self { shows_facts: self.shows_facts, ..Self::default() };
             // One level: lookups of children are embedded, children of children are not.
@@ -185,6 +192,7 @@ impl Dressing {
             for child in children {
                 let Some(parent) = Raw::trusted(&child).get(home::PARENT_ID) else { continue };
                 let parent = parent.as_bytes().to_vec();
+                gathered.take(child.len())?;
                 found.add(Raw::trusted(&parent), child, self.shows_facts);
             }
         }
@@ -208,7 +216,7 @@ impl Dressing {
                 Ok(if is_media(name) { base.linked(value) } else { None })
             })
         };
-        off_when_large(session, documents, link).await
+        rewritten(session, documents, link).await
     }
 
     async fn flattened(&self, session: &Session, documents: Vec<Bytes>) -> ApiResult<Vec<Bytes>> {
@@ -216,7 +224,7 @@ impl Dressing {
             return Ok(documents);
         }
         let flatten = |document: Raw<'_>| Ok(Some(flat::flat(document).into()));
-        off_when_large(session, documents, flatten).await
+        rewritten(session, documents, flatten).await
     }
 }
 
@@ -255,7 +263,7 @@ pub(super) async fn listed(
 }
 
 /// Rewrites documents; `None` leaves one as it is.
-async fn off_when_large(
+async fn rewritten(
     session: &Session,
     documents: Vec<Bytes>,
     mut change: impl FnMut(Raw<'_>) -> Result<Option<Bytes>> + Send + 'static,
@@ -265,6 +273,5 @@ async fn off_when_large(
         let each = |document: Bytes| Ok(change(Raw::trusted(&document))?.unwrap_or(document));
         documents.into_iter().map(each).collect::<Result<Vec<_>>>()
     };
-    let done = if bytes < BLOCKING_BYTES { work() } else { blocking(session.engine(), work).await };
-    Ok(done?)
+    Ok(sized(session, bytes, work).await?)
 }

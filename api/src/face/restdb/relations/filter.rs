@@ -14,6 +14,7 @@ use headwater_engine::value::{Object, Raw, Value};
 
 use super::conditions::{both, ids_of, is_true, object, operators_of, reference};
 use super::dressing::listed;
+use super::patience::Patience;
 use super::{Relation, is_left_out, parts, relations};
 use crate::error::{ApiError, ApiResult};
 use crate::session::Session;
@@ -49,7 +50,9 @@ pub(in crate::face::restdb) async fn translated(
     if filter.is_empty() || lookups.is_empty() {
         return Ok(Session::typed(fields, filter));
     }
-    let translation = Translation { session, lookups, questions: AtomicUsize::new(0) };
+    let patience = Patience::of(session);
+    let questions = AtomicUsize::new(0);
+    let translation = Translation { session, lookups, questions, patience };
     let filter = translation.filter(&filter).await?;
     Ok(Session::typed(fields, filter))
 }
@@ -58,6 +61,7 @@ struct Translation<'a> {
     session: &'a Session,
     lookups: Vec<Relation>,
     questions: AtomicUsize,
+    patience: Patience,
 }
 
 /// A path into a lookup.
@@ -300,6 +304,7 @@ impl Translation<'_> {
             let what = format!("more than {QUESTIONS_MAX} conditions are on looked-up documents");
             return Err(refused(place, &what));
         }
+        self.patience.check(self.session)?;
         let (session, target) = (self.session, place.lookup.collection.as_str());
         let may = session.may_embed(target) && session.covers_reading(&[target]);
         if !may || session.engine().snapshot().collection(target).is_none() {

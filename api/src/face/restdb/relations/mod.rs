@@ -1,7 +1,7 @@
 //! Documents that belong to others: lookups and children, as the definitions of their collections say.
 //!
 //! Guarantees: what is embedded is what the caller could read by a request of its own, as it is at that moment, and one level
-//! deep. A collection without typed fields pays for none of it.
+//! deep. All that a request embeds is bounded in bytes as the result of a query is, and in time. A collection without typed fields pays for none of it.
 //! Leaves to others: reading (the session), routes (`children`, `documents`, `list`).
 //!
 //! `home` is a list of children, `embed` puts lookups and children into documents, `filter` asks for what looked-up documents
@@ -16,6 +16,7 @@ mod flat;
 mod home;
 mod links;
 mod paths;
+mod patience;
 mod referring;
 mod writing;
 

@@ -10,6 +10,8 @@ use headwater_engine::fields::FieldType;
 use headwater_engine::value::{Object, Raw, Value};
 
 use super::dressing::listed;
+use super::embed::Room;
+use super::patience::Patience;
 use super::{Dressing, relations};
 use crate::error::ApiResult;
 use crate::session::Session;
@@ -26,6 +28,7 @@ pub(in crate::face::restdb) async fn referring(
     let others: Vec<_> = snapshot.collections().iter().map(Arc::clone).collect();
     drop(snapshot);
     let mut found = Vec::new();
+    let (patience, mut room) = (Patience::of(session), Room::beside(session, &[])?);
     for other in others {
         let lookups = relations(other.fields.as_deref(), FieldType::Lookup);
         let conditions: Vec<Value> = lookups
@@ -38,8 +41,12 @@ pub(in crate::face::restdb) async fn referring(
             continue;
         }
         let filter: Object = [("$or".to_owned(), Value::Array(conditions))].into_iter().collect();
+        patience.check(session)?;
         let listed = listed(session, &other.name, &filter, max - found.len()).await?;
-        found.extend(dressing.put_on(session, (&other.name, other.fields.as_ref()), listed).await?);
+        let place = (&*other.name, other.fields.as_ref());
+        let dressed = dressing.put_on(session, place, listed).await?;
+        dressed.iter().try_for_each(|document| room.take(document.len()))?;
+        found.extend(dressed);
     }
     Ok(found)
 }
