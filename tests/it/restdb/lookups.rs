@@ -371,7 +371,7 @@ async fn fields_of_looked_up_documents_are_chosen() {
         let shown = work.list(&[bob, ("h", fields)]).await.expect(200).body;
         assert_eq!((&shown[0]["company"][0], shown[0].get("name")), (&zeta, None), "{fields}");
     }
-    let hidden = r#"{"$fields":{"company.town":0,"company.founded":0,"company.size":0,"company.tags":0,"name":0}}"#;
+    let hidden = r#"{"$fields":{"company.town":0,"company.founded":0,"company.size":0,"company.tags":0,"company._id":0,"name":0}}"#;
     let shown = work.list(&[bob, ("h", hidden)]).await.expect(200).body;
     assert_eq!((&shown[0]["company"][0], shown[0].get("name")), (&zeta, None));
     let sorted =
