@@ -445,6 +445,24 @@ async fn answers_have_other_forms_where_they_are_asked_for() {
 }
 
 #[tokio::test]
+async fn links_have_the_scheme_of_the_connection() {
+    let mut work = Work::new().await;
+    work.root.post("/rest/people", &json!({"photo": "0011"})).await.expect(201);
+    work.server.encrypt();
+    let url =
+        format!("{}/rest/people?idtolink=true&q=%7B%22photo%22:%220011%22%7D", work.server.url());
+    for version in ["--http1.1", "--http2"] {
+        let key = format!("x-apikey: {}", crate::harness::ROOT);
+        let flags = ["--silent", "--show-error", "--insecure", version, "-H", &key];
+        let curl = std::process::Command::new("curl").args(flags).arg(&url).output().unwrap();
+        let list: Value = serde_json::from_slice(&curl.stdout).unwrap();
+        let wanted = format!("{}/media/0011", work.server.url());
+        assert_eq!(list[0]["photo"], json!([wanted]), "{version}");
+        assert!(wanted.starts_with("https://"), "{wanted}");
+    }
+}
+
+#[tokio::test]
 async fn checks_are_skipped_for_those_who_could_change_the_rules() {
     let mut server = Server::start();
     let root = server.client();
