@@ -53,6 +53,16 @@ pub(crate) struct Config {
     pub(crate) security: Security,
     /// Deliveries to receivers.
     pub(crate) webhooks: Webhooks,
+    /// RestDB.io's interface.
+    pub(crate) restdb: RestDb,
+}
+
+/// The section `restdb`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestDb {
+    /// The name of the database.
+    pub(crate) database: String,
 }
 
 /// The section `server`.
@@ -73,7 +83,7 @@ pub(crate) struct Server {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Longest silence of a stream, milliseconds.
     pub(crate) heartbeat_ms: u64,
-    /// Most streams (HTTP/2) open at once on one connection.
+    /// Most streams (HTTP/2) open at once on one connection; 0: no HTTP/2.
     pub(crate) http2_streams: u32,
 }
 

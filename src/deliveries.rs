@@ -6,22 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use headwater_api::WebhookTransport;
 use headwater_engine::Engine;
-use headwater_engine::clock::SharedClock;
-use headwater_engine::fs::SharedFileSystem;
-use headwater_engine::vault::Vault;
 use headwater_engine::webhook::{MissingStore, Options, Registry, Schedule, Sight, WebhookService};
 
-use crate::config::{self, Config};
-
-/// Hears of webhooks as the log tells of them; opens their secrets with the operator's key.
-pub(crate) fn registry(
-    config: &Config,
-    fs: SharedFileSystem,
-    clock: SharedClock,
-) -> anyhow::Result<Arc<Registry>> {
-    let vault = Vault::open(&config.server.data, config.security.key(), fs, clock)?;
-    Ok(Registry::shared(vault))
-}
+use crate::config;
 
 /// Opens the deliveries of an engine.
 pub(crate) async fn open(

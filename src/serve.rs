@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use headwater_api::{Access, AccessOptions, Api, ApiOptions, load_tls};
+use headwater_api::{Access, AccessOptions, Api, ApiOptions, load_tls, webhook_formats};
 use headwater_engine::clock::SystemClock;
 use headwater_engine::fs::SystemFileSystem;
 use headwater_engine::log::{self, LogOptions};
 use headwater_engine::tasks::Tasks;
+use headwater_engine::vault::Vault;
 use headwater_engine::view::{MaintenanceOptions, StoreOptions};
+use headwater_engine::webhook::Registry;
 use headwater_engine::write::Strictness;
 use headwater_engine::{Components, Engine, Retention, Settings};
 use tokio::net::TcpListener;
@@ -71,7 +73,7 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
         TcpListener::bind(listen).await.with_context(|| format!("listen on {listen}"))?;
     let address = listener.local_addr().context("ask for the address")?;
     let tls = match config.tls.files() {
-        Some((cert, key)) => Some(load_tls(cert, key)?),
+        Some((cert, key)) => Some(load_tls(cert, key, config.server.http2_streams > 0)?),
         None => None,
     };
     let clock = SystemClock::shared();
@@ -82,11 +84,12 @@ async fn start(config: &Config, tasks: Tasks) -> anyhow::Result<Running> {
         );
     }
     let fs = SystemFileSystem::shared();
-    let webhooks = crate::deliveries::registry(config, Arc::clone(&fs), Arc::clone(&clock))?;
-    let vault = Arc::clone(webhooks.vault());
+    let key = config.security.key();
+    let vault = Vault::open(&config.server.data, key, Arc::clone(&fs), Arc::clone(&clock))?;
     let allow_networks = config.webhooks.allow_networks.clone();
     let auth = AccessOptions { allow_networks, ..config.auth.options() };
-    let access = Access::new(root_key, Arc::clone(&clock), vault, auth);
+    let access = Access::new(root_key, Arc::clone(&clock), Arc::clone(&vault), auth);
+    let webhooks = Registry::shared(vault, webhook_formats(&access, &config.restdb.database));
     let mut followers = access.followers();
     followers.push(Arc::clone(&webhooks) as _);
     if config.log.durability == Durability::Relaxed {

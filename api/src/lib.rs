@@ -30,6 +30,7 @@ mod webhook_transport;
 
 pub use api::Api;
 pub use auth::{Access, AccessOptions, SignUp};
+pub use face::webhook_formats;
 pub use options::ApiOptions;
 pub use server::load_tls;
 pub use service::Service;

@@ -13,7 +13,7 @@ pub struct ApiOptions {
     pub heartbeat: Duration,
     /// Networks whose forwarded client address is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Most streams (HTTP/2) open at once on one connection.
+    /// Most streams (HTTP/2) open at once on one connection; 0: no HTTP/2.
     pub http2_streams: u32,
 }
 

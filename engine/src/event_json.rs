@@ -6,6 +6,8 @@
 //! fields are neither in the document nor named among the paths, and one that left the caller's sight has no content.
 //! Leaves to others: what is seen of an event (`restrict`), envelopes.
 
+use std::borrow::Cow;
+
 use crate::event::{Event, EventKind, TouchedPath};
 use crate::restrict::{FieldRule, Seen};
 use crate::subscribe::BodyProjection;
@@ -124,19 +126,43 @@ fn write_document(
     out.extend_from_slice(b",\"previous\":");
     number(event.previous, out);
     write_actor(event, out);
-    let live = matches!(event.kind, EventKind::DocumentCreated | EventKind::DocumentUpdated);
-    let document = event.body().filter(|_| live);
-    let cut = document.and_then(|whole| rule.map(|rule| rule.cut(whole)));
-    let document = cut.as_deref().map(Raw::trusted).or(document);
-    let projected = document.and_then(|shown| projection.map(|projection| projection.apply(shown)));
-    let document = projected.as_deref().map(Raw::trusted).or(document);
-    member("document", document, out, value_writer);
+    let document = document(event, (rule, projection));
+    member("document", document.as_deref().map(Raw::trusted), out, value_writer);
     if event.kind == EventKind::DocumentUpdated
         && let Some(content) = &event.content
     {
         paths("changed", &content.changed, rule, out);
         paths("removed", &content.removed, rule, out);
     }
+}
+
+/// The document after an event that makes or changes one, as far as it may be seen and as `projection` shows it, encoded;
+/// `None` after any other event, and where it was erased or is not seen.
+pub fn shown_document<'a>(
+    event: &Event<'a>,
+    seen: &Seen,
+    projection: Option<&BodyProjection>,
+) -> Option<Cow<'a, [u8]>> {
+    match seen {
+        Seen::Nothing | Seen::Gone => None,
+        Seen::Whole => document(event, (None, projection)),
+        Seen::Cut(rule) => document(event, (Some(rule), projection)),
+    }
+}
+
+fn document<'a>(event: &Event<'a>, (rule, projection): Showing<'_>) -> Option<Cow<'a, [u8]>> {
+    if !matches!(event.kind, EventKind::DocumentCreated | EventKind::DocumentUpdated) {
+        return None;
+    }
+    let whole = Cow::Borrowed(event.body()?.as_bytes());
+    let cut = match rule {
+        Some(rule) => Cow::Owned(rule.cut(Raw::trusted(&whole))),
+        None => whole,
+    };
+    Some(match projection {
+        Some(projection) => Cow::Owned(projection.apply(Raw::trusted(&cut))),
+        None => cut,
+    })
 }
 
 fn write_custom(event: &Event<'_>, out: &mut Vec<u8>, value_writer: ValueWriter) {

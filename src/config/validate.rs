@@ -78,7 +78,7 @@ impl Config {
             ("limits.body_bytes", limits.body_bytes, 1, 1 << 30),
             ("limits.message_bytes", limits.message_bytes, 1, 64 << 20),
             ("server.heartbeat_ms", server.heartbeat_ms, 100, 15_000),
-            ("server.http2_streams", server.http2_streams.into(), 1, 10_000),
+            ("server.http2_streams", server.http2_streams.into(), 0, 10_000),
             ("views.cache_bytes", views.cache_bytes, 1 << 20, 1 << 40),
             ("views.memtable_bytes", views.memtable_bytes, 1 << 20, 1 << 30),
             ("views.table_bytes", views.table_bytes, 1 << 20, 1 << 30),

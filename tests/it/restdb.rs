@@ -8,6 +8,7 @@ mod lookups;
 mod package;
 mod queries;
 mod refusals;
+mod webhooks;
 
 use serde_json::{Value, json};
 

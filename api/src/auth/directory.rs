@@ -19,6 +19,7 @@ use super::grant::{Facts, Grant};
 use super::identity::Identity;
 use super::key::{self, KeyHash};
 use super::options::AccessOptions;
+use super::people;
 use super::presented::Presented;
 use super::principal::{Kind, Parts, Principal, ROOT};
 use super::token::{TokenSigner, Use};
@@ -80,6 +81,11 @@ impl Directory {
     pub(super) fn engine(&self) -> Result<&Engine, ApiError> {
         let starting = || Error::unavailable("starting", "the server is starting").into();
         self.engine.get().ok_or_else(starting)
+    }
+
+    /// The e-mail address of the user that an actor is, as it stands; `None` where it is none.
+    pub(super) fn address(&self, actor: &str) -> Option<String> {
+        people::address(&self.engine.get()?.snapshot(), actor)
     }
 
     /// A snapshot that shows every change heard of.

@@ -42,6 +42,7 @@ mod watch;
 use std::sync::Arc;
 
 use headwater_engine::clock::SharedClock;
+use headwater_engine::restrict::ShowActor;
 use headwater_engine::value::{Object, Raw};
 use headwater_engine::vault::Vault;
 use headwater_engine::view::SystemFollower;
@@ -117,6 +118,12 @@ impl Access {
     /// What those who registered webhooks may see as they stand: goes into the webhooks' options.
     pub fn sight(&self) -> Arc<dyn Sight> {
         Arc::new(Owners(Arc::clone(&self.directory)))
+    }
+
+    /// Shows a user by its e-mail address as it stands, and every other actor as `other`.
+    pub(crate) fn show_users(&self, other: &'static str) -> Arc<ShowActor> {
+        let directory = Arc::clone(&self.directory);
+        Arc::new(move |actor| directory.address(actor).unwrap_or_else(|| other.to_owned()))
     }
 
     /// Tells of the opened engine; before webhooks start, and before anybody is let in.

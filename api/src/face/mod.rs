@@ -6,11 +6,21 @@
 pub(crate) mod native;
 pub(crate) mod restdb;
 
+use std::sync::Arc;
+
 use axum::body::Body;
+use headwater_engine::webhook::Formats;
 use http::{Request, StatusCode};
 
+use crate::auth::Access;
 use crate::error::{ApiError, ApiResult};
 use crate::state::App;
+
+/// The forms of webhooks' deliveries that faces have: go into the webhooks' registry. `database` is the name of the
+/// database where a form has one.
+pub fn webhook_formats(access: &Access, database: &str) -> Formats {
+    Formats::new(vec![Arc::new(restdb::Payload::new(database, access))])
+}
 
 /// A wire dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

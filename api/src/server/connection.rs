@@ -205,5 +205,5 @@ fn builder(server: &Server, limits: &Limits) -> Builder<Executor> {
         .max_header_list_size(limits.header_bytes)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
-    builder
+    if server.app.options.http2_streams == 0 { builder.http1_only() } else { builder }
 }

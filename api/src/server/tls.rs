@@ -10,8 +10,8 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Reads `tls.cert` and `tls.key`: TLS 1.2 or later, HTTP/2 or HTTP/1.1.
-pub fn load_tls(cert: &Path, key: &Path) -> Result<TlsAcceptor> {
+/// Reads `tls.cert` and `tls.key`: TLS 1.2 or later, HTTP/1.1 and, where it is wanted, HTTP/2.
+pub fn load_tls(cert: &Path, key: &Path, with_http2: bool) -> Result<TlsAcceptor> {
     let wrong = |path: &Path, what: &str| {
         Error::invalid("invalid_tls", format!("{}: {what}", path.display()))
     };
@@ -30,6 +30,7 @@ pub fn load_tls(cert: &Path, key: &Path) -> Result<TlsAcceptor> {
         .with_no_client_auth()
         .with_single_cert(chain, secret)
         .map_err(|error| wrong(cert, &error.to_string()))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let http2 = with_http2.then(|| b"h2".to_vec());
+    config.alpn_protocols = http2.into_iter().chain([b"http/1.1".to_vec()]).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use headwater_engine::Result;
 use headwater_engine::fields::Fields;
 use headwater_engine::restrict::{Metadata, ShowActor};
 use headwater_engine::value::{Object, Raw, Value, key};
 use headwater_engine::view::{Row, Snapshot};
 use headwater_engine::write::{Committed, Effect, Outcome};
-use headwater_engine::{Error, Result};
 use parking_lot::Mutex;
 
 use super::Session;
@@ -52,7 +52,7 @@ impl Session {
             if let Some(shown) = known.lock().get(actor) {
                 return shown.clone();
             }
-            let shown = address(&snapshot, actor).unwrap_or_else(|| other.to_owned());
+            let shown = people::address(&snapshot, actor).unwrap_or_else(|| other.to_owned());
             known.lock().insert(actor.to_owned(), shown.clone());
             shown
         })
@@ -96,13 +96,4 @@ fn row_of(snapshot: &Snapshot, collection: &str, outcome: &Outcome) -> Result<Op
         Some(row) if row.version() == outcome.version => Ok(Some(row)),
         _ => snapshot.get_at(number, &id_key, outcome.position),
     }
-}
-
-/// The e-mail address of the user that an actor is.
-fn address(snapshot: &Snapshot, actor: &str) -> Option<String> {
-    let row = people::user_row(snapshot, actor).unwrap_or_else(|error: Error| {
-        tracing::warn!(%error, "a user could not be read");
-        None
-    })?;
-    row.body().get("email").and_then(Raw::as_str).map(str::to_owned)
 }

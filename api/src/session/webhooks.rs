@@ -36,7 +36,12 @@ impl Session {
     ) -> Result<Registered, ApiError> {
         let vault = service.registry().vault();
         let owner = &self.principal.id;
-        let registration = Registration::create(&self.engine, Raw::trusted(given), owner)?;
+        let registration = Registration::create(
+            &self.engine,
+            Raw::trusted(given),
+            owner,
+            service.registry().formats(),
+        )?;
         self.check_scope(&registration, Action::Settings)?;
         self.check_sight(&registration)?;
         self.check_followed(&registration)?;
@@ -122,7 +127,7 @@ impl Session {
         let mut vetted = given.get("url").is_none();
         for _ in 0..CHANGE_TRIES {
             let (present, version) = self.stored_webhook(service, id)?;
-            let changed = present.patched(&self.engine, given)?;
+            let changed = present.patched(&self.engine, given, service.registry().formats())?;
             self.check_scope(&changed, Action::Settings)?;
             self.check_sight(&changed)?;
             if refollowed {
@@ -182,7 +187,7 @@ impl Session {
         let missing = || Error::not_found("webhook_not_found", format!("there is no webhook {id}"));
         let row = snapshot.get(number, &document.key)?.ok_or_else(missing)?;
         let id = row.body().get("_id").ok_or_else(missing)?;
-        let registration = Registration::decode(id, row.body(), service.registry().vault())?;
+        let registration = service.registry().decode(id, row.body())?;
         Ok((registration, row.version()))
     }
 

@@ -14,7 +14,8 @@ use headwater_engine::tasks::Tasks;
 use headwater_engine::vault::Vault;
 use headwater_engine::view::{MaintenanceOptions, StoreOptions};
 use headwater_engine::webhook::{
-    BoxFuture, DeliveryRequest, DeliveryResult, Options, Registry, Transport, WebhookService,
+    BoxFuture, DeliveryRequest, DeliveryResult, Formats, Options, Registry, Transport,
+    WebhookService,
 };
 use headwater_engine::write::Strictness;
 use headwater_engine::{Components, Engine, Retention, Settings};
@@ -70,7 +71,7 @@ fn open(dir: &std::path::Path, limits: &Limits) -> (Api, Engine) {
         tasks: Tasks::new(tokio::runtime::Handle::current()),
         followers: access.followers(),
     };
-    let webhooks = Registry::shared(vault);
+    let webhooks = Registry::shared(vault, Formats::default());
     let mut components = components;
     components.followers.push(webhooks.clone());
     let engine = tokio::task::block_in_place(|| Engine::open(settings, components)).unwrap();

@@ -14,7 +14,8 @@ use headwater_engine::tasks::Tasks;
 use headwater_engine::vault::Vault;
 use headwater_engine::view::{MaintenanceOptions, StoreOptions};
 use headwater_engine::webhook::{
-    BoxFuture, DeliveryRequest, DeliveryResult, Options, Registry, Transport, WebhookService,
+    BoxFuture, DeliveryRequest, DeliveryResult, Formats, Options, Registry, Transport,
+    WebhookService,
 };
 use headwater_engine::write::Strictness;
 use headwater_engine::{Components, Engine, Result, Retention, Settings};
@@ -78,7 +79,7 @@ impl Stack {
         let vault = Vault::open(data, None, fs.clone(), clock.clone())?;
         let access =
             Access::new(Some(ROOT), clock.clone(), vault.clone(), AccessOptions::default());
-        let registry = Registry::shared(vault);
+        let registry = Registry::shared(vault, Formats::default());
         let mut followers = access.followers();
         followers.push(Arc::clone(&registry) as _);
         let settings = Settings {

@@ -34,7 +34,7 @@ pub(super) async fn run(
     let Means { engine, transport, sight } = *means;
     let same = job.standing.is_some() && sight.standing(&registration.owner) == job.standing;
     // Nor if its registration asks for another body by now.
-    let usable = |made: &Arc<Payload>| same && made.projection == registration.projection;
+    let usable = |made: &Arc<Payload>| same && made.is_of(registration);
     let payload = match job.payload.filter(usable) {
         Some(payload) => payload,
         None => match load(means, registration, job.position).await {
@@ -100,7 +100,7 @@ async fn load(
         let event = Event::decode(&record)?;
         Ok(match see_again(&*sight, &registration, &event) {
             Seen::Nothing => None,
-            seen => Some(feed::payload(&event, &seen, registration.projection.as_ref())),
+            seen => Some(feed::payload(&event, &seen, &registration)),
         })
     });
     read.await.ok_or_else(|| Error::internal("reading the log panicked"))?

@@ -19,10 +19,8 @@ use super::worker::{Item, Payload};
 use crate::engine::Engine;
 use crate::error::{Detail, Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::event_json;
 use crate::restrict::Seen;
-use crate::subscribe::{Batch, BodyFilter, BodyProjection, Start, Subscription};
-use crate::value;
+use crate::subscribe::{Batch, BodyFilter, Start, Subscription};
 
 /// Most blocks of the log in one read.
 const STEPS_MAX: usize = 8;
@@ -60,7 +58,7 @@ impl Wanted {
         let standing = self.sight.standing(&self.registration.owner);
         match self.seen(event) {
             Seen::Nothing => None,
-            seen => Some(item(event, &seen, self.registration.projection.as_ref(), standing)),
+            seen => Some(item(event, &seen, &self.registration, standing)),
         }
     }
 }
@@ -85,27 +83,25 @@ pub(super) struct Found {
 fn item(
     event: &Event<'_>,
     seen: &Seen,
-    projection: Option<&BodyProjection>,
+    registration: &Registration,
     standing: Option<u64>,
 ) -> Item {
     Item {
         position: event.position,
         key: identity::document_key(event),
         event_ms: event.time_ms,
-        payload: Arc::new(payload(event, seen, projection)),
+        payload: Arc::new(payload(event, seen, registration)),
         standing,
     }
 }
 
 /// What is sent for an event of which that is seen. The projection has the seen part of the document alone before it.
-pub(super) fn payload(
-    event: &Event<'_>,
-    seen: &Seen,
-    projection: Option<&BodyProjection>,
-) -> Payload {
+pub(super) fn payload(event: &Event<'_>, seen: &Seen, registration: &Registration) -> Payload {
+    let Registration { format, projection, .. } = registration;
     let mut body = Vec::new();
-    event_json::write_seen(event, seen, projection, &mut body, value::json::write);
-    Payload { body: body.into(), digest: event.digest, projection: projection.cloned() }
+    format.write(event, seen, projection.as_ref(), &mut body);
+    let (format, projection) = (format.clone(), projection.clone());
+    Payload { body: body.into(), digest: event.digest, format, projection }
 }
 
 /// Reads a part of a stretch: until a limit is reached, or some steps are done. Where the log begins later, it goes on
@@ -300,20 +296,18 @@ fn overruns(registration: &Registration) -> u32 {
     registration.filter.as_ref().map_or(0, BodyFilter::overruns)
 }
 
-/// An event as something to deliver, made once for all who see the same of it and project it in the same way.
+/// An event as something to deliver, made once for all who see the same of it and show it in the same way.
 fn made_for(
     made: &mut Vec<(Seen, Item)>,
     event: &Event<'_>,
     seen: Seen,
     registration: &Registration,
 ) -> Item {
-    let projection = &registration.projection;
-    let same =
-        |(known, item): &&(Seen, Item)| *known == seen && item.payload.projection == *projection;
+    let same = |(known, item): &&(Seen, Item)| *known == seen && item.payload.is_of(registration);
     if let Some((_, item)) = made.iter().find(same) {
         return item.clone();
     }
-    let item = item(event, &seen, projection.as_ref(), None);
+    let item = item(event, &seen, registration, None);
     made.push((seen, item.clone()));
     item
 }

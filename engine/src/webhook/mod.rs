@@ -21,6 +21,7 @@ mod attempt;
 mod dispatcher;
 mod explain;
 mod feed;
+mod format;
 mod identity;
 mod opening;
 mod options;
@@ -38,6 +39,7 @@ mod store;
 mod transport;
 mod worker;
 
+pub use format::{Form, Format, Formats};
 pub use options::{MissingStore, Options};
 pub use registration::Registration;
 pub use registry::Registry;

@@ -13,6 +13,7 @@ mod read;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::format::{Format, Formats};
 use super::signature::{Secret, Versions};
 use super::signing_key::SigningKey;
 use crate::engine::Engine;
@@ -90,6 +91,8 @@ pub struct Registration {
     pub filter: Option<BodyFilter>,
     /// What deliveries show of documents; `None`: all that the owner sees.
     pub projection: Option<BodyProjection>,
+    /// The form of deliveries' bodies.
+    pub format: Format,
     /// Whether deliveries are made.
     pub active: bool,
     /// Which signatures deliveries have.
@@ -122,26 +125,26 @@ pub struct Registration {
 
 impl Registration {
     /// A new registration from what a user gives, an encoded object. An id is made, and a secret unless one is given.
-    pub fn create(engine: &Engine, given: Raw<'_>, owner: &str) -> Result<Self> {
+    pub fn create(engine: &Engine, given: Raw<'_>, owner: &str, formats: &Formats) -> Result<Self> {
         let id: Arc<str> = object_id::format(&engine.new_id()).into();
         let secret = Secret::generate(&**engine.clock());
         let mut registration = Self::blank(id, secret);
         registration.owner = owner.to_owned();
-        read::create(&mut registration, given, engine)?;
+        read::create(&mut registration, given, engine, formats)?;
         Ok(registration)
     }
 
     /// The registration with a user's changes: any member that [`Registration::create`] takes, but `from`; and `backlog`
     /// (`keep` or `skip`), which says what becomes of the undelivered when `active` becomes true.
-    pub fn patched(&self, engine: &Engine, given: Raw<'_>) -> Result<Self> {
+    pub fn patched(&self, engine: &Engine, given: Raw<'_>, formats: &Formats) -> Result<Self> {
         let mut changed = self.clone();
-        read::patch(&mut changed, given, engine)?;
+        read::patch(&mut changed, given, engine, formats)?;
         Ok(changed)
     }
 
     /// The registration that a document of `_webhooks` holds.
-    pub fn decode(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Self> {
-        read::stored(id, body, vault)
+    pub fn decode(id: Raw<'_>, body: Raw<'_>, vault: &Vault, formats: &Formats) -> Result<Self> {
+        read::stored(id, body, vault, formats)
     }
 
     /// The registration disabled, for a reason in a few words.
@@ -175,6 +178,7 @@ impl Registration {
             kinds: BTreeSet::new(),
             filter: None,
             projection: None,
+            format: Format::default(),
             active: true,
             signatures: Versions::default(),
             secret,
@@ -299,7 +303,7 @@ impl Registration {
         let signatures: Vec<_> = self.signatures.names().map(Value::from).collect();
         object.insert("signatures", signatures);
         object.insert("from", Value::Int64(signed(self.start)));
-        object.insert("format", "event");
+        object.insert("format", self.format.name());
         object.insert("order", member::order_name(self.order));
         let numbers = [
             ("timeout_ms", self.timeout_ms),

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::format::Formats;
 use super::registration::{COLLECTION, Registration};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::value::{Raw, object_id};
 use crate::vault::{self, Vault};
 use crate::view::SystemFollower;
@@ -34,6 +35,7 @@ pub type Webhooks = BTreeMap<Arc<str>, Registered>;
 #[derive(Debug)]
 pub struct Registry {
     vault: Arc<Vault>,
+    formats: Formats,
     state: RwLock<State>,
     changes: watch::Sender<u64>,
 }
@@ -48,14 +50,24 @@ struct State {
 
 impl Registry {
     /// An empty registry, to be given to the engine as a follower before it opens.
-    pub fn shared(vault: Arc<Vault>) -> Arc<Self> {
+    pub fn shared(vault: Arc<Vault>, formats: Formats) -> Arc<Self> {
         let (changes, _) = watch::channel(0);
-        Arc::new(Self { vault, state: RwLock::default(), changes })
+        Arc::new(Self { vault, formats, state: RwLock::default(), changes })
     }
 
     /// What the secrets of webhooks are sealed with.
     pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
+    }
+
+    /// The forms that deliveries can have.
+    pub fn formats(&self) -> &Formats {
+        &self.formats
+    }
+
+    /// The registration that a document of `_webhooks` holds.
+    pub fn decode(&self, id: Raw<'_>, body: Raw<'_>) -> Result<Registration> {
+        Registration::decode(id, body, &self.vault, &self.formats)
     }
 
     /// Why a webhook cannot be known: its secret is sealed under another key.
@@ -114,7 +126,7 @@ impl SystemFollower for Registry {
             self.change(|webhooks, _| drop(webhooks.remove(&*text)));
             return;
         };
-        match Registration::decode(id, body, &self.vault) {
+        match self.decode(id, body) {
             Ok(registration) => self.change(|webhooks, change| {
                 let registration = Arc::new(registration);
                 let key = Arc::clone(&registration.id);

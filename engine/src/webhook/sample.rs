@@ -40,5 +40,5 @@ pub(super) fn sample(registration: &Registration, now_ms: u64) -> Payload {
             before: &[],
         }),
     };
-    feed::payload(&event, &Seen::Whole, registration.projection.as_ref())
+    feed::payload(&event, &Seen::Whole, registration)
 }

@@ -34,7 +34,6 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::subscribe::Start;
 use crate::value::Raw;
-use crate::vault::Vault;
 use crate::write::{Absent, Change, Committed, Operation};
 
 /// Steps of the shared pass that may wait for the dispatcher.
@@ -461,7 +460,7 @@ impl WebhookService {
         let registration = self.get(webhook)?;
         let clock = self.inner.engine.clock();
         let change = Rotation {
-            vault: Arc::clone(self.inner.registry.vault()),
+            registry: Arc::clone(&self.inner.registry),
             secret: Secret::generate(&**clock),
             key: SigningKey::generate(&**clock)?,
             now_ms: clock.now_ms(),
@@ -481,7 +480,7 @@ impl WebhookService {
         let body = body.ok_or_else(|| Error::internal("a webhook was written without a body"))?;
         let body = Raw::trusted(body);
         let id = body.get("_id").ok_or_else(|| Error::internal("a webhook has no id"))?;
-        Registration::decode(id, body, self.inner.registry.vault())
+        self.inner.registry.decode(id, body)
     }
 
     /// Figures of every webhook, for metrics.
@@ -500,7 +499,7 @@ impl WebhookService {
 }
 
 struct Rotation {
-    vault: Arc<Vault>,
+    registry: Arc<Registry>,
     secret: Secret,
     key: SigningKey,
     now_ms: u64,
@@ -509,9 +508,9 @@ struct Rotation {
 impl Change for Rotation {
     fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
-        let registration = Registration::decode(id, current, &self.vault)?;
+        let registration = self.registry.decode(id, current)?;
         let rotated = registration.rotated(self.secret.clone(), self.key.clone(), self.now_ms);
-        Ok(Some(rotated.to_bytes(&self.vault)))
+        Ok(Some(rotated.to_bytes(self.registry.vault())))
     }
 }
 

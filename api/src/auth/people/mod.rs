@@ -12,6 +12,7 @@ pub(crate) mod user;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_engine::value::Raw;
 use headwater_engine::vault::Vault;
 use headwater_engine::view::{Row, Snapshot};
 
@@ -30,6 +31,15 @@ pub(crate) use store::prepare;
 /// A user's document, by the id as shown.
 pub(crate) fn user_row(snapshot: &Snapshot, id: &str) -> headwater_engine::Result<Option<Row>> {
     store::by_id(snapshot, store::USERS, id)
+}
+
+/// The e-mail address of the user that an actor is; `None` where it is none.
+pub(crate) fn address(snapshot: &Snapshot, actor: &str) -> Option<String> {
+    let row = user_row(snapshot, actor).unwrap_or_else(|error| {
+        tracing::warn!(%error, "a user could not be read");
+        None
+    })?;
+    row.body().get("email").and_then(Raw::as_str).map(str::to_owned)
 }
 
 use self::session::StoredSession;

@@ -12,6 +12,7 @@ mod doubles;
 mod entry;
 mod list;
 mod markup;
+mod payload;
 mod query;
 mod refusal;
 mod relations;
@@ -21,6 +22,7 @@ mod writing;
 use crate::router::Routes;
 
 pub(crate) use entry::{enter, serves};
+pub(crate) use payload::Payload;
 pub(crate) use refusal::refusal;
 
 /// Every route of the face.

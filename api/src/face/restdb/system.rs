@@ -22,7 +22,7 @@ const FACTS: [(&str, Fact); 7] = [
 /// How many of them the answer to a write shows.
 const OF_WRITES: usize = 4;
 /// Who has no e-mail address.
-const KEY: &str = "api";
+pub(super) const KEY: &str = "api";
 
 /// Whether a member of a document is a system field that the engine has.
 pub(super) fn is_fact(name: &str) -> bool {

@@ -9,7 +9,7 @@ use super::Dispatcher;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Object, Raw};
-use crate::vault::Vault;
+use crate::webhook::Registry;
 use crate::webhook::registration::{COLLECTION, Registration, document_id};
 use crate::webhook::store::{Op, ReplayStatus};
 use crate::webhook::worker::{Bounds, Worker};
@@ -135,13 +135,13 @@ impl Dispatcher {
         if !registration.active {
             return;
         }
-        let (engine, vault) = (self.engine.clone(), Arc::clone(self.registry.vault()));
+        let (engine, registry) = (self.engine.clone(), Arc::clone(&self.registry));
         tracing::warn!(webhook = &**webhook, reason, "webhook disabled");
         self.engine.tasks().spawn("webhook-disable", async move {
             let token = engine.tasks().token();
             loop {
                 let written =
-                    engine.write(disabling(&registration, reason, Arc::clone(&vault))).await;
+                    engine.write(disabling(&registration, reason, Arc::clone(&registry))).await;
                 match written {
                     Ok(_) => return,
                     Err(error) if error.kind() == ErrorKind::NotFound => return,
@@ -164,7 +164,7 @@ fn is_stored(engine: &Engine, document: &DocumentId) -> Result<bool> {
 }
 
 struct Disabling {
-    vault: Arc<Vault>,
+    registry: Arc<Registry>,
     reason: &'static str,
     url: Arc<str>,
 }
@@ -172,16 +172,20 @@ struct Disabling {
 impl Change for Disabling {
     fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
         let id = current.get("_id").unwrap_or(Raw::trusted(&[]));
-        let registration = Registration::decode(id, current, &self.vault)?;
+        let registration = self.registry.decode(id, current)?;
         // It was changed in the meantime: what the old receiver said does not count, and nothing is published either.
         if registration.url != self.url || !registration.active {
             return Err(Error::not_found("webhook_changed", "the webhook is another by now"));
         }
-        Ok(Some(registration.disabled(self.reason).to_bytes(&self.vault)))
+        Ok(Some(registration.disabled(self.reason).to_bytes(self.registry.vault())))
     }
 }
 
-fn disabling(registration: &Registration, reason: &'static str, vault: Arc<Vault>) -> Command {
+fn disabling(
+    registration: &Registration,
+    reason: &'static str,
+    registry: Arc<Registry>,
+) -> Command {
     let mut body = Object::new();
     body.insert("webhook", &*registration.id);
     body.insert("reason", reason);
@@ -190,7 +194,11 @@ fn disabling(registration: &Registration, reason: &'static str, vault: Arc<Vault
             Operation::Change {
                 collection: Arc::from(COLLECTION),
                 id: registration.document_id(),
-                change: Arc::new(Disabling { vault, reason, url: Arc::clone(&registration.url) }),
+                change: Arc::new(Disabling {
+                    registry,
+                    reason,
+                    url: Arc::clone(&registration.url),
+                }),
                 if_version: None,
                 absent: Absent::Refuse,
             },

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::headers::Headers;
 use super::{Order, Registration, Scope};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::event::EventKind;
 use crate::limits::Limits;
 use crate::subscribe::{BodyFilter, BodyProjection};
 use crate::value::Raw;
+use crate::webhook::format::{Format, Formats};
 use crate::webhook::signature::{Secret, Versions};
 
 /// Most collections by name.
@@ -37,7 +38,12 @@ pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> Error 
 }
 
 /// Sets a member that a user may set. Null takes an optional one back to its default.
-pub(super) fn set(into: &mut Registration, name: &str, value: Raw<'_>) -> Result<()> {
+pub(super) fn set(
+    into: &mut Registration,
+    name: &str,
+    value: Raw<'_>,
+    formats: &Formats,
+) -> Result<()> {
     match name {
         "url" => into.url = url(value)?.into(),
         "collections" => into.scope = scope(value)?,
@@ -55,7 +61,7 @@ pub(super) fn set(into: &mut Registration, name: &str, value: Raw<'_>) -> Result
         }
         "signatures" => into.signatures = signatures(value)?,
         "headers" => into.headers = Headers::parse(value, &into.headers)?,
-        "format" => format(value)?,
+        "format" => into.format = format(value, formats)?,
         "order" => into.order = order(value)?,
         "timeout_ms" => into.timeout_ms = number("timeout_ms", value, 1, TIMEOUT_MS_MAX)?,
         "concurrency" => {
@@ -209,21 +215,11 @@ fn signatures(value: Raw<'_>) -> Result<Versions> {
     Ok(versions)
 }
 
-fn unsupported(field: &'static str, why: &str) -> Error {
-    Error::new(
-        ErrorKind::Invalid,
-        "unsupported",
-        format!("`{field}` is not supported yet: it {why}"),
-    )
-    .with("field", field)
-}
-
-fn format(value: Raw<'_>) -> Result<()> {
-    match value.as_str() {
-        Some("event") => Ok(()),
-        Some("restdb") => Err(unsupported("format", "has \"restdb\" only with the RestDB face")),
-        _ => Err(invalid("format", "`format` must be \"event\" or \"restdb\"")),
-    }
+fn format(value: Raw<'_>, formats: &Formats) -> Result<Format> {
+    value.as_str().and_then(|name| formats.find(name)).ok_or_else(|| {
+        let names: Vec<String> = formats.names().map(|name| format!("\"{name}\"")).collect();
+        invalid("format", format!("`format` must be {}", names.join(" or ")))
+    })
 }
 
 fn order(value: Raw<'_>) -> Result<Order> {

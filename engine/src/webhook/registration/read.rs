@@ -11,16 +11,22 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::subscribe::Start;
 use crate::value::{Raw, date, object_id};
 use crate::vault::Vault;
+use crate::webhook::format::Formats;
 use crate::webhook::signature::Secret;
 use crate::webhook::signing_key::SigningKey;
 
 /// Fills in what a user gives for a new webhook.
-pub(super) fn create(into: &mut Registration, given: Raw<'_>, engine: &Engine) -> Result<()> {
+pub(super) fn create(
+    into: &mut Registration,
+    given: Raw<'_>,
+    engine: &Engine,
+    formats: &Formats,
+) -> Result<()> {
     let mut start = Start::Latest;
     for (name, value) in members(given)? {
         match name {
             "from" => start = parse_start(value)?,
-            _ => member::set(into, name, value)?,
+            _ => member::set(into, name, value, formats)?,
         }
     }
     if into.url.is_empty() {
@@ -55,7 +61,12 @@ fn complete(into: &mut Registration, clock: &dyn Clock) -> Result<()> {
 }
 
 /// Applies a user's changes.
-pub(super) fn patch(into: &mut Registration, given: Raw<'_>, engine: &Engine) -> Result<()> {
+pub(super) fn patch(
+    into: &mut Registration,
+    given: Raw<'_>,
+    engine: &Engine,
+    formats: &Formats,
+) -> Result<()> {
     let (was_active, before) = (into.active, into.clone());
     let mut skip = false;
     for (name, value) in members(given)? {
@@ -68,7 +79,7 @@ pub(super) fn patch(into: &mut Registration, given: Raw<'_>, engine: &Engine) ->
                     _ => return Err(invalid("backlog", "`backlog` must be \"keep\" or \"skip\"")),
                 }
             }
-            _ => member::set(into, name, value)?,
+            _ => member::set(into, name, value, formats)?,
         }
     }
     if into.active {
@@ -90,7 +101,12 @@ pub(super) fn patch(into: &mut Registration, given: Raw<'_>, engine: &Engine) ->
 }
 
 /// Reads a document of `_webhooks`.
-pub(super) fn stored(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Registration> {
+pub(super) fn stored(
+    id: Raw<'_>,
+    body: Raw<'_>,
+    vault: &Vault,
+    formats: &Formats,
+) -> Result<Registration> {
     let id: Arc<str> = match (id.as_object_id(), id.as_str()) {
         (Some(id), _) => object_id::format(&id).into(),
         (None, Some(text)) => text.into(),
@@ -120,7 +136,7 @@ pub(super) fn stored(id: Raw<'_>, body: Raw<'_>, vault: &Vault) -> Result<Regist
             | "disabled" => {}
             // Documents of earlier builds have them in clear.
             "headers" => registration.headers = Headers::plain(value)?,
-            _ => member::set(&mut registration, name, value)?,
+            _ => member::set(&mut registration, name, value, formats)?,
         }
     }
     registration.start =

@@ -12,7 +12,7 @@ fn set(given: &str) -> Result<Registration> {
     let secret = Secret::generate(&*ManualClock::new(0, 1));
     let mut registration = Registration::blank("507f1f77bcf86cd799439011".into(), secret);
     for (name, value) in Raw::trusted(&encoded).object_iter() {
-        member::set(&mut registration, name, value)?;
+        member::set(&mut registration, name, value, &Formats::default())?;
     }
     Ok(registration)
 }
@@ -32,7 +32,8 @@ fn key(seed: u64) -> SigningKey {
 fn stored(registration: &Registration, vault: &Vault) -> (Vec<u8>, Registration) {
     let bytes = registration.to_bytes(vault);
     let body = Raw::trusted(&bytes);
-    let read = Registration::decode(body.get("_id").unwrap(), body, vault).unwrap();
+    let read =
+        Registration::decode(body.get("_id").unwrap(), body, vault, &Formats::default()).unwrap();
     (bytes, read)
 }
 
@@ -54,7 +55,8 @@ fn signing_keys_are_stored_sealed_and_sign_where_they_are_asked_for() {
     assert_eq!(shown.get("public_key"), Some(&Value::from(key(2).public_key())));
     for (signatures, counts) in [(r#"["v1a"]"#, (0, 2)), (r#"["v1"]"#, (2, 0)), ("null", (2, 0))] {
         let encoded = json::parse_value(signatures.as_bytes(), &Limits::default()).unwrap();
-        member::set(&mut registration, "signatures", Raw::trusted(&encoded)).unwrap();
+        member::set(&mut registration, "signatures", Raw::trusted(&encoded), &Formats::default())
+            .unwrap();
         let (_, read) = stored(&registration, &vault);
         assert_eq!((read.secrets(9).count(), read.keys(9).count()), counts, "{signatures}");
         assert_eq!((&read.key, read.retiring.len()), (&Some(key(2)), 1), "it is kept");
@@ -90,7 +92,7 @@ fn headers_are_stored_sealed_and_shown_without_credentials() {
     registration = read;
     let patch = |registration: &mut Registration, headers: &str| {
         let encoded = json::parse_value(headers.as_bytes(), &Limits::default()).unwrap();
-        member::set(registration, "headers", Raw::trusted(&encoded))
+        member::set(registration, "headers", Raw::trusted(&encoded), &Formats::default())
     };
     let back = r#"{"x-team":"blue","authorization":"***","x-api-key":"***"}"#;
     patch(&mut registration, back).unwrap();
@@ -116,7 +118,8 @@ fn headers_of_documents_of_before_are_read_and_sealed_when_they_are_written_agai
     old.insert("headers", headers.into_iter().collect::<Object>());
     let old = old.to_bytes();
     let body = Raw::trusted(&old);
-    let read = Registration::decode(body.get("_id").unwrap(), body, &vault).unwrap();
+    let read =
+        Registration::decode(body.get("_id").unwrap(), body, &vault, &Formats::default()).unwrap();
     assert_eq!(
         read.headers.iter().collect::<Vec<_>>(),
         [("authorization", "planted"), ("cookie", MASK)]
@@ -142,7 +145,8 @@ fn stored_and_read_back() {
     let bytes = registration.to_bytes(&vault);
     let body = Raw::trusted(&bytes);
     assert!(!format!("{body:?}").contains("whsec_"), "{body:?}");
-    let read = Registration::decode(body.get("_id").unwrap(), body, &vault).unwrap();
+    let read =
+        Registration::decode(body.get("_id").unwrap(), body, &vault, &Formats::default()).unwrap();
     assert_eq!(read, registration);
     assert_eq!(read.to_bytes(&vault), bytes, "what did not change is stored as it was");
     assert_eq!(read.secrets(5 + ROTATION_MS - 1).count(), 2);
@@ -159,7 +163,8 @@ fn a_document_from_before_projections_shows_everything() {
     assert!(old.remove("projection").is_some());
     let old = old.to_bytes();
     let body = Raw::trusted(&old);
-    let read = Registration::decode(body.get("_id").unwrap(), body, &vault).unwrap();
+    let read =
+        Registration::decode(body.get("_id").unwrap(), body, &vault, &Formats::default()).unwrap();
     assert_eq!(read.projection, None);
     for nothing in ["null", "{}"] {
         let given = format!(r#"{{"projection":{nothing}}}"#);

@@ -352,7 +352,13 @@ async fn owners_of_different_sight_get_different_payloads_of_one_event() {
     let open = bench.open();
     for owner in ["test", "left", "other"] {
         let given = json(&format!(r#"{{"url":"http://{owner}/","collections":["*"]}}"#));
-        let registration = Registration::create(&open.engine, Raw::trusted(&given), owner).unwrap();
+        let registration = Registration::create(
+            &open.engine,
+            Raw::trusted(&given),
+            owner,
+            &crate::webhook::Formats::default(),
+        )
+        .unwrap();
         let operation = Operation::Create {
             collection: "_webhooks".into(),
             id: registration.document_id(),

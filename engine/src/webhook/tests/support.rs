@@ -148,7 +148,7 @@ impl Bench {
         };
         let (fs, clock) = (SystemFileSystem::shared(), Arc::clone(&self.clock) as SharedClock);
         let vault = Vault::open(data, self.operator_key, fs, clock)?;
-        let registry = Registry::shared(vault);
+        let registry = Registry::shared(vault, crate::webhook::Formats::default());
         let components = Components {
             fs: SystemFileSystem::shared(),
             clock: Arc::clone(&self.clock) as SharedClock,
@@ -189,8 +189,13 @@ impl Open {
     /// Registers a webhook from JSON.
     pub(super) async fn register(&self, given: &str) -> Registration {
         let given = json(given);
-        let registration =
-            Registration::create(&self.engine, Raw::trusted(&given), "test").unwrap();
+        let registration = Registration::create(
+            &self.engine,
+            Raw::trusted(&given),
+            "test",
+            &crate::webhook::Formats::default(),
+        )
+        .unwrap();
         let operation = Operation::Create {
             collection: "_webhooks".into(),
             id: registration.document_id(),
@@ -204,7 +209,9 @@ impl Open {
     pub(super) async fn patch(&self, webhook: &str, given: &str) {
         let given = json(given);
         let now = self.service.get(webhook).unwrap();
-        let changed = now.patched(&self.engine, Raw::trusted(&given)).unwrap();
+        let changed = now
+            .patched(&self.engine, Raw::trusted(&given), &crate::webhook::Formats::default())
+            .unwrap();
         let operation = Operation::Replace {
             collection: "_webhooks".into(),
             id: changed.document_id(),

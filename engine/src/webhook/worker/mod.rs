@@ -32,6 +32,7 @@ use self::outcomes::Times;
 use self::quiet::Quiet;
 use self::ready::Ready;
 use self::replaying::Replaying;
+use super::format::Format;
 use super::registration::{Order, Registration};
 use super::registry::Registered;
 use super::status::Status;
@@ -71,8 +72,17 @@ const HISTORY_MAX: usize = 10;
 pub(super) struct Payload {
     pub(super) body: Bytes,
     pub(super) digest: [u8; 32],
-    /// By which projection the body was made.
+    /// In which form the body was made.
+    pub(super) format: Format,
+    /// By which projection it was made.
     pub(super) projection: Option<BodyProjection>,
+}
+
+impl Payload {
+    /// Whether it is what a registration asks for.
+    pub(super) fn is_of(&self, registration: &Registration) -> bool {
+        self.format == registration.format && self.projection == registration.projection
+    }
 }
 
 /// How a webhook's receiver does.

@@ -21,7 +21,12 @@ fn registered(order: Order) -> Registered {
 }
 
 fn item(position: u64, key: u64) -> Item {
-    let payload = Payload { body: Bytes::from_static(b"{}"), digest: [0; 32], projection: None };
+    let payload = Payload {
+        body: Bytes::from_static(b"{}"),
+        digest: [0; 32],
+        format: super::Format::default(),
+        projection: None,
+    };
     Item { position, key, event_ms: position, payload: Arc::new(payload), standing: None }
 }
 

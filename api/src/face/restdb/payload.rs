@@ -1,0 +1,136 @@
+//! Webhooks in RestDB.io's form: `{"0": document, "event": {"db", "collection", "method", "payload": [document]}}`.
+//!
+//! Guarantees: one event, one delivery, so that there is one numbered member; a document has the system fields that
+//! RestDB.io's has, from the log. A document that is deleted, erased, or has left its owner's sight is told by its id.
+//! Leaves to others: what is seen of an event, order, retries and signatures (the engine).
+
+use std::fmt;
+use std::sync::Arc;
+
+use headwater_engine::event_json::shown_document;
+use headwater_engine::restrict::{Seen, ShowActor};
+use headwater_engine::subscribe::BodyProjection;
+use headwater_engine::value::{Raw, date, json};
+use headwater_engine::webhook::Form;
+use headwater_engine::{Event, EventKind};
+
+use super::system;
+use crate::auth::Access;
+use crate::reply::{write_number, write_text};
+
+/// The form, as `format` of a webhook names it.
+const NAME: &str = "restdb";
+
+/// RestDB.io's form of deliveries.
+pub(crate) struct Payload {
+    database: String,
+    who: Arc<ShowActor>,
+}
+
+impl Payload {
+    /// For a database of that name.
+    pub(crate) fn new(database: &str, access: &Access) -> Self {
+        Self { database: database.to_owned(), who: access.show_users(system::KEY) }
+    }
+
+    /// A document or an id, once.
+    fn subject(
+        &self,
+        event: &Event<'_>,
+        seen: &Seen,
+        projection: Option<&BodyProjection>,
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(event.body_bytes as usize * 2 + 200);
+        if let Some(document) = shown_document(event, seen, projection) {
+            self.document(event, Raw::trusted(&document), &mut out);
+            return out;
+        }
+        let subject = match event.kind {
+            EventKind::EventPublished => event.body().and_then(|body| body.get("data")),
+            EventKind::WebhookDisabled => event.body(),
+            _ => event.id(),
+        };
+        match subject {
+            Some(subject) => json::write(subject, &mut out),
+            None => out.extend_from_slice(b"null"),
+        }
+        out
+    }
+
+    fn document(&self, event: &Event<'_>, document: Raw<'_>, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (name, value) in document.object_iter().filter(|(name, _)| !system::is_fact(name)) {
+            write_text(name, out);
+            out.push(b':');
+            json::write(value, out);
+            out.push(b',');
+        }
+        let origin = event.origin;
+        let created_ms = origin.map_or(event.time_ms, |origin| origin.created_ms);
+        let created_by = origin.map_or(event.actor, |origin| origin.created_by);
+        out.extend_from_slice(b"\"_version\":");
+        write_number(event.version, out);
+        for (name, ms, by_name, by) in [
+            ("_created", created_ms, "_createdby", created_by),
+            ("_changed", event.time_ms, "_changedby", event.actor),
+        ] {
+            out.extend_from_slice(format!(",\"{name}\":\"").as_bytes());
+            date::write_ms(i64::try_from(ms).unwrap_or(i64::MAX), out);
+            out.extend_from_slice(format!("\",\"{by_name}\":").as_bytes());
+            write_text(&(self.who)(by), out);
+        }
+        out.push(b'}');
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payload").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl Form for Payload {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn write(
+        &self,
+        event: &Event<'_>,
+        seen: &Seen,
+        projection: Option<&BodyProjection>,
+        out: &mut Vec<u8>,
+    ) {
+        let subject = self.subject(event, seen, projection);
+        out.extend_from_slice(b"{\"0\":");
+        out.extend_from_slice(&subject);
+        out.extend_from_slice(b",\"event\":{\"db\":");
+        write_text(&self.database, out);
+        out.extend_from_slice(b",\"collection\":");
+        write_text(event.collection, out);
+        out.extend_from_slice(b",\"method\":\"");
+        out.extend_from_slice(method(event.kind, seen).as_bytes());
+        out.push(b'"');
+        if event.kind == EventKind::EventPublished {
+            let name = event.body().and_then(|body| body.get("event")).and_then(Raw::as_str);
+            out.extend_from_slice(b",\"event\":");
+            write_text(name.unwrap_or_default(), out);
+        }
+        out.extend_from_slice(b",\"payload\":[");
+        out.extend_from_slice(&subject);
+        out.extend_from_slice(b"]}}");
+    }
+}
+
+/// The method that makes such an event. The log does not know whether a change was asked for by PUT or by PATCH.
+fn method(kind: EventKind, seen: &Seen) -> &'static str {
+    match kind {
+        _ if *seen == Seen::Gone => "DELETE",
+        EventKind::DocumentCreated => "POST",
+        EventKind::DocumentUpdated => "PUT",
+        EventKind::DocumentDeleted | EventKind::DocumentErased => "DELETE",
+        EventKind::EventPublished | EventKind::RequestRecorded | EventKind::WebhookDisabled => {
+            "PUBLISH"
+        }
+    }
+}
