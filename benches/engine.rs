@@ -105,7 +105,7 @@ fn create(engine: &Engine, limits: &Limits) -> Operation {
 }
 
 fn command(operations: Vec<Operation>) -> Command {
-    Command { operations, actor: "bench".into(), request: None, guard: None }
+    Command { operations, actor: "bench".into(), ..Command::default() }
 }
 
 fn engine(c: &mut Criterion) {

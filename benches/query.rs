@@ -76,7 +76,7 @@ fn create(engine: &Engine, collection: &str, number: u64) -> Operation {
 }
 
 fn command(operations: Vec<Operation>) -> Command {
-    Command { operations, actor: Arc::from("bench"), request: None, guard: None }
+    Command { operations, actor: Arc::from("bench"), ..Command::default() }
 }
 
 struct Bench {

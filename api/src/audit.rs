@@ -190,8 +190,7 @@ async fn write(engine: Engine, mut waiting: mpsc::Receiver<Entry>) {
             () = stop.cancelled() => return,
         }
         let operations = entries.drain(..).map(|entry| creation(&engine, &entry)).collect();
-        let command =
-            Command { operations, actor: Arc::from("system"), request: None, guard: None };
+        let command = Command { operations, actor: Arc::from("system"), ..Command::default() };
         if let Err(error) = engine.write(command).await {
             tracing::warn!(%error, "entries of the audit trail were not written");
         }

@@ -89,8 +89,7 @@ impl Engine {
         let command = Command {
             operations: vec![Operation::Erase { collection: collection.into(), id: id.clone() }],
             actor: actor.into(),
-            request: None,
-            guard: None,
+            ..Command::default()
         };
         let (engine, id_key, numbers) = (self.clone(), id.key.clone(), numbers.clone());
         let name = collection.to_owned();

@@ -97,8 +97,7 @@ async fn write(engine: &Engine, document: i32, over: Option<u64>, value: String)
     let command = headwater_engine::write::Command {
         operations: vec![operation],
         actor: "client".into(),
-        request: None,
-        guard: None,
+        ..headwater_engine::write::Command::default()
     };
     match engine.write(command).await {
         Ok(committed) => Action::Write { over, version: committed.outcomes[0].version, value },

@@ -9,6 +9,8 @@ from restdbio_api_wrapper.apis import CollectionAPI
 from restdbio_api_wrapper.utils import Exceptions
 
 COLLECTION = "demo_collection"
+# Has a field of children, by the side of whoever runs this.
+PARENTS, FIELD, CHILDREN = "demo_parents", "notes", "demo_notes"
 
 
 def point_at(url):
@@ -74,7 +76,37 @@ def use(url, key):
     refused(Exceptions.BadRequest, api.get_records_from_collection, COLLECTION, _dir="up", _sort="a")
 
 
+def use_children(url, key):
+    """Sub-collections: the package lists them, reads one and adds to them; it changes and deletes by their own collection."""
+    point_at(url)
+    api = Connection("any", key).collection_api
+    for name in ["Ann", "Bob"]:
+        api.post_new_record_on_collection(PARENTS, {"name": name})
+    ann, bob = [one["_id"] for one in api.get_records_from_collection(PARENTS)]
+    assert api.get_records_from_subcollection(PARENTS, ann, FIELD) == []
+    api.post_new_record_on_subcollection(PARENTS, ann, FIELD, {"text": "one"})
+    api.post_new_record_on_subcollection(PARENTS, ann, FIELD, {"text": "two"}, validate=False)
+    api.post_new_record_on_subcollection(PARENTS, bob, FIELD, {"text": "three"})
+
+    def texts(parent):
+        return [note["text"] for note in api.get_records_from_subcollection(PARENTS, parent, FIELD)]
+
+    assert (texts(ann), texts(bob)) == (["one", "two"], ["three"]), (texts(ann), texts(bob))
+    note = api.get_records_from_subcollection(PARENTS, ann, FIELD)[0]
+    assert (note["_parent_id"], note["_parent_def"], note["_parent_field"]) == (ann, PARENTS, FIELD), note
+    one = note["_id"]
+    assert api.get_record_from_subcollection(PARENTS, ann, FIELD, one) == note
+    refused(Exceptions.NotFound, api.get_record_from_subcollection, PARENTS, bob, FIELD, one)
+    refused(Exceptions.NotFound, api.get_records_from_subcollection, PARENTS, ann, "ideas")
+    api.patch_existing_record_in_collection(CHILDREN, one, {"text": "more"})
+    api.put_existing_record_in_collection(CHILDREN, one, {**note, "text": "most"})
+    assert texts(ann) == ["most", "two"]
+    api.delete_record_by_id(CHILDREN, one)
+    assert texts(ann) == ["two"]
+
+
 for line in sys.stdin:
     asked = json.loads(line)
     use(asked["url"], asked["key"])
+    use_children(asked["url"], asked["key"])
     print(json.dumps("done"))

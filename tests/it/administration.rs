@@ -7,7 +7,7 @@ use crate::harness::{Client, Server, eventually};
 const ORDERS: &str = "/v1/collections/orders/documents";
 
 /// Runs a job to its end.
-async fn job(client: &Client, kind: &str) -> Value {
+pub(crate) async fn job(client: &Client, kind: &str) -> Value {
     let path = format!("/v1/admin/{kind}");
     let started = client.send(client.request("POST", &path)).await.expect(202);
     let path = format!("/v1/admin/jobs/{}", started.body["job"].as_str().unwrap());

@@ -1,10 +1,12 @@
 //! RestDB's face: what its documents and its users' programs send, and what they expect.
 
 mod access;
+mod children;
 mod documents;
 mod export;
 mod groups;
 mod jsapi;
+mod lookups;
 mod meta;
 mod package;
 mod queries;

@@ -41,6 +41,10 @@ const BUFFER_BYTES: usize = 128 << 10;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+/// Whether a request came over TLS that ends here; an extension of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IsEncrypted(pub(crate) bool);
+
 /// Runs background work of HTTP/2 on the engine's tasks.
 #[derive(Clone)]
 struct Executor(Tasks);
@@ -57,8 +61,8 @@ where
     }
 }
 
-/// Where a connection comes from, and its place among those that are open.
-type Client = (Peer, Arc<Admission>);
+/// Where a connection comes from, whether it is encrypted, and its place among those that are open.
+type Client = (Peer, IsEncrypted, Arc<Admission>);
 
 /// Serves a connection to its end.
 pub(super) async fn serve(
@@ -71,8 +75,10 @@ pub(super) async fn serve(
     let admission = Arc::new(admission);
     match tls {
         // Every task has room for the larger of the two.
-        Some(tls) => Box::pin(serve_tls(&server, socket, (peer, admission), tls)).await,
-        None => serve_plain(&server, socket, (peer, admission)).await,
+        Some(tls) => {
+            Box::pin(serve_tls(&server, socket, (peer, IsEncrypted(true), admission), tls)).await
+        }
+        None => serve_plain(&server, socket, (peer, IsEncrypted(false), admission)).await,
     }
 }
 
@@ -95,7 +101,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // It counts until the socket closes.
-    let _admission = Arc::clone(&client.1);
+    let _admission = Arc::clone(&client.2);
     let left = Box::pin(serve_http(server, socket, client)).await;
     let Some((socket, body)) = left else { return };
     let ended = tokio::select! {
@@ -164,11 +170,12 @@ async fn answer<S: Send + 'static>(
     service: Service,
     loan: Loan<S>,
     request: Request<Incoming>,
-    (peer, admission): Client,
+    (peer, is_encrypted, admission): Client,
 ) -> Result<Response, Infallible> {
     let may_leave = request.version() == Version::HTTP_11 && request.method() == Method::GET;
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(is_encrypted);
     // Whoever takes the connection over stays admitted.
     request.extensions_mut().insert(admission);
     let response = service.call(request).await;

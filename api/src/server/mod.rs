@@ -23,7 +23,7 @@ use crate::service::Service;
 use crate::state::App;
 
 pub(crate) use caps::{Admission, Caps};
-pub(crate) use connection::Peer;
+pub(crate) use connection::{IsEncrypted, Peer};
 pub use tls::load_tls;
 
 /// How long accepting pauses when the system has no room for another connection.

@@ -271,9 +271,7 @@ pub(crate) async fn create_root_key(engine: &Engine) -> Result<String> {
     let draft =
         Draft { label: "root".to_owned(), ..Draft::key(engine.new_id(), Value::Object(grant)) };
     let operations = vec![creation(draft, &new_key)];
-    engine
-        .write(Command { operations, actor: Arc::from("system"), request: None, guard: None })
-        .await?;
+    engine.write(Command { operations, actor: Arc::from("system"), ..Command::default() }).await?;
     Ok(new_key)
 }
 

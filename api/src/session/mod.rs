@@ -33,6 +33,7 @@ mod picture;
 mod read;
 mod readable;
 mod realtime;
+mod related;
 mod remove;
 mod run;
 mod seen;
@@ -51,7 +52,7 @@ mod write;
 use std::sync::Arc;
 
 use headwater_engine::restrict::{Metadata, Restriction};
-use headwater_engine::write::{Command, Committed, Guard, Operation, RequestIdentity};
+use headwater_engine::write::{Checks, Command, Committed, Guard, Operation, RequestIdentity};
 use headwater_engine::{Engine, Error, Result};
 
 use crate::auth::{Acl, Action, Grant, Principal};
@@ -71,10 +72,12 @@ pub(crate) use guest::Guest;
 pub(crate) use list::{ListQuery, Listing};
 pub(crate) use named::Family;
 pub(crate) use names::is_user_collection;
-pub(crate) use patch::Patch;
+pub(crate) use patch::{Held, Patch, has};
 pub(crate) use picture::Picture;
 pub(crate) use read::Shown;
 pub(crate) use readable::{Onlooker, Readable};
+pub(crate) use related::{ByKey, path_segment};
+pub(crate) use remove::Removed;
 pub(crate) use sessions::{Begun, Client, begin_anonymous, cookie_seconds, log_in, refresh};
 pub(crate) use sight::{Hearing, Sight, visibility};
 pub(crate) use target::from_raw as id_from_raw;
@@ -248,8 +251,18 @@ impl Session {
     /// Commits operations that were checked; acts on system collections with their entries in the audit trail.
     async fn commit(
         &self,
+        operations: Vec<Operation>,
+        key: Option<RequestKey>,
+    ) -> Result<Committed> {
+        self.commit_with(operations, key, Checks::All).await
+    }
+
+    /// The same, with documents that are checked or not.
+    async fn commit_with(
+        &self,
         mut operations: Vec<Operation>,
         key: Option<RequestKey>,
+        checks: Checks,
     ) -> Result<Committed> {
         let request =
             key.map(|(key, digest)| RequestIdentity { key: self.request_key(&key), digest });
@@ -258,7 +271,8 @@ impl Session {
         let asked = operations.len();
         operations.extend(self.audit_entries(&operations));
         let scrub = guard.is_some().then(|| guard::hidden_fields(&self.grant, &operations));
-        let committed = self.engine.write(Command { operations, actor, request, guard }).await;
+        let committed =
+            self.engine.write(Command { operations, actor, request, guard, checks }).await;
         let mut committed = committed.map_err(|error| match scrub {
             Some(hidden) => guard::scrubbed(error, &hidden),
             None => error,

@@ -20,7 +20,11 @@ use super::asked;
 pub(crate) struct Patch {
     plain: Vec<u8>,
     operators: Option<Vec<u8>>,
+    held: Vec<Held>,
 }
+
+/// A member of a document that has one of some values, encoded.
+pub(crate) type Held = (&'static str, Vec<Vec<u8>>);
 
 impl Patch {
     /// Whether an encoded patch has operators.
@@ -35,12 +39,17 @@ impl Patch {
             return Err(Error::invalid("not_an_object", "a patch must be an object"));
         }
         let Some(query) = query else {
-            return Ok(Self { plain: data.as_bytes().to_vec(), operators: None });
+            return Ok(Self { plain: data.as_bytes().to_vec(), operators: None, held: Vec::new() });
         };
         let plain = part(data, |name| !name.starts_with('$'));
         let operators = part(query, |name| name.starts_with('$'));
         check_apart(Raw::trusted(&plain), Raw::trusted(&operators))?;
-        Ok(Self { plain, operators: Some(operators) })
+        Ok(Self { plain, operators: Some(operators), held: Vec::new() })
+    }
+
+    /// The same patch of a document that has these members and keeps them; any other one is not there.
+    pub(crate) fn held_to(self, held: Vec<Held>) -> Self {
+        Self { held, ..self }
     }
 
     /// The change that it makes; `rule` says how a text in its `_id` is read.
@@ -50,7 +59,7 @@ impl Patch {
         let update =
             update.map(|operators| Update::parse(operators, None, &context)).transpose()?;
         let bytes_max = engine.limits().document_bytes;
-        Ok(Arc::new(Patching { plain: self.plain, rule, update, bytes_max }))
+        Ok(Arc::new(Patching { plain: self.plain, rule, update, bytes_max, held: self.held }))
     }
 }
 
@@ -92,18 +101,37 @@ struct Patching {
     rule: IdRule,
     update: Option<Update>,
     bytes_max: u64,
+    held: Vec<Held>,
 }
 
 impl Change for Patching {
     fn apply(&self, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
+        if !has(current, &self.held) {
+            return Err(Error::not_found("document_not_found", "there is no such document"));
+        }
         let merged = merge(current, Raw::trusted(&self.plain), self.rule)?;
         let changed = match &self.update {
             Some(update) => update.apply(Raw::trusted(&merged), None)?,
             None => merged,
         };
         check_size(&changed, self.bytes_max)?;
+        if let Some((name, _)) = self.held.iter().find(|(name, _)| {
+            current.get(name).map(Raw::as_bytes)
+                != Raw::trusted(&changed).get(name).map(Raw::as_bytes)
+        }) {
+            let message = format!("`{name}` says whose child the document is, and stays");
+            return Err(Error::invalid("parent_stays", message).with("path", *name));
+        }
         Ok(Some(changed))
     }
+}
+
+/// Whether a document has members with one of their values each.
+pub(crate) fn has(document: Raw<'_>, held: &[Held]) -> bool {
+    held.iter().all(|(name, values)| {
+        let value = document.get(name);
+        value.is_some_and(|value| values.iter().any(|one| one.as_slice() == value.as_bytes()))
+    })
 }
 
 /// Refuses a document that is larger than `limits.document_bytes`.
@@ -137,6 +165,23 @@ mod tests {
         assert!(Raw::trusted(&both.operators.unwrap()).get("a").is_none());
         assert!(patch(r#"{"a":1}"#).unwrap().operators.is_none());
         assert!(patch("[]").is_err());
+    }
+
+    #[test]
+    fn what_is_held_stays_and_what_is_not_there_is_not_changed() {
+        let bytes = |text: &str| json::parse_value(text.as_bytes(), &Limits::default()).unwrap();
+        let apply = |patch: Patch, current: &str| {
+            let held = vec![("p", vec![bytes("\"x\""), bytes("\"y\"")])];
+            let Patch { plain, held, .. } = patch.held_to(held);
+            let (rule, bytes_max) = (IdRule::PlainJson, 1 << 10);
+            let patching = Patching { plain, rule, update: None, bytes_max, held };
+            patching.apply(Raw::trusted(&bytes(current))).map_err(|error| error.code())
+        };
+        assert!(apply(patch(r#"{"a":1}"#).unwrap(), r#"{"p":"y"}"#).unwrap().is_some());
+        let moved = apply(patch(r#"{"a":1}"#).unwrap(), r#"{"p":"z"}"#);
+        assert_eq!(moved.unwrap_err(), "document_not_found");
+        let moving = apply(patch(r#"{"p":"y"}"#).unwrap(), r#"{"p":"x"}"#);
+        assert_eq!(moving.unwrap_err(), "parent_stays");
     }
 
     #[test]

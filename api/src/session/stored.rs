@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater_engine::Result;
+use headwater_engine::fields::Fields;
 use headwater_engine::restrict::{Metadata, ShowActor};
 use headwater_engine::value::{Object, Raw, Value, key};
 use headwater_engine::view::{Row, Snapshot};
@@ -19,20 +20,24 @@ use crate::auth::people;
 use crate::error::ApiError;
 
 impl Session {
-    /// Refuses a collection that is not there.
-    pub(crate) fn check_exists(&self, collection: &str) -> Result<(), ApiError> {
-        if self.engine.snapshot().collection(collection).is_some() {
-            return Ok(());
-        }
-        let message = format!("there is no collection `{collection}`");
-        Err(ApiError::not_found("collection_not_found", message))
+    /// The typed fields of a collection, which is refused where it is not there.
+    pub(crate) fn existing(&self, collection: &str) -> Result<Option<Arc<Fields>>, ApiError> {
+        let found = self.engine.snapshot().collection(collection);
+        let missing = || {
+            let message = format!("there is no collection `{collection}`");
+            ApiError::not_found("collection_not_found", message)
+        };
+        found.map(|collection| collection.fields.clone()).ok_or_else(missing)
+    }
+
+    /// The typed fields of a collection, if it has any.
+    pub(crate) fn fields(&self, collection: &str) -> Option<Arc<Fields>> {
+        self.engine.snapshot().collections().fields(collection)
     }
 
     /// A filter in which texts that are compared with typed fields are what those hold.
-    pub(crate) fn typed(&self, collection: &str, filter: Object) -> Object {
-        let Some(fields) = self.engine.snapshot().collections().fields(collection) else {
-            return filter;
-        };
+    pub(crate) fn typed(fields: Option<&Fields>, filter: Object) -> Object {
+        let Some(fields) = fields else { return filter };
         match Raw::trusted(&fields.typed_filter(Raw::trusted(&filter.to_bytes()))).to_value() {
             Value::Object(typed) => typed,
             _ => filter,

@@ -458,7 +458,7 @@ pub(super) async fn write(
     operations: Vec<Operation>,
 ) -> Result<Committed> {
     let actor = Arc::clone(actor);
-    engine.write(Command { operations, actor, request: None, guard: None }).await
+    engine.write(Command { operations, actor, ..Command::default() }).await
 }
 
 fn read(snapshot: &Snapshot, id: &str) -> Result<User> {

@@ -74,8 +74,39 @@ impl Visitor {
         grant: &Grant,
         path: &str,
     ) -> Result<(), ApiError> {
+        self.check_visit(principal, grant, (&self.method, path))
+    }
+
+    /// Whether the grant would cover reading what lies at some segments behind the face's prefix.
+    pub(super) fn covers_reading(
+        &self,
+        principal: &Principal,
+        grant: &Grant,
+        segments: &[&str],
+    ) -> bool {
+        let mut path = self.face_prefix.unwrap_or_default().to_owned();
+        for segment in segments {
+            path.push('/');
+            for byte in segment.bytes() {
+                match byte {
+                    byte if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) => {
+                        path.push(char::from(byte));
+                    }
+                    other => path.push_str(&format!("%{other:02X}")),
+                }
+            }
+        }
+        self.check_visit(principal, grant, ("GET", &path)).is_ok()
+    }
+
+    fn check_visit(
+        &self,
+        principal: &Principal,
+        grant: &Grant,
+        (method, path): (&str, &str),
+    ) -> Result<(), ApiError> {
         grant.surface().check(&Visit {
-            method: &self.method,
+            method,
             path,
             origin: self.origin.as_deref(),
             referer: self.referer.as_deref(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use headwater_engine::limits::Limits;
 use headwater_engine::value::document::{self, IdRule};
 use headwater_engine::value::{Raw, encode};
-use headwater_engine::write::{Absent, Change, Committed, DocumentId, Operation};
+use headwater_engine::write::{Absent, Change, Checks, Committed, DocumentId, Operation};
 use headwater_engine::{Engine, Error, Result};
 
 use super::patch::{Patch, check_document};
@@ -35,13 +35,24 @@ impl Session {
         documents: Vec<(DocumentId, Bytes)>,
         key: Option<RequestKey>,
     ) -> Result<Committed, ApiError> {
+        self.create_with(collection, documents, key, Checks::All).await
+    }
+
+    /// The same, with documents that are checked or not.
+    pub(crate) async fn create_with(
+        &self,
+        collection: &str,
+        documents: Vec<(DocumentId, Bytes)>,
+        key: Option<RequestKey>,
+        checks: Checks,
+    ) -> Result<Committed, ApiError> {
         self.check(collection, Action::Create)?;
         self.check_acl(if documents.len() == 1 { Acl::Index } else { Acl::Bulk })?;
         let collection: Arc<str> = Arc::from(collection);
         let create =
             |(id, body)| Operation::Create { collection: Arc::clone(&collection), id, body };
         let operations = documents.into_iter().map(create).collect();
-        Ok(self.commit(operations, key).await?)
+        Ok(self.commit_with(operations, key, checks).await?)
     }
 
     /// Replaces a document that a path segment names.
@@ -162,6 +173,11 @@ impl Session {
         let channel = Raw::trusted(&body).get("channel").and_then(Raw::as_str);
         self.check_channel(channel, Action::Publish)?;
         Ok(self.commit(vec![Operation::Publish { body: body.into() }], key).await?)
+    }
+
+    /// The id, encoded, that a path segment means: of a document that is there, if there is one.
+    pub(crate) fn stored_id(&self, collection: &str, segment: &str) -> Result<Vec<u8>> {
+        Ok(self.path_target(collection, segment)?.raw.to_vec())
     }
 
     fn path_target(&self, collection: &str, segment: &str) -> Result<DocumentId> {

@@ -272,7 +272,7 @@ async fn put_sessions(face: &Face, sessions: Vec<([u8; 12], Vec<u8>)>) {
         body: body.into(),
     };
     let operations = sessions.into_iter().map(create).collect();
-    let command = Command { operations, actor: Arc::from("test"), request: None, guard: None };
+    let command = Command { operations, actor: Arc::from("test"), ..Command::default() };
     face.engine.write(command).await.unwrap();
 }
 

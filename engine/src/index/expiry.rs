@@ -60,8 +60,7 @@ impl Engine {
             let found = self.tasks().blocking(move || engine.expired(&held)).await;
             let found = found.ok_or_else(|| Error::internal("looking for the expired panicked"))?;
             let Some((operations, full)) = found? else { return Ok(expired) };
-            let command =
-                Command { operations, actor: Arc::from(ACTOR), request: None, guard: None };
+            let command = Command { operations, actor: Arc::from(ACTOR), ..Command::default() };
             let committed = self.write(command).await?;
             let deleted =
                 |outcome: &&crate::write::Outcome| outcome.effect == crate::write::Effect::Deleted;

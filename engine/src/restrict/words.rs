@@ -1,15 +1,16 @@
-//! The words of a document: of all its texts but `_id`, at any depth.
+//! The words of a document: of all its texts at any depth, but for members of its own whose names begin with `_`, which are
+//! the system's or a face's: an id is no word.
 //!
 //! Guarantees: small letters, each once, in the order in which they come; whatever is no letter or digit divides them.
 
 use std::collections::HashSet;
 
-use crate::value::{Raw, document};
+use crate::value::Raw;
 
 /// The different words of a document.
 pub(super) fn words(document: Raw<'_>) -> Vec<String> {
     let mut found = Found::default();
-    for (_, value) in document.object_iter().filter(|(name, _)| *name != document::ID) {
+    for (_, value) in document.object_iter().filter(|(name, _)| !name.starts_with('_')) {
         found.value(value);
     }
     found.list
@@ -50,7 +51,8 @@ mod tests {
 
     #[test]
     fn each_word_comes_once_in_small_letters() {
-        let body = br#"{"_id":"id","a":"Red, red-HOT","b":[{"c":"Caf\u00e9 2"}],"n":5}"#;
+        let body =
+            br#"{"_id":"id","a":"Red, red-HOT","_parent":"no","b":[{"_c":"Caf\u00e9 2"}],"n":5}"#;
         let body = json::parse_value(body, &Limits::default()).unwrap();
         assert_eq!(words(Raw::trusted(&body)), ["red", "hot", "café", "2"]);
     }

@@ -214,8 +214,19 @@ pub struct RequestIdentity {
     pub digest: [u8; 32],
 }
 
+/// Whether documents must satisfy their collection's typed fields and its schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checks {
+    /// They must.
+    #[default]
+    All,
+    /// They need not: required fields, types, patterns and the schema are not asked. Typed fields are converted as far as
+    /// they can be, unique values and the guard hold all the same. The next write that is checked refuses what stands.
+    Unchecked,
+}
+
 /// Operations that take effect together or not at all.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Command {
     /// The changes, in order; a document may come up as often as wanted.
     pub operations: Vec<Operation>,
@@ -225,6 +236,8 @@ pub struct Command {
     pub request: Option<RequestIdentity>,
     /// Asked about every document that is touched, where the caller's rights depend on documents or fields.
     pub guard: Option<Arc<dyn Guard>>,
+    /// Whether the documents are checked. It is no part of the request's identity: a repeat has the first one's answer.
+    pub checks: Checks,
 }
 
 /// What became of one operation.

@@ -19,7 +19,7 @@ mod sequencer;
 mod unique_fields;
 
 pub use command::{
-    Absent, Change, Command, Committed, DocumentId, Effect, Guard, Operation, Outcome,
+    Absent, Change, Checks, Command, Committed, DocumentId, Effect, Guard, Operation, Outcome,
     RequestIdentity, Touch,
 };
 pub use health::{Health, WriteFigures};

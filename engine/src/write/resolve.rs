@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::command::{Command, DocumentId, Effect, Guard, Operation, Outcome};
+use super::command::{Checks, Command, DocumentId, Effect, Guard, Operation, Outcome};
 use super::draft::Draft;
 use super::overlay::{DocumentState, Live, Overlay};
 use super::seal::Sealed;
@@ -48,6 +48,8 @@ pub(super) struct Resolver<'a> {
     pub(super) document_bytes: u64,
     /// Asked about every document that the command touches.
     pub(super) guard: Option<&'a dyn Guard>,
+    /// Whether new states must satisfy typed fields and schemas.
+    pub(super) checks: Checks,
     operations: &'a [Operation],
     pub(super) resolved: Resolved,
     /// The sealed part of the operation at hand.
@@ -77,6 +79,7 @@ impl<'a> Resolver<'a> {
             strictness,
             document_bytes,
             guard: command.guard.as_deref(),
+            checks: command.checks,
             operations: &command.operations,
             resolved: Resolved::default(),
             sealed: None,

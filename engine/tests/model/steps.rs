@@ -149,7 +149,7 @@ impl Steps<'_> {
             _ => self.random.random_range(2..6),
         };
         let operations: Vec<_> = (0..len).map(|_| self.operation()).collect();
-        let mut command = Command { operations, actor: self.actor(), request: None, guard: None };
+        let mut command = Command { operations, actor: self.actor(), ..Command::default() };
         if self.random.random_bool(0.25) {
             let key = format!("key-{}", keyed.len());
             let digest = [self.random.random_range(0..250); 32];

@@ -36,8 +36,7 @@ pub async fn check(engine: &Engine, known: &Known) -> Lost {
     let command = headwater_engine::write::Command {
         operations: pair,
         actor: "after".into(),
-        request: None,
-        guard: None,
+        ..headwater_engine::write::Command::default()
     };
     engine.write(command).await.unwrap();
     pairs(engine, "after another write");

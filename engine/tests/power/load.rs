@@ -121,7 +121,7 @@ fn draw(writer: i32, turn: usize, random: &mut StdRng) -> (Command, Written) {
     let request =
         keyed.then(|| RequestIdentity { key: format!("key-{number}"), digest: [writer as u8; 32] });
     let operations = written.iter().map(|(name, id, members)| upsert(name, *id, members)).collect();
-    (Command { operations, actor: "writer".into(), request, guard: None }, written)
+    (Command { operations, actor: "writer".into(), request, ..Command::default() }, written)
 }
 
 pub fn upsert(collection: &str, id: i32, members: &str) -> Operation {

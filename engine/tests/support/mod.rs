@@ -98,7 +98,7 @@ impl Bench {
     }
 
     pub fn command(&self, operations: Vec<Operation>) -> Command {
-        Command { operations, actor: "test".into(), request: None, guard: None }
+        Command { operations, actor: "test".into(), ..Command::default() }
     }
 
     pub fn create(&self, collection: &str, id: i32, members: &str) -> Command {

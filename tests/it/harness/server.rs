@@ -62,6 +62,23 @@ impl Server {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Starts again with a certificate of its own.
+    pub(crate) fn encrypt(&mut self) {
+        assert!(self.stop().success());
+        let (cert, key) = (self.file("cert.pem"), self.file("key.pem"));
+        let kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+        let made = Command::new("openssl")
+            .args(kind)
+            .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
+            .args(["-keyout", text(&key), "-out", text(&cert)])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        self.set("HEADWATER_TLS__CERT", text(&cert));
+        self.set("HEADWATER_TLS__KEY", text(&key));
+        self.restart();
+    }
+
     /// Starts again, on the same directory and address.
     pub(crate) fn restart(&mut self) {
         assert!(self.child.is_none(), "it is running");

@@ -124,6 +124,8 @@ impl Fixture {
             .replace("{collection}", "orders")
             .replace("{id}", id)
             .replace("{name}", "spare")
+            .replace("{field}", "spare")
+            .replace("{child}", "spare")
             .replace("{key}", &self.key)
             .replace("{delivery}", "1")
             .replace("{replay}", "1");

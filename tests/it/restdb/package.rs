@@ -4,10 +4,12 @@ use serde_json::json;
 
 use crate::harness::{Packages, ROOT, Server};
 
-#[test]
-fn the_python_package_works_as_it_is() {
+#[tokio::test]
+async fn the_python_package_works_as_it_is() {
     let server = Server::start();
     let client = server.client();
+    let children = json!({"fields": {"notes": {"type": "child", "collection": "demo_notes"}}});
+    client.put("/v1/collections/demo_parents", &children).await.expect(201);
     let asked = json!({"url": client.url(), "key": ROOT});
     let packages = Packages::installed();
     let told = packages.python("restdb_package.py", &[asked]);

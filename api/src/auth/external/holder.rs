@@ -64,7 +64,7 @@ pub(super) async fn find(
         prepare(engine).await?;
         let actor: Arc<str> = Arc::from(format!("provider:{}", provider.name));
         match engine
-            .write(Command { operations, actor: Arc::clone(&actor), request: None, guard: None })
+            .write(Command { operations, actor: Arc::clone(&actor), ..Command::default() })
             .await
         {
             Ok(_) if found.is_some_and(|found| found.is_claimed()) => {
@@ -73,7 +73,7 @@ pub(super) async fn find(
                 let Some(Found { user, .. }) = row else { continue };
                 let operations = keys_of(engine, engine.snapshot(), &user).await?;
                 if !operations.is_empty() {
-                    engine.write(Command { operations, actor, request: None, guard: None }).await?;
+                    engine.write(Command { operations, actor, ..Command::default() }).await?;
                 }
             }
             Ok(_) => {}

@@ -363,8 +363,7 @@ async fn users_are_found_made_and_told() {
     let command = headwater_engine::write::Command {
         operations: vec![disable],
         actor: Arc::from("test"),
-        request: None,
-        guard: None,
+        ..headwater_engine::write::Command::default()
     };
     world.scratch.engine.write(command).await.unwrap();
     assert!(document_id(read(&world).id).raw.len() > 12);
@@ -380,7 +379,13 @@ async fn put(world: &World, user: User) {
 
 async fn commit(world: &World, operations: Vec<headwater_engine::write::Operation>) {
     let (actor, request, guard) = (Arc::from("test"), None, None);
-    let command = headwater_engine::write::Command { operations, actor, request, guard };
+    let command = headwater_engine::write::Command {
+        operations,
+        actor,
+        request,
+        guard,
+        ..headwater_engine::write::Command::default()
+    };
     world.scratch.engine.write(command).await.unwrap();
 }
 

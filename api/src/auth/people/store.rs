@@ -67,7 +67,7 @@ async fn define(
         definition: definition.members.to_bytes().into(),
     };
     let actor = Arc::from("system");
-    let command = Command { operations: vec![operation], actor, request: None, guard: None };
+    let command = Command { operations: vec![operation], actor, ..Command::default() };
     let committed = engine.write(command).await?;
     let index = committed.outcomes.first().map(|outcome| outcome.position);
     let index = index.ok_or_else(|| Error::internal("defining an index had no outcome"))?;

@@ -1,28 +1,30 @@
-//! Documents: `/rest/{collection}` and `/rest/{collection}/{id}`, but for lists.
+//! Documents: `/rest/{collection}` and `/rest/{collection}/{id}`, but for lists and deletions.
 //!
 //! Guarantees: PUT and PATCH merge; several documents are written all or none; system fields in bodies change nothing.
 
+use std::sync::Arc;
+
 use axum::extract::Path;
 use axum::response::Response;
+use bytes::Bytes;
+use headwater_engine::fields::Fields;
 use headwater_engine::value::document::IdRule;
 use headwater_engine::value::{Object, Raw, Value, object_id};
-use headwater_engine::write::Committed;
+use headwater_engine::write::{Checks, Committed};
 use http::StatusCode;
 
 use super::body::{Documents, Sent};
 use super::import::Rows;
 use super::query::{self, Asking};
+use super::relations::{self, Base, Dressing, Home};
 use super::system;
 use super::writing::{self, Shown};
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Condition, Format, Parameters};
+use crate::extract::{Condition, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::session::{Asked, At, ListQuery, Patch, Session, prepare_all};
-
-/// What stands for several documents in place of an id.
-const SEVERAL: &str = "*";
+use crate::session::{At, Patch, Session, prepare_all};
 
 /// The routes of documents.
 pub(super) fn routes() -> Routes {
@@ -33,13 +35,29 @@ pub(super) fn routes() -> Routes {
         .add("get", ONE, Needs::Collection(Action::Read, &[Acl::Get]), get)
         .add("put", ONE, Needs::Collection(Action::Update, &[Acl::Index]), update)
         .add("patch", ONE, Needs::Collection(Action::Update, &[Acl::Index]), update)
-        .add("delete", ONE, Needs::Collection(Action::Delete, &[Acl::Delete]), delete)
 }
 
-async fn create(session: Session, Path(collection): Path<String>, sent: Sent) -> ApiResult {
+async fn create(
+    session: Session,
+    Path(collection): Path<String>,
+    parameters: Parameters,
+    sent: Sent,
+) -> ApiResult {
     if let Some(rows) = sent.rows(session.engine(), &collection).await? {
-        return create_rows(&session, &collection, rows).await;
+        return create_rows(&session, &collection, (&parameters, rows)).await;
     }
+    create_in(&session, &collection, (&parameters, &sent), |document| document).await
+}
+
+/// Stores new documents, each as `made` gives it.
+pub(super) async fn create_in(
+    session: &Session,
+    collection: &str,
+    (parameters, sent): (&Parameters, &Sent),
+    made: impl Fn(Object) -> Object,
+) -> ApiResult {
+    session.check(collection, Action::Create)?;
+    let checks = checks(session, collection, parameters)?;
     let (documents, is_one) = match sent.documents(session.engine()).await? {
         Documents::One(document) => (vec![document], true),
         Documents::Many(documents) => (documents, false),
@@ -47,39 +65,45 @@ async fn create(session: Session, Path(collection): Path<String>, sent: Sent) ->
     if documents.is_empty() {
         return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
     }
-    let encoded = documents.into_iter().map(|document| of_create(document).to_bytes()).collect();
+    let encoded = documents.into_iter().map(|one| made(of_create(one)).to_bytes()).collect();
     let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
-    let committed = session.create(&collection, prepared, None).await?;
-    let written = session.written_with(&collection, &committed, &system::of_writes(&session))?;
-    let mut bodies = written.iter().map(|body| Raw::trusted(body));
-    let mut out = Vec::new();
-    match is_one {
-        true => Shown::written().write(bodies.next().unwrap_or(Raw::NULL), &mut out),
-        false => Shown::written().write_all(bodies, &mut out),
-    }
+    let committed = session.create_with(collection, prepared, None, checks).await?;
+    let written = written(session, collection, &committed).await?;
+    let out = writing::text(session, written, Shown::written(), !is_one).await?;
     Ok(reply::json(StatusCode::CREATED, committed.position, out))
 }
 
-/// What is stored of a new document: its own id only if it could be one of the face's.
+/// Whether new documents are checked: `validate=false` counts for those who could change the rules themselves.
+fn checks(session: &Session, collection: &str, parameters: &Parameters) -> ApiResult<Checks> {
+    let is_unwanted = parameters.get("validate").is_some() && !query::flag(parameters, "validate")?;
+    let may = session.check(collection, Action::Settings).is_ok();
+    Ok(if is_unwanted && may { Checks::Unchecked } else { Checks::All })
+}
+
 /// Documents of a file, all or none; a refusal names the line.
-async fn create_rows(session: &Session, collection: &str, rows: Rows) -> ApiResult {
+async fn create_rows(
+    session: &Session,
+    collection: &str,
+    (parameters, rows): (&Parameters, Rows),
+) -> ApiResult {
+    let checks = checks(session, collection, parameters)?;
     let lines = rows.lines();
     let documents = rows.documents;
     if documents.is_empty() {
         return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
     }
-    let written = async {
+    let committing = async {
         let encoded = documents.into_iter().map(|one| of_create(one).to_bytes()).collect();
         let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
-        session.create(collection, prepared, None).await
+        session.create_with(collection, prepared, None, checks).await
     };
-    let committed = written.await.map_err(|error| Rows::named(&lines, error))?;
-    let written = session.written_with(collection, &committed, &system::of_writes(session))?;
-    let mut out = Vec::new();
-    Shown::written().write_all(written.iter().map(|body| Raw::trusted(body)), &mut out);
+    let committed = committing.await.map_err(|error| Rows::named(&lines, error))?;
+    let written = written(session, collection, &committed).await?;
+    let out = writing::text(session, written, Shown::written(), true).await?;
     Ok(reply::json(StatusCode::CREATED, committed.position, out))
 }
 
+/// What is stored of a new document: its own id only if it could be one of the face's.
 fn of_create(document: Object) -> Object {
     system::without(document, |id| id.as_str().is_some_and(|id| object_id::parse(id).is_some()))
 }
@@ -88,13 +112,56 @@ async fn get(
     session: Session,
     Path((collection, id)): Path<(String, String)>,
     parameters: Parameters,
+    base: Base,
 ) -> ApiResult {
-    session.check_exists(&collection)?;
-    let all = query::flag(&parameters, "metafields")?;
+    let fields = session.existing(&collection)?;
+    if query::flag(&parameters, "referencedby")? {
+        return referring(session, (&collection, &id), (&parameters, base)).await;
+    }
+    let place = (collection.as_str(), fields.as_ref(), id.as_str());
+    get_in(session, place, (&parameters, base), None).await
+}
+
+/// A document, if it is in a list of children where that is asked.
+pub(super) async fn get_in(
+    session: Session,
+    (collection, fields, id): (&str, Option<&Arc<Fields>>, &str),
+    (parameters, base): (&Parameters, Base),
+    within: Option<&Home>,
+) -> ApiResult {
+    let all = query::flag(parameters, "metafields")?;
+    let dressing = Dressing::read(parameters, base)?.showing_facts(all);
     let session = system::shown_to(&session, |_| all);
-    let found = session.get(&collection, &id, At::Now).await?;
-    let mut out = Vec::with_capacity(found.body.len() * 5 / 4 + 64);
-    Shown { all, named: Vec::new() }.write(Raw::trusted(&found.body), &mut out);
+    let found = session.get(collection, id, At::Now).await;
+    let found = found.map_err(|error| match within {
+        Some(home) if error.status() == StatusCode::NOT_FOUND => home.no_child(id),
+        _ => error,
+    })?;
+    if let Some(home) = within {
+        home.check(Raw::trusted(&found.body), id)?;
+    }
+    let dressed = dressing.put_on(&session, (collection, fields), vec![found.body]).await?;
+    let shown = Shown { all, named: Vec::new() };
+    let out = writing::text(&session, dressed, shown, false).await?;
+    Ok(reply::json(StatusCode::OK, found.position, out))
+}
+
+/// The documents that refer to one.
+async fn referring(
+    session: Session,
+    (collection, id): (&str, &str),
+    (parameters, base): (&Parameters, Base),
+) -> ApiResult {
+    let asking = Asking::read(parameters, session.engine())?;
+    let all = asking.metafields;
+    let dressing = Dressing::read(parameters, base)?.showing_facts(all);
+    let session = system::shown_to(&session, |_| all);
+    let found = session.get(collection, id, At::Now).await?;
+    let id = Raw::trusted(&found.body).get("_id").unwrap_or(Raw::NULL);
+    let max = asking.max();
+    let referring = relations::referring(&session, (collection, id), &dressing, max).await?;
+    let shown = Shown { all, named: Vec::new() };
+    let out = writing::text(&session, referring, shown, true).await?;
     Ok(reply::json(StatusCode::OK, found.position, out))
 }
 
@@ -103,13 +170,33 @@ async fn update(
     Path((collection, id)): Path<(String, String)>,
     sent: Sent,
 ) -> ApiResult {
-    let body = of_update(sent.object(session.engine()).await?)?.to_bytes();
+    update_in(&session, (&collection, &id), &sent, None).await
+}
+
+/// Changes a document, if it is in a list of children where that is asked; then it stays in it.
+pub(super) async fn update_in(
+    session: &Session,
+    (collection, id): (&str, &str),
+    sent: &Sent,
+    within: Option<&Home>,
+) -> ApiResult {
+    let mut body = of_update(sent.object(session.engine()).await?)?;
+    if within.is_some() {
+        body = Home::without_parent(body);
+    }
+    let body = relations::with_ids(session, collection, body).to_bytes();
     let body = Raw::trusted(&body);
-    let patch = Patch::new(body, Patch::has_operators(body).then_some(body))?;
-    let place = (collection.as_str(), id.as_str());
+    let mut patch = Patch::new(body, Patch::has_operators(body).then_some(body))?;
+    if let Some(home) = within {
+        patch = patch.held_to(home.held());
+    }
     let patch = (patch, IdRule::PlainJson);
-    let committed = session.patch(place, patch, Condition::None, None).await?;
-    one(&session, &collection, &committed)
+    let committed = session.patch((collection, id), patch, Condition::None, None).await;
+    let committed = committed.map_err(|error| match within {
+        Some(home) if error.status() == StatusCode::NOT_FOUND => home.no_child(id),
+        _ => error,
+    })?;
+    one(session, collection, &committed).await
 }
 
 /// What of the body of an update changes something.
@@ -146,70 +233,39 @@ fn number(value: Value) -> Value {
     number.unwrap_or(value)
 }
 
-async fn delete(
-    session: Session,
-    Path((collection, id)): Path<(String, String)>,
-    parameters: Parameters,
-    sent: Sent,
-) -> ApiResult {
-    if id != SEVERAL {
-        let committed = session.delete(&collection, &id, Condition::None, None).await?;
-        let ids = committed.outcomes.iter().map(|outcome| Raw::trusted(&outcome.id));
-        return Ok(reply::json(StatusCode::OK, committed.position, writing::result(ids)));
+/// What is asked of a collection, in its own terms, and within a list of children where that is asked.
+pub(super) async fn asked_of(
+    session: &Session,
+    fields: Option<&Fields>,
+    mut asking: Asking,
+    within: Option<&Home>,
+) -> ApiResult<Asking> {
+    asking.filter = relations::translated(session, fields, asking.filter).await?;
+    if let Some(home) = within {
+        let own = [Value::Object(home.filter()), Value::Object(asking.filter)];
+        asking.filter = [("$and".to_owned(), Value::Array(own.into()))].into_iter().collect();
     }
-    session.check_exists(&collection)?;
-    let removed = match sent.ids(session.engine()).await? {
-        Some(ids) => {
-            let ids: Vec<_> = ids.iter().map(|id| query::id(id).to_bytes()).collect();
-            session.remove(&collection, &ids, None).await?
-        }
-        None if parameters.get("q").is_some() => {
-            session.full_access()?;
-            let mut asking = Asking::filter_alone(&parameters, session.engine())?;
-            asking.filter = session.typed(&collection, asking.filter);
-            let ids = found(&session, &collection, &asking).await?;
-            session.remove(&collection, &ids, asking.stored_filter().as_deref()).await?
-        }
-        None => {
-            let message =
-                "a deletion of several documents needs an array of ids or the parameter q";
-            return Err(ApiError::bad_request("nothing_named", message));
-        }
-    };
-    let ids = removed.ids.iter().map(|id| Raw::trusted(id));
-    Ok(reply::json(StatusCode::OK, removed.position, writing::result(ids)))
-}
-
-/// The ids of what a filter finds, encoded.
-async fn found(session: &Session, collection: &str, asking: &Asking) -> ApiResult<Vec<Vec<u8>>> {
-    let ids_alone: Object = [("_id".to_owned(), Value::Int32(1))].into_iter().collect();
-    let (filter, ids_alone) = (asking.filter.to_bytes(), ids_alone.to_bytes());
-    let (filter, ids_alone) = (Raw::trusted(&filter), Raw::trusted(&ids_alone));
-    let query = ListQuery {
-        asked: Asked::new(Some(filter), None, Some(ids_alone), Format::Extended),
-        limit: usize::MAX,
-        skip: 0,
-        cursor: None,
-        at: At::Now,
-        count: false,
-        explain: false,
-    };
-    let session = system::shown_to(session, |name| asking.mentions(name));
-    let listing = session.list(collection, query).await?;
-    let id = |document: &bytes::Bytes| {
-        let id = Raw::trusted(document).get("_id")?;
-        Some(id.as_bytes().to_vec())
-    };
-    Ok(listing.documents.iter().filter_map(id).collect())
+    Ok(asking)
 }
 
 /// The document after a write.
-fn one(session: &Session, collection: &str, committed: &Committed) -> ApiResult<Response> {
-    let written = session.written_with(collection, committed, &system::of_writes(session))?;
-    let mut out = Vec::new();
-    let body = written.first().map_or(Raw::NULL, |body| Raw::trusted(body));
-    Shown::written().write(body, &mut out);
+async fn one(session: &Session, collection: &str, committed: &Committed) -> ApiResult<Response> {
+    let written = written(session, collection, committed).await?;
+    let out = writing::text(session, written, Shown::written(), false).await?;
     Ok(reply::json(StatusCode::OK, committed.position, out))
+}
+
+/// The documents after a write, as they are answered. What was written is so, even if embedding fails.
+async fn written(
+    session: &Session,
+    collection: &str,
+    committed: &Committed,
+) -> ApiResult<Vec<Bytes>> {
+    let written = session.written_with(collection, committed, &system::of_writes(session))?;
+    let fields = session.fields(collection);
+    let place = (collection, fields.as_ref());
+    let dressed = Dressing::default().put_on(session, place, written.clone()).await;
+    Ok(dressed.unwrap_or(written))
 }
 
 #[cfg(test)]

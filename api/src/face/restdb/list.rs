@@ -1,6 +1,7 @@
 //! Lists: `GET /rest/{collection}`, with everything that a query string can ask of one.
 //!
-//! Guarantees: one answer comes from one position, but for grand totals, whose levels are asked for one after another;
+//! Guarantees: one answer comes from one position, but for grand totals, whose levels are asked for one after another, and
+//! for what is embedded in documents, which is read after them;
 //! without totals, documents are not counted.
 
 use std::sync::Arc;
@@ -9,15 +10,18 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
+use headwater_engine::fields::Fields;
 use headwater_engine::value::Raw;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
+use super::documents::asked_of;
 use super::export::Export;
 use super::markup::Markup;
 use super::query::{Asking, nested};
+use super::relations::{self, Base, Dressing, Home};
 use super::system;
-use super::writing::Shown;
+use super::writing::{Shown, sized};
 use crate::auth::{Acl, Action};
 use crate::error::ApiResult;
 use crate::extract::{Format, Parameters};
@@ -27,8 +31,6 @@ use crate::session::{Asked, At, ListQuery, Listing, Session, blocking};
 use crate::state::App;
 
 const PAGINATION: HeaderName = HeaderName::from_static("x-pagination");
-/// Documents that take more bytes together are written off the async threads.
-const BLOCKING_BYTES: usize = 512 << 10;
 
 /// The route of lists.
 pub(super) fn routes() -> Routes {
@@ -41,25 +43,44 @@ async fn list(
     session: Session,
     Path(collection): Path<String>,
     parameters: Parameters,
+    base: Base,
     suffix: Option<Extension<Markup>>,
 ) -> ApiResult {
+    let fields = session.existing(&collection)?;
+    let suffix = suffix.map(|Extension(markup)| markup);
+    answer(app, session, (&collection, fields.as_ref()), (&parameters, base, suffix), None).await
+}
+
+/// What a query string asks of a collection, within a list of children where that is asked.
+pub(super) async fn answer(
+    app: App,
+    session: Session,
+    (collection, fields): (&str, Option<&Arc<Fields>>),
+    (parameters, base, suffix): (&Parameters, Base, Option<Markup>),
+    within: Option<&Home>,
+) -> ApiResult {
     let markup = match (suffix, parameters.get("format")) {
-        (Some(Extension(markup)), _) => markup,
+        (Some(markup), _) => markup,
         (None, Some(name)) => Markup::named(name)?,
         (None, None) => Markup::Json,
     };
-    session.check_exists(&collection)?;
-    let mut asking = Asking::read(&parameters, session.engine())?;
-    asking.filter = session.typed(&collection, asking.filter);
+    let asking = Asking::read(parameters, session.engine())?;
+    let typed = fields.map(|fields| &**fields);
+    let mut asking = asked_of(&session, typed, asking, within).await?;
+    let shown = relations::take_paths(typed, &mut asking)?;
+    let dressing = Dressing::read(parameters, base)?
+        .showing_facts(asking.metafields)
+        .of_fields(asking.fields.clone(), shown);
     let session = system::shown_to(&session, |name| asking.mentions(name));
     if let Markup::Export(format) = markup {
         let shown = Shown { all: false, named: shown_names(&asking) };
+        let collection = collection.to_owned();
         return Export { app, session, collection, asking, shown, format }.answer().await;
     }
     let answer = match (&asking.distinct, &asking.grouping) {
-        (Some(field), _) => distinct(&session, &collection, field, &asking).await?,
-        (None, Some(_)) => grouped(&session, &collection, asking).await?,
-        (None, None) => documents(&session, &collection, &asking).await?,
+        (Some(field), _) => distinct(&session, collection, field, &asking).await?,
+        (None, Some(_)) => grouped(&session, collection, asking).await?,
+        (None, None) => documents(&session, (collection, fields), &asking, &dressing).await?,
     };
     if markup == Markup::Json {
         return Ok(answer.into_response(markup));
@@ -91,12 +112,22 @@ impl Answer {
     }
 }
 
-async fn documents(session: &Session, collection: &str, asking: &Asking) -> ApiResult<Answer> {
+async fn documents(
+    session: &Session,
+    (collection, fields): (&str, Option<&Arc<Fields>>),
+    asking: &Asking,
+    dressing: &Dressing,
+) -> ApiResult<Answer> {
     let (filter, sort) = (asking.filter.to_bytes(), asking.sort.to_bytes());
-    let fields = asking.fields.to_bytes();
+    let projection = asking.fields.to_bytes();
     let (filter, sort) = (Raw::trusted(&filter), Raw::trusted(&sort));
     let query = ListQuery {
-        asked: Asked::new(Some(filter), Some(sort), Some(Raw::trusted(&fields)), Format::Extended),
+        asked: Asked::new(
+            Some(filter),
+            Some(sort),
+            Some(Raw::trusted(&projection)),
+            Format::Extended,
+        ),
         // One is looked for where none is wanted.
         limit: if asking.count_alone { 1 } else { asking.max().max(1) },
         skip: if asking.count_alone { 0 } else { asking.skip },
@@ -113,6 +144,7 @@ async fn documents(session: &Session, collection: &str, asking: &Asking) -> ApiR
     let totals = asking.totals.then(|| pagination.to_string());
     let shown = Shown { all: false, named: shown_names(asking) };
     let Listing { documents, position, .. } = listing;
+    let documents = dressing.put_on(session, (collection, fields), documents).await?;
     let body = written(session, documents, shown, totals).await?;
     Ok(Answer { position, body, pagination: Some(pagination) })
 }
@@ -165,9 +197,7 @@ async fn written(
         }
         Ok(out)
     };
-    let done =
-        if bytes < BLOCKING_BYTES { write() } else { blocking(session.engine(), write).await };
-    Ok(done?)
+    Ok(sized(session, bytes, write).await?)
 }
 
 async fn distinct(

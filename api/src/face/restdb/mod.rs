@@ -5,6 +5,8 @@
 //! it differs.
 
 mod body;
+mod children;
+mod deletions;
 mod documents;
 mod doubles;
 mod entry;
@@ -18,6 +20,7 @@ mod payload;
 mod query;
 mod realtime;
 mod refusal;
+mod relations;
 mod system;
 mod writing;
 
@@ -38,4 +41,6 @@ pub(crate) fn routes() -> Routes {
         .with(meta::routes())
         .with(jsapi::routes())
         .with(realtime::routes())
+        .with(deletions::routes())
+        .with(children::routes())
 }

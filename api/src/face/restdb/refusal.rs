@@ -8,6 +8,7 @@ use headwater_engine::index::IndexKind;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::relations::child_collection;
 use crate::error::ApiError;
 use crate::face::Refusal;
 use crate::state::App;
@@ -104,10 +105,14 @@ fn unique_field(app: &App, path: &str, details: &Map<String, Value>) -> String {
     if let Some(field) = details.get("field").and_then(Value::as_str) {
         return field.to_owned();
     }
-    let collection = path.split('/').nth(2).unwrap_or_default();
+    let mut segments = path.split('/').skip(2);
+    let collection = segments.next().unwrap_or_default();
     let collection = collection.split('.').next().unwrap_or_default();
     let snapshot = app.engine.snapshot();
-    let number = snapshot.collections().number(collection);
+    // Behind an id stands the field of a child.
+    let child = segments.nth(1).zip(snapshot.collections().fields(collection));
+    let child = child.and_then(|(field, fields)| child_collection(&fields, field));
+    let number = snapshot.collections().number(child.as_deref().unwrap_or(collection));
     let found = number.and_then(|number| snapshot.indexes().get(number, index).cloned());
     match found.as_ref().map(|index| &index.definition.kind) {
         Some(IndexKind::Ordered(sort)) => {

@@ -2,10 +2,16 @@
 //!
 //! Guarantees: system fields that were not asked for are left out, whoever put them there.
 
+use bytes::Bytes;
+use headwater_engine::Result;
 use headwater_engine::value::{Raw, json};
 
 use super::system;
 use crate::reply::write_text;
+use crate::session::{Session, blocking};
+
+/// What takes more bytes is worked on off the async threads.
+const BLOCKING_BYTES: usize = 512 << 10;
 
 /// Which system fields are shown.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +71,35 @@ impl Shown {
         }
         out.push(b']');
     }
+}
+
+/// Does work on so many bytes: off the async threads where they are many.
+pub(super) async fn sized<T: Send + 'static>(
+    session: &Session,
+    bytes: usize,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    if bytes < BLOCKING_BYTES { work() } else { blocking(session.engine(), work).await }
+}
+
+/// Documents as the text of an answer: an array, or the first one alone.
+pub(super) async fn text(
+    session: &Session,
+    documents: Vec<Bytes>,
+    shown: Shown,
+    is_array: bool,
+) -> Result<Vec<u8>> {
+    let bytes: usize = documents.iter().map(Bytes::len).sum();
+    let write = move || {
+        let mut out = Vec::with_capacity(bytes * 5 / 4 + 64);
+        let mut documents = documents.iter().map(|one| Raw::trusted(one));
+        match is_array {
+            true => shown.write_all(documents, &mut out),
+            false => shown.write(documents.next().unwrap_or(Raw::NULL), &mut out),
+        }
+        Ok(out)
+    };
+    sized(session, bytes, write).await
 }
 
 /// `{"result":[ids]}`.

@@ -205,7 +205,6 @@ fn disabling(
             Operation::WebhookDisabled { body: Bytes::from(body.to_bytes()) },
         ],
         actor: Arc::from(ACTOR),
-        request: None,
-        guard: None,
+        ..Command::default()
     }
 }

@@ -182,7 +182,7 @@ impl Open {
     }
 
     pub(super) async fn write(&self, operations: Vec<Operation>) -> Committed {
-        let command = Command { operations, actor: "test".into(), request: None, guard: None };
+        let command = Command { operations, actor: "test".into(), ..Command::default() };
         self.engine.write(command).await.unwrap()
     }
 

@@ -90,10 +90,13 @@ impl Grouping {
 
     /// Whether it looks at a field.
     pub(super) fn names(&self, name: &str) -> bool {
-        let mut fields = self.by.iter().map(|key| key.field.as_str());
-        let mut others = self.functions.iter().map(|function| function.field.as_str());
-        fields.any(|field| filter::begins_with(field, name))
-            || others.any(|field| filter::begins_with(field, name))
+        self.paths().any(|field| filter::begins_with(field, name))
+    }
+
+    /// The fields that it looks at.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        let by = self.by.iter().map(|key| key.field.as_str());
+        by.chain(self.functions.iter().map(|function| function.field.as_str()))
     }
 
     /// By how many of its fields the groups of each pipeline are made, the whole grouping first.

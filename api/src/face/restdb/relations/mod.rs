@@ -1,0 +1,66 @@
+//! Documents that belong to others: lookups and children, as the definitions of their collections say.
+//!
+//! Guarantees: what is embedded is what the caller could read by a request of its own, as it is at that moment, and one level
+//! deep. All that a request embeds is bounded in bytes as the result of a query is, and in time. A collection without typed fields pays for none of it.
+//! Leaves to others: reading (the session), routes (`children`, `documents`, `list`).
+//!
+//! `home` is a list of children, `embed` puts lookups and children into documents, `filter` asks for what looked-up documents
+//! hold (`conditions` are its parts), `paths` reads other parameters that name such paths, `writing` reads ids in update operators, `links` and `flat`
+//! change the form, `referring` finds who refers to a document, and `dressing` does what a request asks for in its order.
+
+mod conditions;
+mod dressing;
+mod embed;
+mod filter;
+mod flat;
+mod home;
+mod links;
+mod paths;
+mod patience;
+mod referring;
+mod writing;
+
+use headwater_engine::fields::{Field, FieldType, Fields};
+
+use super::system;
+
+pub(super) use dressing::Dressing;
+pub(super) use filter::translated;
+pub(super) use home::{Home, child_collection};
+pub(super) use links::Base;
+pub(super) use paths::take_paths;
+pub(super) use referring::referring;
+pub(super) use writing::with_ids;
+
+/// A field whose values are documents of another collection.
+#[derive(Clone, Debug)]
+struct Relation {
+    field: String,
+    collection: String,
+}
+
+/// The fields that refer to documents in a way.
+fn relations(fields: Option<&Fields>, kind: FieldType) -> Vec<Relation> {
+    let Some(fields) = fields else { return Vec::new() };
+    let all = fields.iter().filter(|field| field.kind == kind);
+    let relation = |field: &Field| {
+        let collection = field.collection.clone()?;
+        Some(Relation { field: field.name.clone(), collection })
+    };
+    all.filter_map(relation).collect()
+}
+
+/// Whether a member of a looked-up document is left out where it is embedded.
+fn is_left_out(name: &str) -> bool {
+    system::is_fact(name) || name == "_mock" || home::MEMBERS.contains(&name)
+}
+
+/// A path's first name, and what follows it without a position in an array: `a.0.b` is `a`, `0` and `b`.
+fn parts(path: &str) -> (&str, Option<&str>, &str) {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let (next, after) = rest.split_once('.').unwrap_or((rest, ""));
+    if !next.is_empty() && next.bytes().all(|byte| byte.is_ascii_digit()) {
+        return (first, Some(next), after);
+    }
+    (first, None, rest)
+}
