@@ -1,5 +1,5 @@
-// The generated JavaScript API in Node against a stand-in for a server's realtime: frames as they are documented, cut into
-// pieces, with breaks and silence; and what it asks for. One line of input: {url}, where the file itself comes from. With
+// The generated JavaScript API in Node against a stand-in for a server's realtime: frames as they are documented, a byte
+// at a time, with breaks and silence; and what it asks for. One line of input: {url}, where the file itself comes from. With
 // {"eventSource": true} among it the client has an EventSource, as in a browser.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -7,6 +7,7 @@ import { load, input, until } from "./load.mjs";
 
 const { url, eventSource } = await input();
 if (eventSource) globalThis.EventSource = eventSourceOverHttp();
+else globalThis.fetch = byteByByte(globalThis.fetch);
 const { restdb } = await load(url);
 
 /** Requests that came, and streams that are open. */
@@ -66,14 +67,9 @@ const whole = [
   frame(4, "delete", { event: "delete", collection: "people", data: ["z", one._id] }),
   frame(5, "publish", { event: "answer", data: { value: 42 } }),
   frame(6, "publish", { event: "POST", data: "forged" }),
-  frame(7, "publish", { event: "answer", data: "last" }),
+  frame(7, "publish", { ts: "t", event: "publish", data: { event: "answer", data: "last" } }),
 ].join("");
-// In pieces, through characters and line ends.
-const bytes = Buffer.from(whole);
-for (let at = 0; at < bytes.length; at += 7) {
-  streams[0].write(bytes.subarray(at, at + 7));
-  await new Promise(setImmediate);
-}
+streams[0].write(whole);
 await until("the last event", () => heard.some(([, , event]) => event.data === "last"));
 assert.deepEqual(names(), [
   "POST", "people POST", "POST", "m-entry POST", "PUT", "one PUT", "DELETE", "one DELETE", "answer", "answer",
@@ -96,7 +92,12 @@ assert.deepEqual(names(), ["POST", "POST", "m-entry POST", "PUT", "DELETE", "one
 
 // A handler that throws does not keep the others from hearing.
 const thrown = [];
-process.on("uncaughtException", (error) => thrown.push(error.message));
+process.on("uncaughtException", (error) => {
+  thrown.push(error.message);
+  if (error.message === "a fault of the page") return;
+  console.error(error);
+  process.exit(1);
+});
 heard.length = 0;
 db.off("PUT");
 db.on("PUT", () => { throw new Error("a fault of the page"); });
@@ -177,6 +178,16 @@ assert.throws(() => new db.people({}).notes.addChild({}), /not saved/);
 
 console.log(JSON.stringify("done"));
 process.exit(0);
+
+/** A fetch whose streams come a byte at a time: through characters and line ends. */
+function byteByByte(whole) {
+  return async (address, how) => {
+    const answer = await whole(address, how);
+    if (!String(address).includes("/realtime?")) return answer;
+    const cut = (part, out) => part.forEach((byte) => out.enqueue(Uint8Array.of(byte)));
+    return { status: answer.status, body: answer.body.pipeThrough(new TransformStream({ transform: cut })) };
+  };
+}
 
 /** As much of a browser's EventSource as decides how the client behaves: one that connects again by itself unless closed. */
 function eventSourceOverHttp() {
