@@ -4,7 +4,9 @@ mod access;
 mod documents;
 mod groups;
 mod package;
+mod pattern;
 mod queries;
+mod recorded;
 mod refusals;
 
 use serde_json::{Value, json};
