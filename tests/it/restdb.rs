@@ -2,10 +2,15 @@
 
 mod access;
 mod documents;
+mod examples;
+mod generated_client;
 mod groups;
+mod jsapi_examples;
 mod package;
+mod pages;
 mod pattern;
 mod queries;
+mod realtime_examples;
 mod recorded;
 mod refusals;
 

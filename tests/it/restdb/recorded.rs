@@ -58,7 +58,7 @@ impl Recorded {
     }
 
     /// What is wrong with an answer; `None`: nothing.
-    fn wrong(&self, reply: &Reply) -> Option<String> {
+    pub(super) fn wrong(&self, reply: &Reply) -> Option<String> {
         let expected = &self.expected;
         if expected["status"] != reply.status {
             return Some(format!("the status is {}: {}", reply.status, reply.body));
@@ -123,7 +123,7 @@ impl Reply {
     }
 
     /// The next one of a connection.
-    async fn read(wire: &mut Wire) -> Self {
+    pub(super) async fn read(wire: &mut Wire) -> Self {
         let mut reply = Self::head(wire).await;
         if reply.status != 204 {
             let length: usize = reply.header("content-length").parse().unwrap();
@@ -239,7 +239,11 @@ async fn requests_of_several_clients_share_a_connection() {
             let reply = Reply::read(&mut wire).await;
             // What was changed before is in the answer to the later change.
             let is_changed = request.name == "guzzle/patch";
-            assert_eq!(request.expected["status"], reply.status, "{}: {}", request.name, reply.body);
+            assert_eq!(
+                request.expected["status"], reply.status,
+                "{}: {}",
+                request.name, reply.body
+            );
             assert!(!is_changed || reply.body.contains(r#""Year":2016"#), "{}", reply.body);
             let wrong = if is_changed { None } else { request.wrong(&reply) };
             assert_eq!(wrong, None, "{}", request.name);
