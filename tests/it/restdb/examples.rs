@@ -276,3 +276,22 @@ async fn s1_keys_in_other_places_and_the_header_for_methods() {
     assert_eq!((&told[1]["Year"], &told[1]["Color"]), (&json!(2016), &json!("red")));
     assert_eq!(told[2], json!({"result": ["557eb5ed345a1b27000005e7"]}));
 }
+
+#[test]
+fn every_example_is_run_by_a_test() {
+    let tests = [
+        include_str!("examples.rs"),
+        include_str!("realtime_examples.rs"),
+        include_str!("jsapi_examples.rs"),
+    ]
+    .concat();
+    let table = include_str!("../../clients/restdb/README.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/restdb/examples");
+    let names = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    assert!(names.len() >= 16, "{names:?}");
+    for name in names {
+        assert!(tests.contains(&format!("\"{name}\"")), "no test runs {name}");
+        assert!(table.contains(&format!("`examples/{name}`")), "the table has no {name}");
+    }
+}
