@@ -13,6 +13,7 @@ mod queries;
 mod realtime_examples;
 mod recorded;
 mod refusals;
+mod stage;
 
 use serde_json::{Value, json};
 

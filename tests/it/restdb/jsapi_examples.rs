@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::examples::{Stage, web_key};
+use super::stage::{Stage, web_key};
 
 #[tokio::test]
 async fn s0_the_javascript_api_follows_and_publishes() {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::examples::{Stage, web_key};
 use super::pattern::is_time;
 use super::recorded::{Recorded, Reply, prepare};
+use super::stage::{Stage, web_key};
 use crate::harness::wire::Wire;
 use crate::harness::{Packages, Program, ROOT, Server};
 
@@ -48,7 +48,8 @@ async fn a_recorded_publication_is_answered() {
 
 #[tokio::test]
 async fn s0_curl_subscribes_and_publishes() {
-    let stage = Stage::secure().await;
+    let mut stage = Stage::secure().await;
+    stage.with_tls();
     let program = Program::start(stage.command("s0-realtime-subscribe.sh", ROOT));
     let has = |lines: &[String], start: &str| lines.iter().any(|line| line.starts_with(start));
     program.wait("a ping", |lines| has(lines, "event: ping")).await;
