@@ -121,7 +121,11 @@ impl Service {
         let own = head.own_origin(origin);
         let how = match caller.principal() {
             Some(principal) if principal.kind == Kind::Web => {
-                cors::How::Web(principal.grant.surface())
+                let surface = principal.grant.surface();
+                match head.face {
+                    Face::Native => cors::How::Web(surface),
+                    Face::RestDb => cors::How::WebWithCookies(surface),
+                }
             }
             Some(principal) if principal.kind == Kind::Cookie => self.by_cookie(own.as_deref()),
             // Logging in sets the cookie: pages that may use it have to be able to.

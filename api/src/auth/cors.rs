@@ -19,6 +19,8 @@ pub(crate) enum How<'a> {
     PublicWithCookies,
     /// By a web key, with what it demands.
     Web(&'a Surface),
+    /// The same, where pages send cookies along that nobody looks at.
+    WebWithCookies(&'a Surface),
     /// By a cookie.
     Cookie {
         /// The server's own origin, as the page would name it.
@@ -40,6 +42,12 @@ pub(crate) fn answer(origin: Option<&str>, how: How<'_>) -> Vec<(HeaderName, Hea
         How::Web(surface) => {
             let admitted = origin.filter(|origin| surface.admits_origin(origin));
             admitted.and_then(echo).into_iter().chain([vary]).collect()
+        }
+        How::WebWithCookies(surface) => {
+            let admitted = origin.filter(|origin| surface.admits_origin(origin));
+            let credentials = (ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            let credentials = admitted.filter(|origin| *origin != "null").map(|_| credentials);
+            admitted.and_then(echo).into_iter().chain(credentials).chain([vary]).collect()
         }
         How::Cookie { own, others } => {
             let admitted = origin.filter(|origin| admits_cookie(origin, own, others));
@@ -107,6 +115,12 @@ mod tests {
             assert_eq!(shown(Some(bad), how), (None, false, true), "{bad}");
         }
         assert_eq!(shown(None, how), (None, false, true));
+        let how = How::WebWithCookies(&source.surface);
+        assert_eq!(shown(Some(good), how), (Some(good.to_owned()), true, true));
+        assert_eq!(shown(Some("https://evil.test"), how), (None, false, true));
+        let any = json::parse_value(br#"{"origins":["*"]}"#, &Limits::default()).unwrap();
+        let any = GrantSource::parse(Raw::trusted(&any), &Limits::default()).unwrap();
+        assert!(!shown(Some("null"), How::WebWithCookies(&any.surface)).1);
     }
 
     #[test]

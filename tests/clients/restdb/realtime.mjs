@@ -105,7 +105,7 @@ function connect() {
   }
   source.addEventListener("publish", (event) => {
     const told = JSON.parse(event.data);
-    emit(told.data.event, told.data);
+    emit(told.event, told);
   });
   source.addEventListener("message", (event) => fail(`a frame without a name: ${event.data}`));
   source.addEventListener("ping", (event) => {

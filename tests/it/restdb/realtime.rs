@@ -24,10 +24,12 @@ impl Frame {
     /// The event, the collection or the name, and the id or the content.
     pub(super) fn told(&self) -> String {
         let told = self.json();
-        assert_eq!(told["event"], self.event, "{self:?}");
+        if self.event != "publish" {
+            assert_eq!(told["event"], self.event, "{self:?}");
+        }
         match self.event.as_str() {
             "post" => format!("post {} {}", told["collection"], told["data"]["n"]),
-            "publish" => format!("publish {} {}", told["data"]["event"], told["data"]["data"]),
+            "publish" => format!("publish {} {}", told["event"], told["data"]),
             event => format!("{event} {}", told["collection"]),
         }
         .replace('"', "")
@@ -169,8 +171,8 @@ async fn frames_are_byte_for_byte_those_of_the_reference() {
     assert_eq!(published.text, r#"{"event":"answer","data":{"name":42}}"#);
     let (position, ts) = (published.position(), time(&root, published.position()).await);
     let custom = format!(
-        "id: {position}\nevent: publish\ndata: {{\"ts\":\"{ts}\",\"event\":\"publish\",\
-         \"data\":{{\"event\":\"answer\",\"data\":{{\"name\":42}}}}}}"
+        "id: {position}\nevent: publish\ndata: {{\"ts\":\"{ts}\",\"event\":\"answer\",\
+         \"data\":{{\"name\":42}}}}"
     );
     let all = [
         // The document is the very text of the answer.

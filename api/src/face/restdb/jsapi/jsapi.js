@@ -390,7 +390,6 @@ var restdb = (function (collections, root) {
       on("publish", function (event) {
         var told = JSON.parse(event.data);
         // It comes as a document's event does, or bare.
-        if (told.event === "publish" && told.data && told.data.event) told = told.data;
         var isOurs = DOCUMENT_EVENTS.concat(CONNECTION_EVENTS).indexOf(told.event) >= 0;
         if (!isOurs) tell(db, told.event, told);
       });

@@ -103,28 +103,33 @@ fn delete(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// A custom event: its name and content.
+/// A custom event: its own name is the `event` of the data, as the generated client compares it.
 fn publish(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
     let Some(body) = event.body() else { return false };
-    let member = |name: &str| body.get(name).unwrap_or(Raw::NULL);
-    write(event, "publish", out, |out| {
-        out.extend_from_slice(b"{\"event\":");
-        json::write(member("event"), out);
-        out.extend_from_slice(b",\"data\":");
-        json::write(member("data"), out);
-        out.push(b'}');
-    });
+    let name = body.get("event").and_then(Raw::as_str).unwrap_or_default();
+    let content = body.get("data").unwrap_or(Raw::NULL);
+    write_as(event, ("publish", name), out, |out| json::write(content, out));
     true
 }
 
-/// The lines of a frame.
+/// The lines of a document's frame.
 fn write(event: &Event<'_>, word: &str, out: &mut Vec<u8>, data: impl FnOnce(&mut Vec<u8>)) {
+    write_as(event, (word, word), out, data);
+}
+
+/// The lines of a frame: the word of its stream, and the name in its data.
+fn write_as(
+    event: &Event<'_>,
+    (word, name): (&str, &str),
+    out: &mut Vec<u8>,
+    data: impl FnOnce(&mut Vec<u8>),
+) {
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(word.as_bytes());
     out.extend_from_slice(b"\ndata: {\"ts\":");
     write_time(event.time_ms, out);
     out.extend_from_slice(b",\"event\":");
-    write_text(word, out);
+    write_text(name, out);
     if event.kind != EventKind::EventPublished {
         out.extend_from_slice(b",\"collection\":");
         write_text(event.collection, out);
