@@ -3,6 +3,7 @@
 //! Guarantees: nothing that the caller may not read, but for what it has just sent itself.
 
 use bytes::Bytes;
+use headwater_engine::restrict::Subject;
 use headwater_engine::value::{Raw, document};
 use headwater_engine::write::{Effect, Outcome};
 
@@ -21,7 +22,9 @@ impl Session {
             match self.restriction(collection, Action::Read) {
                 None => return Some(body.clone()),
                 Some(restriction) => {
-                    if let Some(view) = restriction.view(raw) {
+                    // Whoever may write only what it made, made what it wrote.
+                    let written = Subject { body: raw, made_by: &self.principal.id };
+                    if let Some(view) = restriction.view(written) {
                         return Some(Bytes::copy_from_slice(&view));
                     }
                 }
