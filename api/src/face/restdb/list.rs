@@ -17,8 +17,8 @@ use super::markup::Markup;
 use super::query::{Asking, nested};
 use super::system;
 use super::writing::Shown;
-use crate::auth::{Acl, Action};
-use crate::error::ApiResult;
+use crate::auth::{Acl, Action, Kind};
+use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
@@ -45,6 +45,11 @@ async fn list(
         (None, Some(name)) => Markup::named(name)?,
         (None, None) => Markup::Json,
     };
+    if markup == Markup::Script && session.principal().kind == Kind::Cookie {
+        // Any page may include a script, and the browser sends the cookie along.
+        let message = "a session's cookie does not open scripts: send a key or a token";
+        return Err(ApiError::forbidden(message));
+    }
     session.check_exists(&collection)?;
     let mut asking = Asking::read(&parameters, session.engine())?;
     asking.filter = session.typed(&collection, asking.filter);

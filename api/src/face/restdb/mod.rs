@@ -4,6 +4,7 @@
 //! Leaves to others: what an operation means (the session, the engine). `docs/compat/restdb.md` has what is there and where
 //! it differs.
 
+mod auth;
 mod body;
 mod documents;
 mod doubles;
@@ -22,5 +23,5 @@ pub(crate) use refusal::refusal;
 
 /// Every route of the face.
 pub(crate) fn routes() -> Routes {
-    Routes::new().with(list::routes()).with(documents::routes())
+    Routes::new().with(list::routes()).with(documents::routes()).with(auth::routes())
 }
