@@ -207,7 +207,8 @@ impl Client {
 async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.timeout(PATIENCE).send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let is_native = !response.url().path().starts_with("/rest");
+    let path = response.url().path();
+    let is_native = !["/rest", "/auth", "/realtime"].iter().any(|face| path.starts_with(face));
     let text = response.text().await?;
     let body = serde_json::from_str(&text).unwrap_or_default();
     Ok(Answer { status, headers, text, body, is_native })

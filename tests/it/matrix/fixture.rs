@@ -179,7 +179,7 @@ impl Fixture {
 
 /// Whether a route is of RestDB's face.
 pub(super) fn is_restdb(route: &Route) -> bool {
-    route.path.starts_with("/rest/")
+    ["/rest/", "/auth/"].iter().any(|face| route.path.starts_with(face))
 }
 
 /// Documents that have names, by their family.
