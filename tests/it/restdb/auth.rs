@@ -255,6 +255,7 @@ async fn a_refresh_token_works_once_through_restarts() {
     root.post("/v1/users", &json!({"email": "ann@example.com"})).await.expect(201);
     let ask = json!({"secret": "auth0", "payload": {"email": "ann@example.com"}});
     let (first, old) = pair(&root.post("/auth/jwt", &ask).await.expect(200));
+    server.kill();
     server.restart();
     let (root, nobody) = (server.client(), server.client().without_key());
     let (second, new) = pair(&refresh(&nobody, &old).await.expect(200));

@@ -115,9 +115,10 @@ async fn what_happens_is_told_to_the_maker_alone() {
     ben.post(NOTES, &json!({"text": "b2"})).await.expect(201);
     scene.root.post(NOTES, &json!({"text": "r1"})).await.expect(201);
     scene.root.put(&format!("{NOTES}/{}", id(&first)), &json!({"n": 7})).await.expect(200);
-    for stream in [&mut live, &mut events] {
+    for (stream, event) in [(&mut live, "update"), (&mut events, "document.updated")] {
         let told = stream.next().await.unwrap();
         assert_eq!(told.data["document"]["n"], 7, "{}", told.data);
+        assert_eq!(told.event, event);
     }
     // The rule goes, and the rest is to be seen.
     let rights = json!({"read": true, "private": false});
