@@ -90,6 +90,21 @@ async fn documents_of_others_are_not_there_to_be_read_or_changed() {
         let (other, none) = (other.as_str().unwrap(), none.as_str().unwrap());
         assert_eq!(other.replace(id(&made), "X"), none.replace("5f1f77bcf86cd79943900000", "X"));
     }
+    // A key that is given the role afterwards is answered by its rights of now, also what it did before.
+    let body = json!({"grant": {"collections": {"notes": ["*"]}}});
+    let issued = scene.root.post("/v1/credentials", &body).await.expect(201);
+    let key = scene.root.with_key(issued.body["key"].as_str().unwrap());
+    let native = format!("/v1/collections/notes/documents/{}", id(&made));
+    let change = async || {
+        let request = key.request("PATCH", &native).header("idempotency-key", "k1");
+        key.send(request.json(&json!({"n": 1}))).await.expect(200).text
+    };
+    assert!(change().await.contains("b1"));
+    let narrowed = json!({"grant": {"roles": ["own"]}});
+    let credential = format!("/v1/credentials/{}", issued.body["id"].as_str().unwrap());
+    scene.root.patch(&credential, &narrowed).await.expect(200);
+    let again = change().await;
+    assert!(!again.contains("b1"), "{again}");
     let several = ann.request("DELETE", "/rest/notes/*").json(&json!([id(&made)]));
     assert_eq!(ann.send(several).await.expect(200).body, json!({"result": []}));
     assert_eq!(scene.root.get(&path).await.expect(200).body["text"], "b1");
@@ -97,6 +112,8 @@ async fn documents_of_others_are_not_there_to_be_read_or_changed() {
     cid.put(&path, &json!({"text": "b2"})).await.expect(200);
     assert_eq!(ben.get(&path).await.expect(200).body["text"], "b2");
     ann.get(&path).await.expect(404);
+    let answer = ben.put(&path, &json!({"n": 2})).await.expect(200);
+    assert_eq!((&answer.body["text"], &answer.body["n"]), (&json!("b2"), &json!(2)));
     ben.delete(&path).await.expect(200);
 }
 
@@ -115,6 +132,8 @@ async fn what_happens_is_told_to_the_maker_alone() {
     ben.post(NOTES, &json!({"text": "b2"})).await.expect(201);
     scene.root.post(NOTES, &json!({"text": "r1"})).await.expect(201);
     scene.root.put(&format!("{NOTES}/{}", id(&first)), &json!({"n": 7})).await.expect(200);
+    // Were the change not told, this would come in its place.
+    ann.post(NOTES, &json!({"text": "a9"})).await.expect(201);
     for (stream, event) in [(&mut live, "update"), (&mut events, "document.updated")] {
         let told = stream.next().await.unwrap();
         assert_eq!(told.data["document"]["n"], 7, "{}", told.data);
@@ -124,7 +143,7 @@ async fn what_happens_is_told_to_the_maker_alone() {
     let rights = json!({"read": true, "private": false});
     let open = json!({"collections": {"notes": rights}});
     scene.root.put("/v1/roles/own", &open).await.expect(200);
-    assert_eq!(texts(&ann, &[]).await, ["a1", "b1", "b2", "r1"]);
+    assert_eq!(texts(&ann, &[]).await, ["a1", "b1", "b2", "r1", "a9"]);
     let wrong = json!({"collections": {"notes": {"private": "yes"}}});
     let refused = scene.root.put("/v1/roles/own", &wrong).await.expect(400);
     assert!(refused.text.contains("collections.notes.private"), "{}", refused.text);
