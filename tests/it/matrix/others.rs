@@ -210,12 +210,15 @@ async fn nothing_is_written(scene: Scene, by: By) {
     assert_eq!(updated.body["matched"], 2, "{}", updated.text);
     for filter in [json!({"owner": "ben"}), json!({"_id": "bensecret1"}), json!({"n": {"$gt": 2}})]
     {
-        let body = json!({"filter": filter, "update": {"$set": {"owner": "ann"}}, "multi": true});
-        let updated = ann.post(&format!("{THINGS}/update"), &body).await.expect(200);
-        assert_eq!(updated.body["matched"], 0, "{filter}");
-        let body = json!({"filter": filter, "multi": true});
-        let deleted = ann.post(&format!("{THINGS}/delete"), &body).await.expect(200);
-        assert_eq!(deleted.body["deleted"], 0, "{filter}");
+        for multi in [true, false] {
+            let update = json!({"$set": {"owner": "ann"}});
+            let body = json!({"filter": filter, "update": update, "multi": multi});
+            let updated = ann.post(&format!("{THINGS}/update"), &body).await.expect(200);
+            assert_eq!(updated.body["matched"], 0, "{filter}");
+            let body = json!({"filter": filter, "multi": multi});
+            let deleted = ann.post(&format!("{THINGS}/delete"), &body).await.expect(200);
+            assert_eq!(deleted.body["deleted"], 0, "{filter}");
+        }
     }
     scene.unchanged("an update by filter").await;
     if by == By::Filters {

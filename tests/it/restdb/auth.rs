@@ -274,7 +274,7 @@ async fn a_refresh_token_works_once_through_restarts() {
     let native = nobody.post("/v1/sessions/refresh", &json!({"refresh_token": newest})).await;
     native.expect(401);
     let log = root.get("/v1/collections/_audit/documents?limit=1000").await.expect(200);
-    for action in ["session.created", "provider.created"] {
+    for action in ["session.created", "provider.changed"] {
         assert!(log.text.contains(action), "{action} is in the audit trail");
     }
     for secret in [&old, &new, &newest] {
