@@ -41,6 +41,8 @@ impl Session {
     ) -> Result<Pair, ApiError> {
         self.full_access()?;
         let signed = access.sign_as_provider(wanted)?;
+        // The name, and no longer a path: one of a later provider may be the same.
+        let wanted = &Wanted { provider: signed.provider, ..wanted.clone() };
         prepare(&self.engine).await?;
         let user = match signed.email.as_deref().map(email_key) {
             Some(key) => store::find_by(&self.engine.snapshot(), USERS, "email_key", &key)?,

@@ -163,8 +163,8 @@ async fn tokens_are_signed_for_full_access() {
         "expiresIn": "2 days", "payload": {"email": "ann@example.com", "plan": {"n": 3}},
     });
     let given = scene.root.post("/auth/jwt", &ask).await.expect(200);
-    let (token, refresh) = pair(&given);
-    assert!(refresh.len() == 64 && refresh.bytes().all(|b| b.is_ascii_hexdigit()), "{refresh}");
+    let (token, next) = pair(&given);
+    assert!(next.len() == 64 && next.bytes().all(|b| b.is_ascii_hexdigit()), "{next}");
     let claims: Vec<Vec<u8>> =
         token.split('.').take(2).map(|part| BASE64.decode(part).unwrap()).collect();
     let header: Value = serde_json::from_slice(&claims[0]).unwrap();
@@ -178,6 +178,12 @@ async fn tokens_are_signed_for_full_access() {
     bearer(&nobody, "GET", "/rest/people", &token).await.expect(200);
     let me = bearer(&nobody, "GET", "/auth/userinfo", &token).await.expect(200);
     assert_eq!(me.body["email"], "ann@example.com");
+    // A provider may have a dot in its name.
+    let dotted = json!({"algorithms": ["HS256"], "secret": "the secret of the dotted one"});
+    scene.root.put("/v1/auth/providers/a.b", &dotted).await.expect(201);
+    let by_name = scene.root.post("/auth/jwt", &json!({"secret": "a.b"})).await.expect(200);
+    let (_, dotted) = pair(&by_name);
+    refresh(&nobody, &dotted).await.expect(200);
     // Whoever may less has none signed.
     let all = json!({"grant": {"collections": {"*": ["*"]}}});
     let issued = scene.root.post("/v1/credentials", &all).await.expect(201);

@@ -4,6 +4,8 @@
 //! and what it would refuse is not made.
 //! Leaves to others: who may ask for one, and refresh tokens (`crate::session`).
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use headwater_engine::clock::SharedClock;
@@ -26,13 +28,14 @@ pub(crate) struct Signed {
     pub(crate) token: String,
     /// The address that it names.
     pub(crate) email: Option<String>,
+    /// The provider's name.
+    pub(crate) provider: String,
 }
 
 impl External {
     /// Signs a token that lives from now on; what cannot be done is refused, naming the member (400).
     pub(crate) fn sign(&self, wanted: &Wanted, clock: &SharedClock) -> Result<Signed, ApiError> {
-        let provider = self.known.read().providers.get(&wanted.provider).cloned();
-        let provider = provider.ok_or_else(|| {
+        let provider = self.named(&wanted.provider).ok_or_else(|| {
             let message = "`secret` must name a provider of /v1/auth/providers";
             refused("secret", message.to_owned())
         })?;
@@ -62,7 +65,16 @@ impl External {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(refused("payload", "`payload`: the token is longer than 8 KiB".to_owned()));
         }
-        Ok(Signed { token, email: email.as_deref().and_then(checked_email) })
+        let email = email.as_deref().and_then(checked_email);
+        Ok(Signed { token, email, provider: provider.name.clone() })
+    }
+
+    /// The provider of a name, or of the last part of a dotted path.
+    fn named(&self, path: &str) -> Option<Arc<Provider>> {
+        let known = self.known.read();
+        let last = path.rsplit('.').next().unwrap_or_default();
+        let found = known.providers.get(path).or_else(|| known.providers.get(last));
+        found.map(Arc::clone)
     }
 }
 

@@ -25,7 +25,7 @@ const DIGITS: usize = 64;
 /// What is asked of a token, without its times.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Wanted {
-    /// The provider whose secret signs.
+    /// The provider whose secret signs: its name, or a dotted path that ends with it.
     pub(crate) provider: String,
     /// The algorithm's name; `None`: the provider's first.
     pub(crate) algorithm: Option<String>,

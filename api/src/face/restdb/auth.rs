@@ -110,9 +110,7 @@ fn wanted(body: &Object) -> Result<Wanted, ApiError> {
             refused("expiresIn", message)
         })?,
     };
-    // As a path of settings, its last part counts.
-    let provider = secret.rsplit('.').next().unwrap_or_default().to_owned();
-    Ok(Wanted { provider, algorithm: text(body, "algorithm")?, seconds, claims })
+    Ok(Wanted { provider: secret, algorithm: text(body, "algorithm")?, seconds, claims })
 }
 
 /// A registered claim: a text; an audience may be a list of them.
@@ -177,7 +175,7 @@ mod tests {
             r#"{"secret":"jwt.own","algorithm":"HS512","issuer":"i","audience":["a","b"],"subject":"s","expiresIn":"1h","payload":{"email":"e"}}"#,
         );
         let all = all.unwrap();
-        assert_eq!((&*all.provider, all.algorithm.as_deref()), ("own", Some("HS512")));
+        assert_eq!((&*all.provider, all.algorithm.as_deref()), ("jwt.own", Some("HS512")));
         assert_eq!(all.seconds, 3600);
         let claims = json!({"email": "e", "iss": "i", "aud": ["a", "b"], "sub": "s"});
         assert_eq!(Value::Object(all.claims), claims);
