@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tower_service::Service as _;
 
-use crate::auth::{Access, Kind, client_address, cors};
+use crate::auth::{Access, Kind, Offered, client_address, cors};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::face::Face;
@@ -180,7 +180,7 @@ impl Service {
         } else if error.status().is_server_error() {
             tracing::warn!(request_id, status = error.status().as_u16(), "request refused");
         }
-        let about = (head.path.as_str(), head.is_anonymous);
+        let about = (head.path.as_str(), head.offered);
         let refusal = head.face.refusal(&self.app, error, about, &request_id);
         *response.status_mut() = refusal.status;
         *response.body_mut() = Body::from(refusal.body);
@@ -197,8 +197,8 @@ impl Service {
 /// What is kept of a request's head for its answer.
 struct Head {
     face: Face,
-    /// Whether no credential was presented; looked at where the face's refusals tell.
-    is_anonymous: bool,
+    /// What sort of credential was presented; looked at where the face's refusals tell.
+    offered: Offered,
     method: Method,
     path: String,
     origin: Option<String>,
@@ -217,9 +217,11 @@ impl Head {
         let host = origin.as_ref().and_then(|_| text(header::HOST).or_else(authority));
         let path = request.uri().path().chars().take(PATH_NOTED).collect();
         let face = Face::of(request.uri().path());
-        let rules = face.rules(request.uri().path());
-        let is_anonymous = face != Face::Native && !Access::is_any_presented(request, rules);
-        Self { face, is_anonymous, method: request.method().clone(), path, origin, host }
+        let offered = match face {
+            Face::Native => Offered::Nothing,
+            Face::RestDb => Access::offered(request, face.rules(request.uri().path())),
+        };
+        Self { face, offered, method: request.method().clone(), path, origin, host }
     }
 
     /// The server's own origin as a page would name it, by the scheme that the page itself has.

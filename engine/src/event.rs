@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::log::RecordView;
+use crate::restrict::Subject;
 use crate::value::Raw;
 use crate::value::change::revert;
 
@@ -304,6 +305,25 @@ impl<'a> Event<'a> {
             digest: record.digest(),
             content,
         })
+    }
+
+    /// The actor that made the document; empty for what is not about a document, or does not say.
+    pub fn made_by(&self) -> &'a str {
+        match self.kind {
+            EventKind::DocumentCreated => self.actor,
+            EventKind::DocumentUpdated | EventKind::DocumentDeleted => {
+                self.origin.map_or("", |origin| origin.created_by)
+            }
+            _ => "",
+        }
+    }
+
+    /// A state of the event's document, as restrictions judge it.
+    pub fn subject<'b>(&self, body: Raw<'b>) -> Subject<'b>
+    where
+        'a: 'b,
+    {
+        Subject { body, made_by: self.made_by() }
     }
 
     /// The document's id, unless there is none or it was erased.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use headwater_engine::limits::Limits;
 use headwater_engine::query::{Context, Filter, Trust};
+use headwater_engine::restrict::Subject;
 use headwater_engine::value::{self, Object, Raw, Value};
 use headwater_engine::write::{
     Absent, Change, Command, Committed, Effect, Guard, Operation, Outcome, Touch,
@@ -30,7 +31,8 @@ fn members(document: Raw<'_>) -> Object {
 }
 
 impl Guard for Ann {
-    fn view(&self, _: &str, touch: Touch, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
+    fn view(&self, _: &str, touch: Touch, current: Subject<'_>) -> Result<Option<Vec<u8>>> {
+        let current = current.body;
         let shared = current.get("shared").and_then(Raw::as_bool) == Some(true);
         let kept = current.get("kept").is_some() && touch == Touch::Delete;
         if !Self::is_hers(current) && !shared {
@@ -418,7 +420,7 @@ async fn refusals_of_unique_indexes_show_no_values() {
 struct Settles(Bytes);
 
 impl Guard for Settles {
-    fn view(&self, _: &str, _: Touch, _: Raw<'_>) -> Result<Option<Vec<u8>>> {
+    fn view(&self, _: &str, _: Touch, _: Subject<'_>) -> Result<Option<Vec<u8>>> {
         Ok(None)
     }
 

@@ -229,6 +229,13 @@ async fn a_credential_is_told_what_its_stream_would_tell() {
     for position in [hers, his, elsewhere, published, 1] {
         assert_eq!(explain(&root, position, "credential=root").await, told);
     }
+    let own = json!({"collections": {"orders": {"read": true, "private": true}}});
+    root.put("/v1/roles/own", &own).await.expect(201);
+    let (_, own) = issue(&root, json!({"roles": ["own"]})).await;
+    let own = format!("credential={own}");
+    assert_eq!(explain(&root, hers, &own).await, hidden("private"));
+    let asked = format!(r#"{own}&filter={{"n":2}}"#);
+    assert_eq!(explain(&root, hers, &asked).await, filtered(r#"{"n":2}"#));
     let closed = json!({"collections": {"orders": ["subscribe"]}, "acls": ["get"]});
     let (_, closed) = issue(&root, closed).await;
     assert_eq!(explain(&root, hers, &format!("credential={closed}")).await, hidden("acl"));

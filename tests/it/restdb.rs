@@ -1,6 +1,7 @@
 //! RestDB's face: what its documents and its users' programs send, and what they expect.
 
 mod access;
+mod auth;
 mod children;
 mod documents;
 mod examples;
@@ -14,6 +15,7 @@ mod meta;
 mod package;
 mod pages;
 mod pattern;
+mod private_data;
 mod queries;
 mod realtime;
 mod realtime_client;
@@ -25,6 +27,7 @@ mod realtime_rights;
 mod realtime_users;
 mod recorded;
 mod refusals;
+mod sessions;
 mod stage;
 mod webhooks;
 
@@ -66,6 +69,23 @@ impl Scene {
         let name = |one: &Value| one["name"].as_str().unwrap_or_default().to_owned();
         found.body.as_array().unwrap().iter().map(name).collect()
     }
+}
+
+/// The password of every user.
+const PASSWORD: &str = "a password of some length";
+
+/// A user with roles, logged in; a client that sends the session's token.
+async fn logged_in(root: &Client, email: &str, roles: &[&str]) -> Client {
+    let user = json!({"email": email, "password": PASSWORD, "roles": roles});
+    root.post("/v1/users", &user).await.expect(201);
+    let begun = log_in(root, email).await;
+    root.with_key(begun.body["access_token"].as_str().unwrap())
+}
+
+/// The answer to a login.
+async fn log_in(root: &Client, email: &str) -> Answer {
+    let login = json!({"email": email, "password": PASSWORD});
+    root.without_key().post("/v1/sessions", &login).await.expect(201)
 }
 
 /// A path with parameters.

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use crate::harness::{Client, Receiver, Server, eventually};
 use documents::{Document, History};
 
+/// How many keys besides the root key make documents.
+const MAKERS: usize = 2;
 /// The collection that is asked about.
 const THINGS: &str = "/v1/collections/things";
 
@@ -81,6 +83,8 @@ impl Fields {
 #[derive(Clone, Debug)]
 struct Plain {
     rows: Rows,
+    /// The maker that sees its own documents alone.
+    private: Option<usize>,
     fields: Fields,
 }
 
@@ -100,12 +104,16 @@ impl Plain {
         };
         let include = some(random, &["a", "b", "b.c", "e.f", "h", "own*", "level", "e"], 3);
         let exclude = some(random, &["a", "b.d", "b.*", "e.g", "h", "e", "owner", "b.c"], 3);
-        Self { rows, fields: Fields { include, exclude } }
+        let private = random.random_bool(0.4).then(|| random.random_range(0..MAKERS));
+        Self { rows, private, fields: Fields { include, exclude } }
     }
 
     fn grant(&self) -> Value {
         let actions = ["read", "search", "subscribe", "update", "settings"];
         let mut grant = json!({"collections": {"things": actions}});
+        if self.private.is_some() {
+            grant["roles"] = json!(["own"]);
+        }
         if let Some(filter) = self.rows.filter() {
             grant["read_filter"] = filter;
         }
@@ -115,9 +123,13 @@ impl Plain {
         grant
     }
 
+    fn admits(&self, document: &Document) -> bool {
+        self.rows.admit(document) && self.private.is_none_or(|maker| document.maker == Some(maker))
+    }
+
     /// The tokens of documents that may be seen.
     fn tokens<'a>(&self, documents: impl IntoIterator<Item = &'a Document>) -> BTreeSet<String> {
-        let admitted = documents.into_iter().filter(|document| self.rows.admit(document));
+        let admitted = documents.into_iter().filter(|document| self.admits(document));
         let shown = |(path, token): (String, String)| self.fields.show(&path).then_some(token);
         admitted.flat_map(Document::leaves).filter_map(shown).collect()
     }
@@ -172,12 +184,32 @@ async fn s1_s2_nothing_is_told_beyond_the_grant() {
         let keys: Value = serde_json::from_str(keys).unwrap();
         root.put(&format!("{THINGS}/indexes/{name}"), &json!({"keys": keys})).await.expect(201);
     }
-    let history = History::write(&root, &mut random).await;
+    let own = json!({"read": true, "update": true, "settings": true, "private": true});
+    root.put("/v1/roles/own", &json!({"collections": {"things": own}})).await.expect(201);
+    let (mut keys, mut makers) = (Vec::new(), Vec::new());
+    for _ in 0..MAKERS {
+        let all = json!({"grant": {"collections": {"things": ["*"]}}});
+        let issued = root.post("/v1/credentials", &all).await.expect(201);
+        makers.push(root.with_key(issued.body["key"].as_str().unwrap()));
+        keys.push(issued.body["id"].as_str().unwrap().to_owned());
+    }
+    let history = History::write(&root, &makers, &mut random).await;
     for round in 0..if long { 60 } else { 8 } {
         let plain = Plain::random(&mut random);
-        let issued = root.post("/v1/credentials", &json!({"grant": plain.grant()})).await;
-        let issued = issued.expect(201);
-        let caller = root.with_key(issued.body["key"].as_str().unwrap());
+        let grant = json!({"grant": plain.grant()});
+        let (caller, once) = match plain.private {
+            // What a key made is its own, so it is that key that gets the grant.
+            Some(maker) => {
+                let path = format!("/v1/credentials/{}", keys[maker]);
+                root.patch(&path, &grant).await.expect(200);
+                (makers[maker].clone(), None)
+            }
+            None => {
+                let issued = root.post("/v1/credentials", &grant).await.expect(201);
+                let id = issued.body["id"].as_str().unwrap().to_owned();
+                (root.with_key(issued.body["key"].as_str().unwrap()), Some(id))
+            }
+        };
         let watch = Watch {
             plain: &plain,
             now: plain.tokens(history.now.values()),
@@ -190,9 +222,9 @@ async fn s1_s2_nothing_is_told_beyond_the_grant() {
         questions::live(&caller, &watch).await;
         questions::sockets(&caller, &watch, &history).await;
         deliveries(&caller, &watch, &history).await;
-        root.delete(&format!("/v1/credentials/{}", issued.body["id"].as_str().unwrap()))
-            .await
-            .expect(200);
+        if let Some(id) = once {
+            root.delete(&format!("/v1/credentials/{id}")).await.expect(200);
+        }
     }
 }
 

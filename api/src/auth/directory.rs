@@ -137,7 +137,8 @@ impl Directory {
     pub(super) fn compile(&self, identity: &Identity) -> Result<(Arc<Grant>, Parts), ApiError> {
         let source = identity.source.clone();
         let (roles, values) = self.watch.rolebook.find(&source.roles);
-        let facts = Facts { user: identity.facts.clone(), values, request: None };
+        let (actor, user) = (Some(Arc::clone(&identity.actor)), identity.facts.clone());
+        let facts = Facts { actor, user, values, request: None };
         let limits = Limits::for_stored_queries();
         let compiled = Grant::compile(&source, &roles, &facts, &limits).map_err(|error| {
             let roles: Vec<&str> = roles.iter().map(|role| role.name.as_str()).collect();

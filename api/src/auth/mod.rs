@@ -59,7 +59,7 @@ pub(crate) use directory::logged_in;
 pub(crate) use face_rules::FaceRules;
 pub(crate) use grant::{Acl, Grant, GrantSource, Happened, RequestFacts, Role, Visit};
 pub use options::{AccessOptions, SignUp};
-pub(crate) use presented::{Conflict, SESSION_COOKIE};
+pub(crate) use presented::{Conflict, Offered, SESSION_COOKIE};
 pub(crate) use principal::{Kind, Principal};
 pub(crate) use rate::{RateTable, Taken};
 pub(crate) use registry::{COLLECTION, shown};
@@ -67,10 +67,12 @@ pub(crate) use rolebook::{ROLES, SETTINGS, VALUE_PREFIX};
 pub(crate) use standing::Standing;
 
 use directory::Directory;
+use external::Signed;
 use owners::Owners;
 use people::People;
 use people::StoredUser;
 pub(crate) use people::check_cookie_origin;
+pub(crate) use people::issued::Wanted;
 use presented::Presented;
 
 /// What the key of digests of requests is derived for.
@@ -171,13 +173,12 @@ impl Access {
         Ok(principal)
     }
 
-    /// Whether a request presents a credential, valid or not, where a face's rules look for one.
-    pub(crate) fn is_any_presented<B>(request: &http::Request<B>, rules: FaceRules) -> bool {
-        let (headers, query) = (request.headers(), request.uri().query());
-        !matches!(presented::in_head(headers, query, rules), Ok(None))
+    /// What sort of credential a request presents, valid or not, where the first place counts that has one.
+    pub(crate) fn offered<B>(request: &http::Request<B>, rules: FaceRules) -> Offered {
+        presented::offered(request.headers(), request.uri().query(), rules)
     }
 
-    /// The same of a request's parts.
+    /// Whether a request presents a credential, valid or not, where a face's rules look for one.
     pub(crate) fn is_any_presented_in(parts: &Parts) -> bool {
         let (headers, query) = (&parts.headers, parts.uri.query());
         !matches!(presented::in_head(headers, query, FaceRules::of(parts)), Ok(None))
@@ -238,6 +239,11 @@ impl Access {
     /// A user, by the id as shown.
     pub(crate) async fn user(&self, id: &str) -> Result<Option<StoredUser>, ApiError> {
         self.directory.user(id).await
+    }
+
+    /// Signs a token in the place of a provider; what cannot be done is refused, naming the member.
+    pub(crate) fn sign_as_provider(&self, wanted: &Wanted) -> Result<Signed, ApiError> {
+        self.directory.external.sign(wanted, &self.directory.clock)
     }
 
     /// A token that acts as the credential whose key or password was presented, and when it ends, UTC ms; `None` where

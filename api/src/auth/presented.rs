@@ -57,6 +57,35 @@ pub(crate) enum Conflict {
     Prefer,
 }
 
+/// What sort of credential a request presents, whatever it is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offered {
+    /// None.
+    Nothing,
+    /// A signed token, or what is in a token's place, or a session's cookie: it has run out some day, and another one is to
+    /// be had.
+    Token,
+    /// A key, a password, or what cannot be read.
+    Key,
+}
+
+/// What sort of credential a request's headers and query string present.
+pub(super) fn offered(headers: &HeaderMap, query: Option<&str>, rules: FaceRules) -> Offered {
+    let is_jwt = |text: &str| text.bytes().filter(|byte| *byte == b'.').count() == 2;
+    let is_parameter = |text: &str| {
+        let query = query.unwrap_or_default().as_bytes();
+        let mut pairs = form_urlencoded::parse(query);
+        !headers.contains_key(AUTHORIZATION)
+            && pairs.any(|(name, value)| name == "jwt" && value == text)
+    };
+    match in_head(headers, query, rules) {
+        Ok(None) => Offered::Nothing,
+        Ok(Some(Presented::Cookie(_))) => Offered::Token,
+        Ok(Some(Presented::Token(text))) if is_jwt(&text) || is_parameter(&text) => Offered::Token,
+        Ok(Some(_)) | Err(_) => Offered::Key,
+    }
+}
+
 /// The credential that a request presents, if any.
 pub(crate) fn presented(parts: &Parts, rules: FaceRules) -> Result<Option<Presented>, ApiError> {
     in_head(&parts.headers, parts.uri.query(), rules)

@@ -67,7 +67,7 @@ pub(crate) struct Parts {
     pub(crate) source: GrantSource,
     /// The roles that it names and that are there.
     pub(crate) roles: Vec<Arc<Role>>,
-    /// User and values.
+    /// Who it is, user and values.
     pub(crate) facts: Facts,
 }
 

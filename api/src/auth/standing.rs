@@ -33,6 +33,13 @@ impl Access {
         grant.map_or(Standing::Void, Standing::Allows)
     }
 
+    /// Whether a credential or a user, by the actor that it is, has full access now; blocking.
+    pub(crate) fn has_full_access(&self, actor: &str) -> bool {
+        let directory = &self.directory;
+        let is_root = actor == ROOT && directory.root.is_some();
+        is_root || directory.grant_of_owner(actor).is_some_and(|grant| grant.is_full())
+    }
+
     /// Whether whoever registered a webhook is let in now; blocking.
     pub(crate) fn lets_owner_in(&self, owner: &str) -> bool {
         owner == ROOT || self.directory.grant_of_owner(owner).is_some()

@@ -12,7 +12,7 @@ use axum::body::Body;
 use headwater_engine::webhook::Formats;
 use http::{Request, StatusCode};
 
-use crate::auth::{Access, FaceRules};
+use crate::auth::{Access, FaceRules, Offered};
 use crate::error::{ApiError, ApiResult};
 use crate::state::App;
 
@@ -74,17 +74,17 @@ impl Face {
         }
     }
 
-    /// A refusal in the dialect. `path` is that of the request, `is_anonymous` whether it presented no credential.
+    /// A refusal in the dialect. `path` is that of the request, `offered` what sort of credential it presented.
     pub(crate) fn refusal(
         self,
         app: &App,
         error: &ApiError,
-        (path, is_anonymous): (&str, bool),
+        (path, offered): (&str, Offered),
         request_id: &str,
     ) -> Refusal {
         match self {
             Self::Native => Refusal { status: error.status(), body: error.body(request_id) },
-            Self::RestDb => restdb::refusal(app, error, path, is_anonymous),
+            Self::RestDb => restdb::refusal(app, error, path, offered),
         }
     }
 }

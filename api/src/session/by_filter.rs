@@ -78,7 +78,8 @@ impl Session {
         }
         let fields = self.grant.shown_fields(collection);
         let filter = self.grant.choosable(collection, touch);
-        Ok(Some(Arc::new(Restriction { filter, fields, metadata: None })))
+        let made_by = self.grant.maker(collection);
+        Ok(Some(Arc::new(Restriction { made_by, filter, fields, metadata: None })))
     }
 }
 

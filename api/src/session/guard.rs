@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater_engine::restrict::{FieldRule, Restriction};
+use headwater_engine::restrict::{FieldRule, Restriction, Subject};
 use headwater_engine::value::Raw;
 use headwater_engine::write::{Guard, Operation, Touch};
 use headwater_engine::{Detail, Error, ErrorKind, Result};
@@ -33,7 +33,12 @@ impl GrantGuard {
 }
 
 impl Guard for GrantGuard {
-    fn view(&self, collection: &str, touch: Touch, current: Raw<'_>) -> Result<Option<Vec<u8>>> {
+    fn view(
+        &self,
+        collection: &str,
+        touch: Touch,
+        current: Subject<'_>,
+    ) -> Result<Option<Vec<u8>>> {
         // Entries of the audit trail and the like are the server's own.
         if names::is_system(collection) {
             return Ok(None);
@@ -52,7 +57,7 @@ impl Guard for GrantGuard {
         if reads && !is_seen {
             return Err(Error::not_found("document_not_found", "there is no such document"));
         }
-        Ok(self.grant.shown_fields(collection).map(|fields| fields.cut(current)))
+        Ok(self.grant.shown_fields(collection).map(|fields| fields.cut(current.body)))
     }
 
     fn settle(&self, collection: &str, current: Option<Raw<'_>>, wanted: Bytes) -> Result<Bytes> {

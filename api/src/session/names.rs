@@ -40,7 +40,7 @@ const SECRETS: [&str; 13] = [
 pub(super) fn secrets(collection: &str) -> Option<Arc<Restriction>> {
     static RESTRICTION: LazyLock<Option<Arc<Restriction>>> = LazyLock::new(|| {
         let fields = FieldRule::parse(&[], &SECRETS.map(str::to_owned)).ok().flatten()?;
-        Some(Arc::new(Restriction { filter: None, fields: Some(Arc::new(fields)), metadata: None }))
+        Some(Arc::new(Restriction { fields: Some(Arc::new(fields)), ..Restriction::default() }))
     });
     RESTRICTION.clone().filter(|_| is_system(collection))
 }

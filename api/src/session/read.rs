@@ -46,7 +46,7 @@ impl Session {
         let Some(restriction) = self.restriction(collection, Action::Read) else {
             return Ok(Shown { body, version, position });
         };
-        let view = restriction.view(Raw::trusted(&body));
+        let view = restriction.view(row.subject());
         let view = view.ok_or_else(|| no_document(collection, id))?;
         let body = match &restriction.metadata {
             Some(metadata) => metadata.added(&row, Raw::trusted(&view)).into(),

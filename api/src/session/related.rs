@@ -110,7 +110,7 @@ impl Reading {
     fn shown(&self, row: &Row) -> Option<Bytes> {
         let body = row.body_bytes();
         let Some(restriction) = &self.restriction else { return Some(body) };
-        restriction.view(row.body()).map(|view| Bytes::copy_from_slice(&view))
+        restriction.view(row.subject()).map(|view| Bytes::copy_from_slice(&view))
     }
 }
 

@@ -83,9 +83,14 @@ impl Session {
             let id = body.get("_id").and_then(Raw::as_object_id).unwrap_or_default();
             let id = object_id::format(&id);
             let member = |name: &str| body.get(name).map_or(serde_json::Value::Null, to_json);
+            // That of tokens signed for a provider may be nobody's.
+            let is_of_user = body.get("user").and_then(Raw::as_object_id) != Some([0; 12]);
+            let user = if is_of_user { member("user") } else { serde_json::Value::Null };
+            let provider = body.get("issued").and_then(|issued| issued.get("provider"));
             Ok(json!({
                 "id": id,
-                "user": member("user"),
+                "user": user,
+                "provider": provider.map_or(serde_json::Value::Null, to_json),
                 "created_at": member("created_at"),
                 "refreshed_at": member("refreshed_at"),
                 "expires_at": member("expires_at"),

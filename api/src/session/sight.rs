@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use headwater_engine::limits::Limits;
-use headwater_engine::restrict::{Restriction, Seen, Visibility, judge};
+use headwater_engine::restrict::{Restriction, Seen, Subject, Visibility, judge};
 use headwater_engine::subscribe::EventFilter;
 use headwater_engine::value::Raw;
 use headwater_engine::{Event, EventKind};
@@ -74,11 +74,15 @@ impl Sight {
     }
 
     /// What is seen of a state of a document; `None`: nothing.
-    pub(crate) fn shows<'a>(&self, collection: &str, body: Raw<'a>) -> Option<Cow<'a, [u8]>> {
+    pub(crate) fn shows<'a>(
+        &self,
+        collection: &str,
+        document: Subject<'a>,
+    ) -> Option<Cow<'a, [u8]>> {
         match self.visibility(collection) {
             Visibility::Nothing => None,
-            Visibility::Everything => Some(Cow::Borrowed(body.as_bytes())),
-            Visibility::Restricted(restriction) => restriction.view(body),
+            Visibility::Everything => Some(Cow::Borrowed(document.body.as_bytes())),
+            Visibility::Restricted(restriction) => restriction.view(document),
         }
     }
 

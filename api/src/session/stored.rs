@@ -89,7 +89,11 @@ impl Session {
 }
 
 /// The row of a document in the state that a write gave it.
-fn row_of(snapshot: &Snapshot, collection: &str, outcome: &Outcome) -> Result<Option<Row>> {
+pub(super) fn row_of(
+    snapshot: &Snapshot,
+    collection: &str,
+    outcome: &Outcome,
+) -> Result<Option<Row>> {
     let Some(number) = snapshot.collections().number(collection) else { return Ok(None) };
     let id_key = key::encode(Raw::trusted(&outcome.id));
     match snapshot.get(number, &id_key)? {

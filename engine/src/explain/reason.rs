@@ -21,6 +21,8 @@ pub enum Rule {
     Channel,
     /// The document is not among those that may be seen.
     ReadFilter,
+    /// Somebody else made the document, and only the maker may see it.
+    Private,
     /// The filter matches by fields that are hidden.
     Fields,
 }
@@ -33,6 +35,7 @@ impl Rule {
             Self::Collection => "collection",
             Self::Channel => "channel",
             Self::ReadFilter => "read_filter",
+            Self::Private => "private",
             Self::Fields => "fields",
         }
     }
@@ -81,8 +84,12 @@ impl Asks<'_> {
         ) {
             return Reason::Rule(Rule::System);
         }
-        let admitted: Vec<Raw<'_>> =
-            states.iter().copied().filter(|state| restriction.admits(*state)).collect();
+        let maker = restriction.made_by.as_deref();
+        if maker.is_some_and(|maker| !self.event.subject(Raw::NULL).is_of(maker)) {
+            return self.clause_on(states).unwrap_or(Reason::Rule(Rule::Private));
+        }
+        let admits = |state: &Raw<'_>| restriction.admits(self.event.subject(*state));
+        let admitted: Vec<Raw<'_>> = states.iter().copied().filter(admits).collect();
         if admitted.is_empty() {
             let erased = states.is_empty() && restriction.filter.is_some();
             let clause = if erased { None } else { self.clause_on(states) };

@@ -13,5 +13,5 @@ mod words;
 
 pub use fields::FieldRule;
 pub use metadata::{Fact, Metadata, ShowActor};
-pub use restriction::Restriction;
+pub use restriction::{Restriction, Subject};
 pub use seen::{Seen, Visibility, judge};

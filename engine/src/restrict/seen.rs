@@ -86,7 +86,7 @@ impl Judge<'_> {
             EventKind::EventPublished | EventKind::RequestRecorded | EventKind::WebhookDisabled => {
                 Seen::Nothing
             }
-            EventKind::DocumentErased if self.looks_at_states() => Seen::Nothing,
+            EventKind::DocumentErased if self.chooses() => Seen::Nothing,
             EventKind::DocumentErased => Seen::Whole,
             EventKind::DocumentCreated
             | EventKind::DocumentUpdated
@@ -99,9 +99,21 @@ impl Judge<'_> {
         self.restriction.filter.is_some() || self.filter.is_some()
     }
 
+    /// Whether an event that tells neither a state nor a maker cannot be judged.
+    fn chooses(&self) -> bool {
+        self.restriction.chooses() || self.filter.is_some()
+    }
+
+    /// Whether the document of an erased event is one that the restriction may show, by its maker alone.
+    fn is_of_maker(&self) -> bool {
+        let maker = self.restriction.made_by.as_deref();
+        maker.is_none_or(|maker| self.event.subject(Raw::NULL).is_of(maker))
+    }
+
     fn of_document(&self) -> Seen {
         let Some(state) = self.event.body() else {
-            return if self.looks_at_states() { Seen::Nothing } else { self.shown() };
+            let is_hidden = self.looks_at_states() || !self.is_of_maker();
+            return if is_hidden { Seen::Nothing } else { self.shown() };
         };
         // The last state of a deleted document is the one to judge, too.
         let after = self.state(state);
@@ -122,7 +134,7 @@ impl Judge<'_> {
     }
 
     fn state(&self, document: Raw<'_>) -> State {
-        if !self.restriction.admits(document) {
+        if !self.restriction.admits(self.event.subject(document)) {
             return State::Hidden;
         }
         let Some(filter) = self.filter else { return State::Matching };

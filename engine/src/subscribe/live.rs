@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::BodyFilter;
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind};
-use crate::restrict::Visibility;
+use crate::restrict::{Subject, Visibility};
 use crate::value::Raw;
 
 /// The collection whose documents are the collections.
@@ -95,7 +95,7 @@ impl LiveQuery {
         }
         let after = match event.kind {
             EventKind::DocumentCreated | EventKind::DocumentUpdated => match event.body() {
-                Some(body) => self.state(body, event.time_ms),
+                Some(body) => self.state(event.subject(body), event.time_ms),
                 None => return Change::Erased,
             },
             EventKind::DocumentDeleted if event.erased() => return Change::Erased,
@@ -116,16 +116,17 @@ impl LiveQuery {
     /// The shown part of the document before an event, if it was in the result.
     pub fn before(&self, event: &Event<'_>) -> Option<Vec<u8>> {
         let before = event.body_before()?;
-        match self.state(Raw::trusted(&before), event.time_ms) {
+        match self.state(event.subject(Raw::trusted(&before)), event.time_ms) {
             State::In(shown) => Some(shown.into_owned()),
             _ => None,
         }
     }
 
-    /// Why a document is not told of any more, by its present body and the time (UTC ms) of that; `None`: there is none. One
+    /// Why a document is not told of any more, by its present state and the time (UTC ms) of that; `None`: there is none. One
     /// that is in the result can only have been pushed out of a window.
-    pub fn absence(&self, body: Option<(Raw<'_>, u64)>) -> Reason {
-        match body.map_or(State::Missing, |(body, time_ms)| self.state(body, time_ms)) {
+    pub fn absence(&self, document: Option<(Subject<'_>, u64)>) -> Reason {
+        let state = document.map(|(document, time_ms)| self.state(document, time_ms));
+        match state.unwrap_or(State::Missing) {
             State::Missing => Reason::Deleted,
             State::Hidden => Reason::Access,
             State::Other => Reason::Filter,
@@ -144,15 +145,16 @@ impl LiveQuery {
 
     fn was_in(&self, event: &Event<'_>) -> bool {
         let before = event.body_before();
-        let state = before.as_deref().map(|before| self.state(Raw::trusted(before), event.time_ms));
+        let subject = |before| event.subject(Raw::trusted(before));
+        let state = before.as_deref().map(|before| self.state(subject(before), event.time_ms));
         matches!(state, Some(State::In(_)))
     }
 
-    fn state<'a>(&self, body: Raw<'a>, time_ms: u64) -> State<'a> {
+    fn state<'a>(&self, document: Subject<'a>, time_ms: u64) -> State<'a> {
         let shown = match &self.visibility {
             Visibility::Nothing => return State::Hidden,
-            Visibility::Everything => Cow::Borrowed(body.as_bytes()),
-            Visibility::Restricted(restriction) => match restriction.view(body) {
+            Visibility::Everything => Cow::Borrowed(document.body.as_bytes()),
+            Visibility::Restricted(restriction) => match restriction.view(document) {
                 Some(shown) => shown,
                 None => return State::Hidden,
             },

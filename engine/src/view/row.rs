@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
+use crate::restrict::Subject;
 use crate::value::Raw;
 
 const FIXED: usize = 32;
@@ -109,6 +110,11 @@ impl Row {
     /// The body.
     pub fn body(&self) -> Raw<'_> {
         Raw::trusted(&self.bytes[self.body_start..])
+    }
+
+    /// The document, as restrictions judge it.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject { body: self.body(), made_by: self.created_by() }
     }
 
     /// Bytes of the whole row.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::error::Result;
 use crate::query::Filter;
+use crate::restrict::Subject;
 use crate::value::Raw;
 
 /// A document's id in both forms that the engine needs.
@@ -50,7 +51,8 @@ pub trait Guard: Send + Sync {
     /// What the caller sees of a document that it changes or deletes; `None`: all of it. Refuses as if there were no such
     /// document (any error of the kind `NotFound`: the caller gets the one of a missing document), or because it may be read
     /// but not touched.
-    fn view(&self, collection: &str, touch: Touch, current: Raw<'_>) -> Result<Option<Vec<u8>>>;
+    fn view(&self, collection: &str, touch: Touch, current: Subject<'_>)
+    -> Result<Option<Vec<u8>>>;
 
     /// The body to store for `wanted`, which was made from the view: hidden parts of `current` come back, and what may not
     /// be written is refused. `current` is `None` for a new document; then it is asked before anything is said about whether

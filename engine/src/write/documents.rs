@@ -17,6 +17,7 @@ use super::resolve::{Resolver, Target, check_version, no_document, show};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Stage;
 use crate::query::Filter;
+use crate::restrict::Subject;
 use crate::value::Raw;
 
 /// A document that may be touched.
@@ -163,8 +164,9 @@ impl Resolver<'_> {
     /// What the guard shows of a document; `None`: all of it.
     fn view(&self, target: &Target<'_>, touch: Touch, live: &Live) -> Result<Option<Vec<u8>>> {
         let Some(guard) = self.guard else { return Ok(None) };
+        let current = Subject { body: Raw::trusted(&live.body), made_by: &live.created_by };
         guard
-            .view(target.name, touch, Raw::trusted(&live.body))
+            .view(target.name, touch, current)
             .map_err(|error| hidden(target.name, target.id, error))
     }
 

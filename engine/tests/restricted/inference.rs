@@ -128,9 +128,8 @@ async fn people(sight: &Sight) -> World {
     let mut world = World::new();
     for id in 0..60 {
         let body = person(id);
-        let seen = sight.restriction.view(Raw::trusted(&body)).map(|view| view.into_owned());
         world.write("people", id, body).await;
-        if let Some(seen) = seen {
+        if let Some(seen) = world.view("people", id, sight) {
             world.write("bare", id, seen).await;
         }
     }
@@ -254,6 +253,17 @@ async fn a_hidden_document_is_as_if_it_had_never_been() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_of_somebody_else_is_as_if_it_had_never_been() {
+    for sight in [Sight::new(None, &[], &[]), Sight::new(Some(r#"{"grade":2}"#), &[], &HIDDEN)] {
+        let sight = sight.private("ben");
+        let world = people(&sight).await;
+        let changed = compare(&world, &sight);
+        assert!(changed > 50, "the questions ask too little: {changed}");
+        world.bench.stop(world.engine).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_field_that_decides_and_is_hidden_is_as_if_it_had_never_been() {
     let sight = Sight::new(Some(r#"{"grade":2}"#), &[], &["grade", "items.what"]);
     let world = people(&sight).await;
@@ -298,6 +308,26 @@ async fn a_plan_tells_of_the_documents_that_are_seen_alone() {
     assert_eq!(everything.unwrap().0, 30);
     drop(snapshot);
     world.delete("people", 0).await;
+    world.bench.stop(world.engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_tells_of_the_callers_own_documents_alone() {
+    let sight = Sight::new(None, &[], &[]).private("ann");
+    let world = people(&sight).await;
+    let snapshot = world.engine.snapshot();
+    let seen = world.seen("people", &sight).len() as u64;
+    assert!(seen > 5 && seen < 55, "{seen}");
+    let restriction = Some(&*sight.restriction);
+    let found = ask(&snapshot, "people", &world::filter(r#"{"grade":2}"#), None, restriction);
+    assert!(found.plan.index.is_none() && found.plan.bounds.is_empty());
+    assert!(found.plan.examined <= seen);
+    let all = world::filter("{}");
+    let everything = Query { restriction, ..Query::all(&all) };
+    let number = world::number(&snapshot, "people");
+    let counted = find::count(&snapshot, number, &everything, &Budget::unlimited());
+    assert_eq!(counted.unwrap().0, seen);
+    drop(snapshot);
     world.bench.stop(world.engine).await;
 }
 

@@ -1,5 +1,5 @@
 //! Restricted reads: whatever is asked, by whatever index, as pages, counts, distinct values or pipelines, and of the past,
-//! the answer is that of a plain list of the documents that the restriction admits, with the hidden fields cut out.
+//! the answer is that of a plain list of the documents that the restriction admits, by their makers and by what is in them, with the hidden fields cut out.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test unwraps what it needs")]
 
 #[path = "../plans/draw.rs"]
@@ -59,7 +59,12 @@ fn sight(draw: &mut Draw) -> Sight {
     let documents = (!draw.one_in(3)).then(|| draw.filter());
     let include = if draw.one_in(2) { 0 } else { draw.number(all(INCLUDE.len())) };
     let exclude = draw.number(all(EXCLUDE.len()));
-    Sight::new(documents.as_deref(), INCLUDE[include as usize], EXCLUDE[exclude as usize])
+    let sight =
+        Sight::new(documents.as_deref(), INCLUDE[include as usize], EXCLUDE[exclude as usize]);
+    if draw.one_in(3) {
+        return sight.private(world::ACTORS[draw.number(all(world::ACTORS.len())) as usize]);
+    }
+    sight
 }
 
 fn body(draw: &mut Draw, id: i32) -> Vec<u8> {

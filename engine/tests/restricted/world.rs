@@ -10,13 +10,16 @@ use headwater_engine::limits::Limits;
 use headwater_engine::query::aggregate::{Collections, Documents, Pipeline};
 use headwater_engine::query::over::{self, SnapshotCollections};
 use headwater_engine::query::{Budget, Context, Filter, Sort, Trust, find};
-use headwater_engine::restrict::{FieldRule, Restriction};
+use headwater_engine::restrict::{FieldRule, Restriction, Subject};
 use headwater_engine::value::{Raw, json};
 use headwater_engine::view::{CollectionId, Snapshot};
-use headwater_engine::write::{Absent, Operation};
+use headwater_engine::write::{Absent, Command, Operation};
 use headwater_engine::{Engine, Result};
 
 use crate::support::{Bench, id_of, object};
+
+/// Who writes.
+pub const ACTORS: [&str; 3] = ["ann", "ben", "cid"];
 
 pub fn parse(text: &str) -> Vec<u8> {
     json::parse_value(text.as_bytes(), &Limits::default()).unwrap()
@@ -56,11 +59,20 @@ pub struct Sight {
 impl Sight {
     pub fn new(documents: Option<&str>, include: &[&str], exclude: &[&str]) -> Self {
         let restriction = Restriction {
+            made_by: None,
             filter: documents.map(|text| Arc::new(filter(text))),
             fields: rule(include, exclude),
             metadata: None,
         };
         let text = format!("sees {documents:?} include {include:?} exclude {exclude:?}");
+        Self { restriction: Arc::new(restriction), text }
+    }
+
+    /// The same for one who sees only what an actor made.
+    pub fn private(self, actor: &str) -> Self {
+        let restriction =
+            Restriction { made_by: Some(actor.into()), ..(*self.restriction).clone() };
+        let text = format!("{} made by {actor}", self.text);
         Self { restriction: Arc::new(restriction), text }
     }
 }
@@ -70,13 +82,17 @@ pub struct World {
     pub engine: Engine,
     /// By collection and id.
     pub documents: BTreeMap<String, BTreeMap<i32, Bytes>>,
+    /// Who made each: whoever wrote it first since it was last gone.
+    makers: BTreeMap<(String, i32), &'static str>,
+    writes: usize,
 }
 
 impl World {
     pub fn new() -> Self {
         let bench = Bench::new();
         let engine = bench.open();
-        Self { bench, engine, documents: BTreeMap::new() }
+        let (documents, makers) = (BTreeMap::new(), BTreeMap::new());
+        Self { bench, engine, documents, makers, writes: 0 }
     }
 
     pub async fn write(&mut self, collection: &str, id: i32, body: Vec<u8>) {
@@ -88,7 +104,12 @@ impl World {
             if_version: None,
             absent: Absent::Create,
         };
-        self.engine.write(self.bench.command(vec![operation])).await.unwrap();
+        // Others change what one has made.
+        let actor = ACTORS[self.writes * 7 % 5 % ACTORS.len()];
+        self.writes += 1;
+        let command = Command { actor: actor.into(), ..self.bench.command(vec![operation]) };
+        self.engine.write(command).await.unwrap();
+        self.makers.entry((collection.to_owned(), id)).or_insert(actor);
         self.documents.entry(collection.to_owned()).or_default().insert(id, body);
     }
 
@@ -101,6 +122,7 @@ impl World {
         };
         drop(self.engine.write(self.bench.command(vec![operation])).await);
         self.documents.entry(collection.to_owned()).or_default().remove(&id);
+        self.makers.remove(&(collection.to_owned(), id));
     }
 
     pub async fn index(&self, collection: &str, name: &str, definition: &str) {
@@ -117,11 +139,18 @@ impl World {
         assert_eq!(built.await.unwrap().unwrap(), Built::Ready, "{name}");
     }
 
+    /// What is seen of a document.
+    pub fn view(&self, collection: &str, id: i32, sight: &Sight) -> Option<Vec<u8>> {
+        let body = Raw::trusted(&self.documents[collection][&id]);
+        let made_by = self.makers[&(collection.to_owned(), id)];
+        let view = sight.restriction.view(Subject { body, made_by });
+        view.map(std::borrow::Cow::into_owned)
+    }
+
     /// What is seen of a collection.
     pub fn seen(&self, collection: &str, sight: &Sight) -> Vec<Bytes> {
-        let documents = self.documents[collection].values();
-        let views = documents.filter_map(|document| sight.restriction.view(Raw::trusted(document)));
-        views.map(|view| Bytes::copy_from_slice(&view)).collect()
+        let ids = self.documents[collection].keys();
+        ids.filter_map(|id| self.view(collection, *id, sight)).map(Bytes::from).collect()
     }
 }
 

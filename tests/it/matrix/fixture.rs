@@ -183,7 +183,8 @@ impl Fixture {
 
 /// Whether a route is of RestDB's face.
 pub(super) fn is_restdb(route: &Route) -> bool {
-    route.path.starts_with("/rest/") || route.path == "/realtime"
+    let beside = route.path.starts_with("/auth/") || route.path == "/realtime";
+    beside || route.path.starts_with("/rest/")
 }
 
 /// Documents that have names, by their family.

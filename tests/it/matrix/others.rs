@@ -18,8 +18,17 @@ struct Scene {
     before: Value,
 }
 
+/// What keeps one caller from what is the other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// Filters of the grant, over a member of the documents.
+    Filters,
+    /// A role by which only what the caller made is there for it.
+    Maker,
+}
+
 impl Scene {
-    async fn new() -> Self {
+    async fn new(by: By) -> Self {
         let server = Server::start();
         let root = server.client();
         let index = json!({"keys": {"words": "text"}});
@@ -35,19 +44,27 @@ impl Scene {
             of("bensecret1", "ben", 3),
             of("bensecret2", "ben", 4),
         ]);
-        root.post(&format!("{THINGS}/documents"), &documents).await.expect(201);
+        let grant = match by {
+            By::Filters => json!({
+                "collections": {"things": ["*"]},
+                "read_filter": {"owner": "ann"}, "write_filter": {"owner": "ann"},
+            }),
+            By::Maker => json!({"roles": ["own"], "collections": {"things": ["*"]}}),
+        };
+        let own = ["read", "create", "update", "delete", "settings", "private"];
+        let own: Value = own.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
+        root.put("/v1/roles/own", &json!({"collections": {"things": own}})).await.expect(201);
+        let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
+        let ann = root.with_key(&text(&issued.body, "key"));
+        let documents = documents.as_array().unwrap();
+        ann.post(&format!("{THINGS}/documents"), &json!(documents[..2])).await.expect(201);
+        root.post(&format!("{THINGS}/documents"), &json!(documents[2..])).await.expect(201);
         // A past of the other's, too.
         let other = format!("{THINGS}/documents/bensecret2");
         root.patch(&other, &json!({"words": "bensecret again"})).await.expect(200);
         let gone = format!("{THINGS}/documents");
         root.post(&gone, &of("bensecret3", "ben", 5)).await.expect(201);
         root.delete(&format!("{THINGS}/documents/bensecret3")).await.expect(200);
-        let grant = json!({
-            "collections": {"things": ["*"]},
-            "read_filter": {"owner": "ann"}, "write_filter": {"owner": "ann"},
-        });
-        let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
-        let ann = root.with_key(&text(&issued.body, "key"));
         let before = others(&root).await;
         Self { server, root, ann, before }
     }
@@ -77,7 +94,12 @@ async fn others(root: &Client) -> Value {
 
 #[tokio::test]
 async fn s2_nothing_of_another_owner_is_read() {
-    let scene = Scene::new().await;
+    for by in [By::Filters, By::Maker] {
+        nothing_is_read(Scene::new(by).await).await;
+    }
+}
+
+async fn nothing_is_read(scene: Scene) {
     let ann = &scene.ann;
     for id in ["bensecret1", "bensecret2", "bensecret3"] {
         let path = format!("{THINGS}/documents/{id}");
@@ -144,7 +166,12 @@ async fn s2_nothing_of_another_owner_is_read() {
 
 #[tokio::test]
 async fn s2_nothing_of_another_owner_is_written() {
-    let scene = Scene::new().await;
+    for by in [By::Filters, By::Maker] {
+        nothing_is_written(Scene::new(by).await, by).await;
+    }
+}
+
+async fn nothing_is_written(scene: Scene, by: By) {
     let ann = &scene.ann;
     for id in ["bensecret1", "bensecret2"] {
         let path = format!("{THINGS}/documents/{id}");
@@ -183,15 +210,29 @@ async fn s2_nothing_of_another_owner_is_written() {
     assert_eq!(updated.body["matched"], 2, "{}", updated.text);
     for filter in [json!({"owner": "ben"}), json!({"_id": "bensecret1"}), json!({"n": {"$gt": 2}})]
     {
-        let body = json!({"filter": filter, "update": {"$set": {"owner": "ann"}}, "multi": true});
-        let updated = ann.post(&format!("{THINGS}/update"), &body).await.expect(200);
-        assert_eq!(updated.body["matched"], 0, "{filter}");
-        let body = json!({"filter": filter, "multi": true});
-        let deleted = ann.post(&format!("{THINGS}/delete"), &body).await.expect(200);
-        assert_eq!(deleted.body["deleted"], 0, "{filter}");
+        for multi in [true, false] {
+            let update = json!({"$set": {"owner": "ann"}});
+            let body = json!({"filter": filter, "update": update, "multi": multi});
+            let updated = ann.post(&format!("{THINGS}/update"), &body).await.expect(200);
+            assert_eq!(updated.body["matched"], 0, "{filter}");
+            let body = json!({"filter": filter, "multi": multi});
+            let deleted = ann.post(&format!("{THINGS}/delete"), &body).await.expect(200);
+            assert_eq!(deleted.body["deleted"], 0, "{filter}");
+        }
     }
     scene.unchanged("an update by filter").await;
-    // Its own cannot be given away, nor made for the other.
+    if by == By::Filters {
+        nothing_is_given_away(&scene).await;
+    }
+    let deleted = ann.post(&format!("{THINGS}/delete"), &json!({"filter": {}, "multi": true}));
+    assert_eq!(deleted.await.expect(200).body["deleted"], 2);
+    scene.unchanged("a deletion of everything").await;
+    drop(scene.server);
+}
+
+/// Its own cannot be given away, nor made for the other.
+async fn nothing_is_given_away(scene: &Scene) {
+    let ann = &scene.ann;
     let given = ann.patch(&format!("{THINGS}/documents/a1"), &json!({"owner": "ben"})).await;
     given.expect(403);
     let body = json!({"filter": {"_id": "a1"}, "update": {"$set": {"owner": "ben"}}});
@@ -205,15 +246,16 @@ async fn s2_nothing_of_another_owner_is_written() {
         "upsert": true});
     ann.post(&format!("{THINGS}/update"), &upsert).await.expect(403);
     scene.unchanged("what was planted").await;
-    let deleted = ann.post(&format!("{THINGS}/delete"), &json!({"filter": {}, "multi": true}));
-    assert_eq!(deleted.await.expect(200).body["deleted"], 2);
-    scene.unchanged("a deletion of everything").await;
-    drop(scene.server);
 }
 
 #[tokio::test]
 async fn s2_webhooks_and_their_replays_tell_nothing_of_another_owner() {
-    let scene = Scene::new().await;
+    for by in [By::Filters, By::Maker] {
+        nothing_is_delivered(Scene::new(by).await).await;
+    }
+}
+
+async fn nothing_is_delivered(scene: Scene) {
     let ann = &scene.ann;
     let receiver = Receiver::start();
     let body = json!({"url": receiver.url("/"), "collections": ["things"], "from": "earliest"});

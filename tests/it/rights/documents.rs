@@ -27,6 +27,8 @@ pub(super) struct Document {
     pub(super) id: String,
     pub(super) owner: String,
     pub(super) level: i64,
+    /// Who made it: a place among the makers, or nobody of them.
+    pub(super) maker: Option<usize>,
     tokens: Vec<String>,
 }
 
@@ -35,7 +37,8 @@ impl Document {
         let owner = OWNERS[random.random_range(0..OWNERS.len())].to_owned();
         let token = |random: &mut StdRng| format!("tok{:016x}", random.random::<u64>());
         let tokens = (0..8).map(|_| token(random)).collect();
-        Self { id: id.to_owned(), owner, level: random.random_range(0..4), tokens }
+        let (id, level) = (id.to_owned(), random.random_range(0..4));
+        Self { id, owner, level, maker: None, tokens }
     }
 
     /// As it is sent.
@@ -68,14 +71,19 @@ pub(super) struct History {
 
 impl History {
     /// Writes documents, changes and deletes some.
-    pub(super) async fn write(root: &Client, random: &mut StdRng) -> Self {
+    pub(super) async fn write(root: &Client, makers: &[Client], random: &mut StdRng) -> Self {
         let (mut now, mut ever, mut last) = (BTreeMap::new(), Vec::new(), 0);
         let documents = format!("{THINGS}/documents");
         for number in 0..60 {
             let id = format!("d{}", number % 25);
-            let document = Document::random(&id, random);
+            let mut document = Document::random(&id, random);
+            let writer = random.random_range(0..=makers.len());
+            // Whoever changes it did not make it.
+            let made = now.get(&id).map(|before: &Document| before.maker);
+            document.maker = made.unwrap_or_else(|| (writer < makers.len()).then_some(writer));
             let path = format!("{documents}/{id}");
-            let answer = root.put(&format!("{path}?upsert=true"), &document.json()).await;
+            let writer = makers.get(writer).unwrap_or(root);
+            let answer = writer.put(&format!("{path}?upsert=true"), &document.json()).await;
             last = answer.position();
             ever.push(document.clone());
             now.insert(id.clone(), document);

@@ -25,7 +25,7 @@ pub(super) async fn reads(caller: &Client, watch: &Watch<'_>, history: &History)
     for document in history.now.values() {
         let path = format!("{documents}/{}", document.id);
         let answer = caller.get(&path).await;
-        let admitted = watch.plain.rows.admit(document);
+        let admitted = watch.plain.admits(document);
         assert_eq!(answer.status, if admitted { 200 } else { 404 }, "{path}: {}", answer.text);
         visible += u64::from(admitted);
         watch.now(&path, &answer.text);
@@ -65,7 +65,7 @@ async fn by_path(caller: &Client, watch: &Watch<'_>, history: &History, visible:
         watch.now("distinct", &distinct.expect(200).text);
     }
     for document in history.now.values() {
-        let admitted = watch.plain.rows.admit(document);
+        let admitted = watch.plain.admits(document);
         for (path, token) in document.leaves() {
             let answer = query(caller, &json!({"filter": {&path: token}, "count": true})).await;
             let found = u64::from(admitted && watch.plain.fields.show(&path));
@@ -106,7 +106,7 @@ async fn pipelines(caller: &Client, watch: &Watch<'_>) {
 pub(super) async fn writes(caller: &Client, watch: &Watch<'_>, history: &History) {
     for document in history.now.values() {
         let path = format!("{THINGS}/documents/{}", document.id);
-        let admitted = watch.plain.rows.admit(document);
+        let admitted = watch.plain.admits(document);
         let same = caller.patch(&path, &json!({})).await;
         assert_eq!(same.status, if admitted { 200 } else { 404 }, "{path}: {}", same.text);
         watch.now("a patch", &same.text);
@@ -150,7 +150,7 @@ pub(super) async fn streams(caller: &Client, watch: &Watch<'_>, history: &Histor
             let url = format!("/v1/events?filter={filter}&to={}", history.last);
             let page = caller.get(&url).await.expect(200);
             watch.ever("a filtered page", &page.text);
-            if !watch.plain.fields.show(&path) || !watch.plain.rows.admit(document) {
+            if !watch.plain.fields.show(&path) || !watch.plain.admits(document) {
                 assert!(
                     page.list("events").is_empty(),
                     "{filter} {:?}: {}",
@@ -211,7 +211,7 @@ pub(super) async fn sockets(caller: &Client, watch: &Watch<'_>, history: &Histor
             let reference = format!("{}.{n}", document.id);
             let query = json!({"type": "live", "collection": "things", "filter": {&path: token}});
             socket.subscribe(&reference, query).await;
-            let admitted = watch.plain.rows.admit(document) && watch.plain.fields.show(&path);
+            let admitted = watch.plain.admits(document) && watch.plain.fields.show(&path);
             let frames = socket.take_of(&reference, 1 + usize::from(admitted)).await;
             for frame in &frames {
                 watch.now("a live query", &frame.data.to_string());

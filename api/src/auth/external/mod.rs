@@ -5,6 +5,7 @@
 
 mod claims;
 mod holder;
+mod issue;
 mod jwks;
 mod provider;
 
@@ -24,9 +25,11 @@ use super::jws::{Flaw, Jws, looks_like_one};
 use super::options::AccessOptions;
 use super::people::user::User;
 use super::principal::Kind;
+use super::refusal;
 use super::registry::shown;
 use crate::error::ApiError;
 
+pub(crate) use issue::Signed;
 pub(crate) use provider::checked;
 
 use jwks::{Fetcher, Jwks, Lost};
@@ -191,7 +194,7 @@ async fn holder(
     let mapped = claims::mapped(provider, claims);
     let user = holder::find(engine, provider, claims, &mapped).await?;
     if user.as_ref().is_some_and(|user| user.disabled) {
-        return Err(ApiError::unauthorized("the token's user is disabled"));
+        return Err(refusal::disabled());
     }
     let subject = holder::subject(claims);
     if user.is_none() && subject.is_none() {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use headwater_engine::Error;
 use headwater_engine::value::{Object, Raw, Value};
 use headwater_engine::vault::Vault;
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
 
 use super::jwks::Jwks;
 use crate::auth::jws;
@@ -60,6 +60,8 @@ pub(crate) struct Provider {
     pub(crate) algorithms: Vec<Algorithm>,
     /// Its keys.
     pub(crate) keys: Keys,
+    /// Signs in the provider's place, where its key is a shared secret.
+    pub(crate) signing: Option<EncodingKey>,
     /// What `iss` must be.
     pub(crate) issuer: Option<String>,
     /// One of these must be in `aud`; none: anything goes.
@@ -120,6 +122,7 @@ fn compile(name: &str, raw: Raw<'_>, secret: Option<String>) -> Result<Provider,
         return Err(invalid("type", "\"jwt\""));
     }
     let algorithms = algorithms(get("algorithms"))?;
+    let signing = secret.as_ref().map(|secret| EncodingKey::from_secret(secret.as_bytes()));
     let keys = keys(raw, secret, &algorithms)?;
     let issuer = text("issuer", get("issuer"))?;
     if issuer.as_deref() == Some(ISSUER) {
@@ -145,6 +148,7 @@ fn compile(name: &str, raw: Raw<'_>, secret: Option<String>) -> Result<Provider,
         name: name.to_owned(),
         algorithms,
         keys,
+        signing,
         issuer,
         audience,
         required: required(get("required_claims"))?,

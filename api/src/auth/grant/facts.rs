@@ -1,4 +1,4 @@
-//! What the expansions in rules stand for: the user, named values, the request.
+//! What rules are asked about: who acts, and what their expansions stand for: the user, named values, the request.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,9 +25,11 @@ pub(crate) struct RequestFacts {
     pub(crate) method: String,
 }
 
-/// Everything that expansions stand for. What is not there allows nothing: see `condition`.
+/// Who acts, and everything that expansions stand for. What is not there allows nothing: see `condition`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Facts {
+    /// Who acts: what documents that it makes are made by. `None` made nothing.
+    pub(crate) actor: Option<Arc<str>>,
     /// `%%user`; `None` where nobody is logged in.
     pub(crate) user: Option<UserFacts>,
     /// `%%values`.

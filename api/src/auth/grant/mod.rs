@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 use headwater_engine::limits::Limits;
 use headwater_engine::query::Filter;
-use headwater_engine::restrict::{FieldRule, Restriction};
+use headwater_engine::restrict::{FieldRule, Restriction, Subject};
 use headwater_engine::value::Raw;
 use headwater_engine::write::Touch;
 use headwater_engine::{Error, ErrorKind, Result};
@@ -223,6 +223,11 @@ impl Grant {
         self.nothing.as_ref().and_then(|nothing| nothing.filter.clone())
     }
 
+    /// Who must have made the documents of a collection that are seen, changed or deleted; `None`: anybody.
+    pub(crate) fn maker(&self, collection: &str) -> Option<Arc<str>> {
+        if self.admin { None } else { self.rules(collection).maker() }
+    }
+
     /// Whether writes to a collection depend on documents or fields, so that each has to be checked.
     pub(crate) fn is_guarded(&self, collection: &str) -> bool {
         !self.admin && self.rules(collection).is_guarded()
@@ -233,7 +238,7 @@ impl Grant {
         &self,
         collection: &str,
         touch: Touch,
-        before: Raw<'_>,
+        before: Subject<'_>,
     ) -> Result<()> {
         if self.admin || self.rules(collection).allows_touch(touch, before) {
             return Ok(());

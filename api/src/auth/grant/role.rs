@@ -37,6 +37,8 @@ pub(super) struct Entry {
     conditions: Vec<(Action, Condition)>,
     /// Which fields.
     pub(super) fields: Fields,
+    /// Whether only documents that the caller made are there for it.
+    pub(super) private: bool,
 }
 
 /// What a role says, if it says something.
@@ -141,6 +143,10 @@ impl Entry {
             let inner = format!("{path}.{member}");
             if member == "fields" {
                 entry.fields = Fields::parse(reader, &inner, value)?;
+                continue;
+            }
+            if member == "private" {
+                entry.private = reader.truth(&inner, value)?;
                 continue;
             }
             let action = Action::ALL.into_iter().find(|action| action.as_str() == member);

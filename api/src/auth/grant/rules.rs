@@ -9,7 +9,7 @@ use std::sync::Arc;
 use headwater_engine::Result;
 use headwater_engine::limits::Limits;
 use headwater_engine::query::Filter;
-use headwater_engine::restrict::{FieldRule, Restriction};
+use headwater_engine::restrict::{FieldRule, Restriction, Subject};
 use headwater_engine::value::Raw;
 use headwater_engine::write::Touch;
 
@@ -37,6 +37,8 @@ pub(super) struct Rules {
     checks: [Vec<Check>; 3],
     /// What may be chosen for updating and deleting.
     choosable: [Option<Arc<Filter>>; 3],
+    /// Who must have made what is seen, changed or deleted.
+    maker: Option<Arc<str>>,
     /// What may not be written of what is shown.
     written: Vec<Arc<FieldRule>>,
     guarded: bool,
@@ -71,6 +73,10 @@ impl Compiler<'_> {
         if let Some(entry) = entry {
             rules.actions = rules.actions.both(entry.actions);
         }
+        if entry.is_some_and(|entry| entry.private) {
+            // Nobody made what is made by the empty name.
+            rules.maker = Some(self.facts.actor.clone().unwrap_or_default());
+        }
         self.publishing(entry, &mut rules);
         self.outside(entry, &mut rules);
         let all = [Some(&self.source.fields), entry.map(|entry| &entry.fields)];
@@ -79,7 +85,8 @@ impl Compiler<'_> {
         let shown = Fields::shown(&fields)?;
         self.sights(entry, shown.as_ref(), &mut rules)?;
         self.writes(entry, &mut rules)?;
-        let is_seen_in_part = rules.sights.iter().any(Option::is_some) || shown.is_some();
+        let is_seen_in_part =
+            rules.sights.iter().any(Option::is_some) || shown.is_some() || rules.maker.is_some();
         let is_checked = rules.checks.iter().any(|checks| !checks.is_empty());
         rules.guarded = is_seen_in_part || is_checked || !rules.written.is_empty();
         rules.heard = rules.sight(Action::Subscribe);
@@ -101,13 +108,14 @@ impl Compiler<'_> {
         }
     }
 
-    /// A role's condition on documents says nothing of custom events: they are allowed where there is none.
+    /// What a role says of documents says nothing of custom events: they are allowed where it says nothing.
     fn outside(&self, entry: Option<&Entry>, rules: &mut Rules) {
         rules.outside = rules.actions;
         let followed = entry.and_then(|entry| {
             entry.condition_of(Action::Subscribe).or_else(|| entry.condition_of(Action::Read))
         });
-        if followed.is_some() {
+        let is_private = entry.is_some_and(|entry| entry.private);
+        if followed.is_some() || is_private {
             rules.outside.remove(Action::Subscribe);
         }
     }
@@ -135,9 +143,9 @@ impl Compiler<'_> {
                 }
                 _ => Some(Arc::new(folded.filter(self.limits)?)),
             };
-            if filter.is_some() || shown.is_some() {
-                *place =
-                    Some(Arc::new(Restriction { filter, fields: shown.cloned(), metadata: None }));
+            let (made_by, fields) = (rules.maker.clone(), shown.cloned());
+            if made_by.is_some() || filter.is_some() || fields.is_some() {
+                *place = Some(Arc::new(Restriction { made_by, filter, fields, metadata: None }));
             }
         }
         Ok(())
@@ -198,19 +206,25 @@ impl Rules {
         self.choosable[index_of(touch)].clone()
     }
 
+    /// Who must have made what is seen, changed or deleted; `None`: anybody.
+    pub(super) fn maker(&self) -> Option<Arc<str>> {
+        self.maker.clone()
+    }
+
     /// Whether each write has to be checked.
     pub(super) fn is_guarded(&self) -> bool {
         self.guarded
     }
 
     /// Whether a document as it is may be touched, as far as that can be told before it is known what it will be.
-    pub(super) fn allows_touch(&self, touch: Touch, before: Raw<'_>) -> bool {
+    pub(super) fn allows_touch(&self, touch: Touch, before: Subject<'_>) -> bool {
         let checks = &self.checks[index_of(touch)];
         self.actions.contains(action_of(touch))
+            && self.maker.as_ref().is_none_or(|maker| before.is_of(maker))
             && checks
                 .iter()
                 .filter(|check| touch == Touch::Delete || !check.is_transition())
-                .all(|check| check.allows(Some(before), None))
+                .all(|check| check.allows(Some(before.body), None))
     }
 
     /// Whether a write is allowed by the document before and after it.

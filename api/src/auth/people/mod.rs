@@ -4,6 +4,7 @@
 //! session is of the user's present era.
 //! Leaves to others: making and changing users and sessions (`crate::session`).
 
+pub(crate) mod issued;
 mod origin;
 pub(crate) mod session;
 pub(crate) mod store;

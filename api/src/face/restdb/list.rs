@@ -22,8 +22,8 @@ use super::query::{Asking, nested};
 use super::relations::{self, Base, Dressing, Home};
 use super::system;
 use super::writing::{Shown, sized};
-use crate::auth::{Acl, Action};
-use crate::error::ApiResult;
+use crate::auth::{Acl, Action, Kind};
+use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
@@ -64,6 +64,11 @@ pub(super) async fn answer(
         (None, Some(name)) => Markup::named(name)?,
         (None, None) => Markup::Json,
     };
+    if markup == Markup::Script && session.principal().kind == Kind::Cookie {
+        // Any page may include a script, and the browser sends the cookie along.
+        let message = "a session's cookie does not open scripts: send a key or a token";
+        return Err(ApiError::forbidden(message));
+    }
     let asking = Asking::read(parameters, session.engine())?;
     let typed = fields.map(|fields| &**fields);
     let mut asking = asked_of(&session, typed, asking, within).await?;

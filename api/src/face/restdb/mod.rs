@@ -4,6 +4,7 @@
 //! Leaves to others: what an operation means (the session, the engine). `docs/compat/restdb.md` has what is there and where
 //! it differs.
 
+mod auth;
 mod body;
 mod children;
 mod deletions;
@@ -43,4 +44,5 @@ pub(crate) fn routes() -> Routes {
         .with(realtime::routes())
         .with(deletions::routes())
         .with(children::routes())
+        .with(auth::routes())
 }

@@ -1,7 +1,7 @@
 //! Refusals: `{"message","name","status"}`, with a `list` where a document breaks a rule of its collection.
 //!
 //! Guarantees: only the statuses that clients of RestDB.io know, and that the contract names for this face: no credential is
-//! 401, one that is not valid 403, a broken rule 400.
+//! 401, and so is a token that does not stand; a key that does not is 403, a broken rule 400.
 //! Leaves to others: headers, the log and the trail (the outermost service).
 
 use headwater_engine::index::IndexKind;
@@ -9,12 +9,13 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::relations::child_collection;
+use crate::auth::Offered;
 use crate::error::ApiError;
 use crate::face::Refusal;
 use crate::state::App;
 
-/// The refusal of a request with a path; `is_anonymous`: it presented no credential.
-pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, is_anonymous: bool) -> Refusal {
+/// The refusal of a request with a path, which presented some sort of credential.
+pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, offered: Offered) -> Refusal {
     let details = error.details();
     let line = details.get("line").cloned();
     let body = match (error.code(), details.get("violations")) {
@@ -31,18 +32,20 @@ pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, is_anonymous: boo
         }
         _ => error.message(),
     };
-    let status = status_of(error, is_anonymous);
+    let status = status_of(error, offered);
     let body = json!({"message": body, "name": name_of(status), "status": status.as_u16()});
     Refusal { status, body: body.to_string().into_bytes() }
 }
 
-fn status_of(error: &ApiError, is_anonymous: bool) -> StatusCode {
+fn status_of(error: &ApiError, offered: Offered) -> StatusCode {
     match error.status() {
-        // What has run out can be had again; whatever else is wrong with a credential stays so.
-        StatusCode::UNAUTHORIZED if is_anonymous || error.code() == "credential_expired" => {
-            StatusCode::UNAUTHORIZED
-        }
-        StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
+        StatusCode::UNAUTHORIZED => match error.code() {
+            "credential_expired" => StatusCode::UNAUTHORIZED,
+            "credential_revoked" | "user_disabled" => StatusCode::FORBIDDEN,
+            // Another token can be had; a key that is wrong stays so.
+            _ if offered == Offered::Key => StatusCode::FORBIDDEN,
+            _ => StatusCode::UNAUTHORIZED,
+        },
         StatusCode::UNSUPPORTED_MEDIA_TYPE => StatusCode::NOT_ACCEPTABLE,
         StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
         StatusCode::PRECONDITION_FAILED => StatusCode::CONFLICT,
@@ -128,16 +131,19 @@ mod tests {
 
     #[test]
     fn statuses_are_those_of_the_face() {
+        use Offered::{Key, Nothing, Token};
         let rows = [
-            (ApiError::unauthorized("x"), true, 401),
-            (ApiError::unauthorized("x"), false, 403),
-            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_expired", "x"), false, 401),
-            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_revoked", "x"), false, 403),
-            (ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "x"), false, 503),
-            (ApiError::not_found("x", "x"), false, 404),
+            (ApiError::unauthorized("x"), Nothing, 401),
+            (ApiError::unauthorized("x"), Token, 401),
+            (ApiError::unauthorized("x"), Key, 403),
+            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_expired", "x"), Key, 401),
+            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_revoked", "x"), Key, 403),
+            (ApiError::new(StatusCode::UNAUTHORIZED, "user_disabled", "x"), Token, 403),
+            (ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "x"), Key, 503),
+            (ApiError::not_found("x", "x"), Key, 404),
         ];
-        for (error, is_anonymous, wanted) in rows {
-            assert_eq!(status_of(&error, is_anonymous), wanted, "{error:?}");
+        for (error, offered, wanted) in rows {
+            assert_eq!(status_of(&error, offered), wanted, "{error:?}");
         }
         assert_eq!(name_of(StatusCode::NOT_FOUND), "NotFound");
         assert_eq!(name_of(StatusCode::TOO_MANY_REQUESTS), "TooManyRequests");

@@ -44,7 +44,7 @@ impl Reader for Collapse {
         if row.position() <= event.position {
             return Ok(false);
         }
-        let shown = self.sight.shows(event.collection, row.body());
+        let shown = self.sight.shows(event.collection, row.subject());
         let filter = self.topic.filter.body.as_ref();
         let time_ms = row.changed_ms();
         let matches = |shown: &[u8]| {

@@ -83,13 +83,18 @@ impl<'a> Query<'a> {
     /// the number of entries, those of hidden documents among them.
     fn describe(&self, access: &plan::Access) -> Plan {
         let plan = access.describe();
-        match self.own() {
-            Some(_) => Plan { bounds: Object::new(), index: None, ..plan },
-            None => plan,
+        if self.is_chosen() {
+            return Plan { bounds: Object::new(), index: None, ..plan };
         }
+        plan
     }
 
-    /// Which documents may be seen; `None`: all.
+    /// Whether some documents may not be seen.
+    fn is_chosen(&self) -> bool {
+        self.restriction.is_some_and(Restriction::chooses)
+    }
+
+    /// What documents must be like to be seen; `None`: anything.
     fn own(&self) -> Option<&'a Filter> {
         self.restriction.and_then(|restriction| restriction.filter.as_deref())
     }
@@ -313,8 +318,8 @@ pub fn count(
     budget: &Budget,
 ) -> Result<(u64, Plan)> {
     let query = Query { sort: None, after: None, ..*query };
-    let (own, everything) = (query.own(), query.filter.is_empty());
-    if query.at.is_none() && query.hint.is_none() && everything && own.is_none() {
+    let everything = query.filter.is_empty();
+    if query.at.is_none() && query.hint.is_none() && everything && !query.is_chosen() {
         let count = snapshot.counters(collection)?.count;
         return Ok((count, Plan::default()));
     }

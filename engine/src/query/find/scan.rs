@@ -148,7 +148,7 @@ impl Source<'_> {
             }
             let mut shown = None;
             if let Some(restriction) = &self.restriction {
-                if !restriction.admits(row.body()) {
+                if !restriction.admits(row.subject()) {
                     continue;
                 }
                 // Nobody is to tell from it how many were passed over.

@@ -1,7 +1,7 @@
 //! Who sees what of which event: every pair of states, and the events that have none.
 
 use super::*;
-use crate::event::{Content, TouchedPath};
+use crate::event::{Content, Origin, TouchedPath};
 use crate::event_json;
 use crate::limits::Limits;
 use crate::query::{Context, Filter, Trust};
@@ -21,7 +21,7 @@ fn restriction(filter: Option<&str>, hidden: &[&str]) -> Visibility {
     Visibility::Restricted(Arc::new(Restriction {
         filter,
         fields: fields.map(Arc::new),
-        metadata: None,
+        ..Restriction::default()
     }))
 }
 
@@ -223,4 +223,45 @@ fn hidden_fields_are_neither_shown_nor_named_nor_looked_at() {
     assert!(matches!(update.judged(&hides, Some(&filter)), Seen::Cut(_)));
     let everything = update.shown(&Visibility::Everything);
     assert!(everything.contains(r#""secret":2"#) && everything.contains(r#""deep.secret""#));
+}
+
+/// An event of a document that `ann` made and `k` changes.
+fn of_ann<'a>(case: &'a Case, created_by: &'a str) -> Event<'a> {
+    let origin = Origin { created_ms: 1, created_by };
+    let origin = (case.kind != EventKind::DocumentCreated).then_some(origin);
+    Event { origin, ..case.event() }
+}
+
+#[test]
+fn who_sees_only_its_own_sees_what_it_made_whoever_changes_it() {
+    let made_by = |actor: &str| {
+        let made_by = Some(Arc::from(actor));
+        Visibility::Restricted(Arc::new(Restriction { made_by, ..Restriction::default() }))
+    };
+    let cases = [
+        Case::update(r#"{"n":1}"#, r#"{"n":2}"#),
+        Case::new(EventKind::DocumentDeleted, r#"{"n":1}"#),
+    ];
+    for case in &cases {
+        let event = of_ann(case, "ann");
+        assert_eq!(judge(&event, &made_by("ann"), None), Seen::Whole);
+        for other in ["k", "ben", ""] {
+            assert_eq!(judge(&event, &made_by(other), None), Seen::Nothing, "{other}");
+            assert_eq!(judge(&event, &made_by(other), Some(&asked(r#"{"n":1}"#))), Seen::Nothing);
+        }
+        assert_eq!(judge(&Event { origin: None, ..event }, &made_by("ann"), None), Seen::Nothing);
+        // Erased, the event still says who made the document.
+        let erased = Event { content: None, ..of_ann(case, "ann") };
+        assert_eq!(judge(&erased, &made_by("ann"), None), Seen::Whole);
+        assert_eq!(judge(&erased, &made_by("k"), None), Seen::Nothing);
+        let filtered = Some(asked(r#"{"n":1}"#));
+        assert_eq!(judge(&erased, &made_by("ann"), filtered.as_ref()), Seen::Nothing);
+        // Of nobody's documents nobody is the maker.
+        assert_eq!(judge(&of_ann(case, ""), &made_by(""), None), Seen::Nothing);
+    }
+    let created = Case::new(EventKind::DocumentCreated, r#"{"n":1}"#);
+    assert_eq!(judge(&created.event(), &made_by("k"), None), Seen::Whole);
+    assert_eq!(judge(&created.event(), &made_by("ann"), None), Seen::Nothing);
+    let end = event(EventKind::DocumentErased, "docs", None);
+    assert_eq!(judge(&end, &made_by("k"), None), Seen::Nothing, "it does not say who made it");
 }

@@ -148,7 +148,7 @@ fn restriction(filter: &str, hidden: &[&str]) -> Arc<Restriction> {
     Arc::new(Restriction {
         filter: Some(Arc::new(filter)),
         fields: fields.map(Arc::new),
-        metadata: None,
+        ..Restriction::default()
     })
 }
 

@@ -1,6 +1,8 @@
 //! What grants and roles allow, and what is seen.
 
+use headwater_engine::restrict::Subject;
 use headwater_engine::value::Raw;
+use headwater_engine::write::Touch;
 
 use super::super::{Acl, Facts, Grant};
 use super::{encoded, grant, request, user};
@@ -19,7 +21,7 @@ fn seen(grant: &Grant, collection: &str, action: Action, document: &str) -> Opti
     let raw = Raw::trusted(&document);
     let restriction = grant.restriction(collection, action);
     let view = match &restriction {
-        Some(restriction) => restriction.view(raw)?,
+        Some(restriction) => restriction.view(Subject { body: raw, made_by: "" })?,
         None => raw.as_bytes().into(),
     };
     Some(format!("{:?}", Raw::trusted(&view)))
@@ -240,4 +242,36 @@ fn channels_have_rules_of_their_own() {
         assert!(!compiled.allows_outside(Subscribe) && compiled.allows("x", Subscribe));
         assert_eq!(compiled.allows_outside(Publish), wanted);
     }
+}
+
+#[test]
+fn a_private_role_is_about_what_the_caller_made() {
+    let role = r#"{"collections":{"orders":{"read":true,"update":true,"delete":true,"create":true,"private":true},
+        "notes":{"update":true,"private":true},"open":{"read":true,"private":false},"*":{"read":true}}}"#;
+    let facts = Facts { actor: Some("me".into()), ..nobody() };
+    let compiled = grant(r#"{"roles":["r"]}"#, &[role], &facts);
+    let body = encoded("{}");
+    let of = |made_by| Subject { body: Raw::trusted(&body), made_by };
+    for action in [Read, Action::Search, Action::Subscribe] {
+        let seen = compiled.restriction("orders", action).unwrap();
+        assert!(seen.admits(of("me")) && !seen.admits(of("you")) && !seen.admits(of("")));
+    }
+    for collection in ["orders", "notes"] {
+        assert!(compiled.is_guarded(collection));
+        assert_eq!(compiled.maker(collection).as_deref(), Some("me"));
+        assert!(compiled.check_touch(collection, Touch::Update, of("me")).is_ok());
+        assert!(compiled.check_touch(collection, Touch::Update, of("you")).is_err());
+    }
+    assert!(compiled.restriction("open", Read).is_none() && compiled.maker("open").is_none());
+    assert!(!compiled.is_guarded("else"));
+    // Nobody in particular made nothing.
+    let compiled = grant(r#"{"roles":["r"]}"#, &[role], &nobody());
+    assert!(!compiled.restriction("orders", Read).unwrap().admits(of("")));
+    assert!(!compiled.restriction("orders", Read).unwrap().admits(of("me")));
+    // Custom events have no maker.
+    let all = r#"{"collections":{"*":{"read":true,"private":true}}}"#;
+    assert!(!grant(r#"{"roles":["r"]}"#, &[all], &facts).allows_channel(None, Action::Subscribe));
+    let wrong = r#"{"collections":{"*":{"read":true,"private":{"a":1}}}}"#;
+    let refused = super::role(wrong).unwrap_err();
+    assert!(refused.to_string().contains("private"), "{refused}");
 }

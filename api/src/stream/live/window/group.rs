@@ -108,7 +108,7 @@ impl Definition {
                 Some(number) => snapshot.get(number, &key::encode(gone.id()))?,
                 None => None,
             };
-            Ok(self.query.absence(row.as_ref().map(|row| (row.body(), row.changed_ms()))))
+            Ok(self.query.absence(row.as_ref().map(|row| (row.subject(), row.changed_ms()))))
         })
     }
 
