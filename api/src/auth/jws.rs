@@ -36,6 +36,9 @@ pub(crate) const ALGORITHMS: [(&str, Algorithm); 12] = [
 /// Why a token is refused; never with a word of it.
 pub(crate) type Flaw = &'static str;
 
+/// Its time is over.
+pub(crate) const EXPIRED: Flaw = "the token has expired";
+
 /// A token, taken apart but not checked.
 pub(crate) struct Jws<'a> {
     header: Vec<u8>,

@@ -62,27 +62,18 @@ pub(crate) enum Conflict {
 pub(crate) enum Offered {
     /// None.
     Nothing,
-    /// A signed token, or what is in a token's place, or a session's cookie: it has run out some day, and another one is to
-    /// be had.
-    Token,
-    /// A key, a password, or what cannot be read.
-    Key,
+    /// A session's cookie, which the browser sends by itself.
+    Cookie,
+    /// A key, a token, a password, or what cannot be read.
+    Credential,
 }
 
 /// What sort of credential a request's headers and query string present.
 pub(super) fn offered(headers: &HeaderMap, query: Option<&str>, rules: FaceRules) -> Offered {
-    let is_jwt = |text: &str| text.bytes().filter(|byte| *byte == b'.').count() == 2;
-    let is_parameter = |text: &str| {
-        let query = query.unwrap_or_default().as_bytes();
-        let mut pairs = form_urlencoded::parse(query);
-        !headers.contains_key(AUTHORIZATION)
-            && pairs.any(|(name, value)| name == "jwt" && value == text)
-    };
     match in_head(headers, query, rules) {
         Ok(None) => Offered::Nothing,
-        Ok(Some(Presented::Cookie(_))) => Offered::Token,
-        Ok(Some(Presented::Token(text))) if is_jwt(&text) || is_parameter(&text) => Offered::Token,
-        Ok(Some(_)) | Err(_) => Offered::Key,
+        Ok(Some(Presented::Cookie(_))) => Offered::Cookie,
+        Ok(Some(_)) | Err(_) => Offered::Credential,
     }
 }
 

@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::credential::Unfit;
+use super::jws::{self, Flaw};
 use crate::error::ApiError;
 
 /// Nothing is known of what was presented.
@@ -24,6 +25,14 @@ pub(super) fn revoked() -> ApiError {
 /// The user that it stands for may not come in.
 pub(super) fn disabled() -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, "user_disabled", "the user is disabled")
+}
+
+/// What is wrong with a signed token.
+pub(super) fn of_token(flaw: Flaw) -> ApiError {
+    if flaw == jws::EXPIRED {
+        return ApiError::new(StatusCode::UNAUTHORIZED, "credential_expired", flaw);
+    }
+    ApiError::unauthorized(flaw)
 }
 
 /// What a secret lacks.

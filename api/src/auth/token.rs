@@ -14,7 +14,8 @@ use headwater_engine::vault::Vault;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use serde_json::json;
 
-use super::jws::{Jws, looks_like_one};
+use super::jws::{EXPIRED, Jws, looks_like_one};
+use super::refusal;
 use crate::error::ApiError;
 
 /// What the key is derived for.
@@ -116,7 +117,7 @@ impl TokenSigner {
         let end = claims.get("exp").and_then(Raw::as_i64).and_then(|end| u64::try_from(end).ok());
         let end_ms = end.unwrap_or_default().saturating_mul(1000);
         if now_ms >= end_ms {
-            return Err(ApiError::unauthorized("the token has expired"));
+            return Err(refusal::of_token(EXPIRED));
         }
         let purpose = match (text("use").as_deref(), text("sub")) {
             (Some("grant"), Some(credential)) => {

@@ -67,7 +67,7 @@ const whole = [
   frame(4, "delete", { event: "delete", collection: "people", data: ["z", one._id] }),
   frame(5, "publish", { event: "answer", data: { value: 42 } }),
   frame(6, "publish", { event: "POST", data: "forged" }),
-  frame(7, "publish", { ts: "t", event: "publish", data: { event: "answer", data: "last" } }),
+  frame(7, "publish", { ts: "t", event: "answer", data: "last" }),
 ].join("");
 streams[0].write(whole);
 await until("the last event", () => heard.some(([, , event]) => event.data === "last"));

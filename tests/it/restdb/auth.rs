@@ -94,13 +94,14 @@ async fn a_user_with_a_token_may_what_its_roles_say() {
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_stand_is_401_and_a_key_403() {
+async fn a_token_that_does_not_stand_is_403_and_one_that_has_expired_401() {
     let (scene, nobody) = scene().await;
     let good = id_token(&json!({}));
     let parts: Vec<&str> = good.split('.').collect();
     let forged = format!("{}.{}.{}", parts[0], parts[1], BASE64.encode([7; 32]));
+    let expired = id_token(&json!({"exp": now() - 600}));
     let ill: [&str; 8] = [
-        &id_token(&json!({"exp": now() - 600})),
+        &expired,
         &id_token(&json!({"exp": "soon"})),
         &id_token(&json!({"aud": "client2"})),
         &id_token(&json!({"iss": "https://other.example/"})),
@@ -112,14 +113,15 @@ async fn a_token_that_does_not_stand_is_401_and_a_key_403() {
     for token in ill {
         for path in ["/rest/people", "/auth/userinfo"] {
             let refused = bearer(&nobody, "GET", path, token).await;
-            assert_eq!(refused.status, 401, "{path} {token}: {}", refused.text);
+            let wanted = if token == expired { 401 } else { 403 };
+            assert_eq!(refused.status, wanted, "{path} {token}: {}", refused.text);
             let refused = nobody.get(&format!("{path}?jwt={token}")).await;
-            assert_eq!(refused.status, 401, "{path} {token}: {}", refused.text);
+            assert_eq!(refused.status, wanted, "{path} {token}: {}", refused.text);
         }
         let native = bearer(&nobody, "GET", "/v1/users/me", token).await;
         assert_eq!(native.status, 401, "{token}");
     }
-    nobody.get("/rest/people?jwt=nonsense").await.expect(401);
+    nobody.get("/rest/people?jwt=nonsense").await.expect(403);
     bearer(&nobody, "GET", "/rest/people", "597a2c3d4e5f60718293a4b5").await.expect(403);
     nobody.get("/rest/people?apikey=nonsense").await.expect(403);
     nobody.get("/auth/userinfo").await.expect(401);

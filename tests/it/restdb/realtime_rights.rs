@@ -25,7 +25,7 @@ async fn happen(root: &Client) {
 async fn a_list_says_what_is_heard() {
     let server = Server::start();
     let root = server.client();
-    let rows: [(Value, &[&str]); 8] = [
+    let rows: [(Value, &[&str]); 7] = [
         (json!(["POST:a"]), &["post a 1"]),
         (json!(["patch:b", "answer"]), &["put b", "publish answer 1"]),
         (json!(["PUT:*"]), &["put a", "put b"]),
@@ -45,32 +45,37 @@ async fn a_list_says_what_is_heard() {
                 "publish other 1",
             ],
         ),
-        (
-            json!(true),
-            &[
-                "post a 1",
-                "put a",
-                "delete a",
-                "post b 1",
-                "put b",
-                "delete b",
-                "publish answer 1",
-                "publish other 1",
-            ],
-        ),
     ];
     for (list, wanted) in rows {
-        let mut listed = match &list {
-            Value::Array(entries) => entries.clone(),
-            _ => vec![json!("*")],
-        };
+        let mut listed = list.as_array().unwrap().clone();
         listed.push(json!("end"));
-        let grant = if list == true { json!(true) } else { json!(listed) };
-        let reader = key(&root, json!({"realtime": grant})).await;
+        let reader = key(&root, json!({"realtime": listed})).await;
         let mut stream = Realtime::open(&reader, "/realtime").await;
         happen(&root).await;
         assert_eq!(stream.until_end().await, wanted, "{list}");
     }
+}
+
+#[tokio::test]
+async fn true_stands_for_paths_and_methods_and_the_rest_says_what_is_heard() {
+    let server = Server::start();
+    let root = server.client();
+    let grant = json!({
+        "collections": {"b": ["read", "subscribe"], "*": ["subscribe"], "a": ["read"]},
+        "paths": ["/b/**"], "methods": ["GET"], "realtime": true,
+    });
+    let web = key(&root, grant).await;
+    let mut stream = Realtime::open(&web, "/realtime").await;
+    happen(&root).await;
+    let wanted = ["post b 1", "put b", "delete b", "publish answer 1", "publish other 1"];
+    assert_eq!(stream.until_end().await, wanted);
+    web.post("/realtime", &json!({"event": "end"})).await.expect(403);
+    // Nobody could say which collections these paths mean.
+    let by_path = json!({"grant": {"paths": ["/b/**"], "realtime": true}});
+    let refused = root.post("/v1/credentials", &by_path).await.expect(400);
+    assert!(refused.text.contains("list what is heard"), "{refused:?}");
+    let nothing = key(&root, json!({"realtime": true})).await;
+    nothing.get("/realtime").await.expect(403);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use headwater_engine::value::{Raw, Value};
 
 use super::provider::Provider;
-use crate::auth::jws::Flaw;
+use crate::auth::jws::{EXPIRED, Flaw};
 
 /// Seconds that a token may claim to have been issued ahead of now.
 const AHEAD_SECONDS: f64 = 60.0;
@@ -17,7 +17,7 @@ pub(super) fn check(provider: &Provider, claims: Raw<'_>, now_ms: u64) -> Result
     let end =
         time(claims, "exp", "the token's `exp` is no number")?.ok_or("the token has no `exp`")?;
     if now >= end + leeway {
-        return Err("the token has expired");
+        return Err(EXPIRED);
     }
     if time(claims, "nbf", "the token's `nbf` is no number")?
         .is_some_and(|from| from > now + leeway)

@@ -129,7 +129,7 @@ impl External {
                 Ok(Err(found)) => flaw = found,
             }
         }
-        Err(unreachable.unwrap_or_else(|| ApiError::unauthorized(flaw)))
+        Err(unreachable.unwrap_or_else(|| refusal::of_token(flaw)))
     }
 
     /// The providers of an issuer, then those of any.

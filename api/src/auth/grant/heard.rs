@@ -8,7 +8,7 @@ use std::sync::Arc;
 use headwater_engine::restrict::Restriction;
 
 use super::Grant;
-use super::realtime::{Method, Realtime};
+use super::realtime::Method;
 use crate::auth::action::Action;
 
 impl Grant {
@@ -24,19 +24,28 @@ impl Grant {
 
     /// Whether realtime is open for hearing (`subscribe`) or publishing something.
     pub(crate) fn opens_realtime(&self, action: Action) -> bool {
-        self.listed(|list| list.opens(action), || self.allows_somewhere(action))
+        match &self.realtime {
+            None => self.allows_somewhere(action),
+            Some(list) => {
+                list.opens(action) && (list.gives(action) || self.allows_somewhere(action))
+            }
+        }
     }
 
     /// Whether something that happens to documents of a user's collection is heard, of some documents at least.
     pub(crate) fn hears(&self, happened: Method, collection: &str) -> bool {
         let otherwise = || self.allows(collection, Action::Subscribe);
-        self.listed(|list| list.hears(happened, collection), otherwise)
+        self.realtime.as_ref().map_or_else(otherwise, |list| {
+            list.hears(happened, collection) && (list.gives_documents() || otherwise())
+        })
     }
 
     /// Whether custom events of a name, of a channel or of none, are heard (`subscribe`) or published.
     pub(crate) fn handles(&self, name: &str, channel: Option<&str>, action: Action) -> bool {
         let otherwise = || self.allows_channel(channel, action);
-        self.listed(|list| list.names_custom(name, action), otherwise)
+        self.realtime.as_ref().map_or_else(otherwise, |list| {
+            list.names_custom(name, action) && (list.gives_custom() || otherwise())
+        })
     }
 
     /// What of a collection's documents is told; `None`: all of it.
@@ -45,7 +54,7 @@ impl Grant {
             return None;
         }
         match &self.realtime {
-            Some(list) if list.gives() => self.rules(collection).heard.clone(),
+            Some(list) if list.gives_documents() => self.rules(collection).heard.clone(),
             _ => self.restriction(collection, Action::Subscribe),
         }
     }
@@ -53,17 +62,5 @@ impl Grant {
     /// The collections beyond which nothing is heard; `None` where any may be.
     pub(crate) fn heard_collections(&self) -> Option<BTreeSet<&str>> {
         self.realtime.as_ref().and_then(|list| list.collections())
-    }
-
-    /// What a list says, and what holds otherwise where it does not give by itself, or there is none.
-    fn listed(
-        &self,
-        says: impl FnOnce(&Realtime) -> bool,
-        otherwise: impl FnOnce() -> bool,
-    ) -> bool {
-        match &self.realtime {
-            None => otherwise(),
-            Some(list) => says(list) && (list.gives() || otherwise()),
-        }
     }
 }

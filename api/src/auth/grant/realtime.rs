@@ -31,7 +31,11 @@ pub(crate) enum Method {
 
 /// A list, checked.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct List(Vec<Entry>);
+pub(super) struct List {
+    entries: Vec<Entry>,
+    /// Whether it stands for paths and methods alone, and the rest of the grant says what is heard.
+    is_flag: bool,
+}
 
 #[derive(Clone, Debug, PartialEq)]
 enum Entry {
@@ -41,50 +45,15 @@ enum Entry {
     Custom(Option<String>),
 }
 
-/// The lists that are in force; each of them has to name an event.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Realtime {
-    heard: Vec<List>,
-    published: Vec<List>,
-    /// Whether being listed is enough. Keys of users stay within what the user may do.
-    gives: bool,
-}
-
-impl List {
-    /// Reads `realtime`: true, false, or a list of `METHOD:COLLECTION`, `*` and names of custom events.
-    pub(super) fn parse(reader: Reader, value: Raw<'_>) -> Result<Self> {
-        match value.as_bool() {
-            Some(true) => return Ok(Self::read(ANY).unwrap_or_default()),
-            Some(false) => return Ok(Self::default()),
-            None => {}
-        }
-        if value.as_array().is_none() {
-            return Err(reader.refuse(MEMBER, "must be true, false or a list of texts"));
-        }
-        let mut list = Self::default();
-        for text in reader.texts(MEMBER, value, ENTRIES_MAX)? {
-            let what = "which is no `METHOD:COLLECTION` with POST, PUT, DELETE or *, and no name of an event";
-            let read = Self::read(text).ok_or_else(|| reader.entry(MEMBER, text, what))?;
-            list.0.extend(read.0);
-        }
-        Ok(list)
-    }
-
-    /// A list of a user's record.
-    fn of_record(value: Option<&Value>) -> Self {
-        let entries = value.and_then(Value::as_array).unwrap_or_default();
-        let texts = entries.iter().take(ENTRIES_MAX).filter_map(Value::as_str);
-        Self(texts.filter_map(Self::read).flat_map(|list| list.0).collect())
-    }
-
-    /// One entry.
-    fn read(text: &str) -> Option<Self> {
+impl Entry {
+    /// What a text names.
+    fn read(text: &str) -> Option<Vec<Self>> {
         if text == ANY {
-            return Some(Self(vec![Entry::Documents(None, None), Entry::Custom(None)]));
+            return Some(everything());
         }
         let Some((method, collection)) = text.split_once(':') else {
             let fits = (1..=NAME_BYTES_MAX).contains(&text.len());
-            return fits.then(|| Self(vec![Entry::Custom(Some(text.to_owned()))]));
+            return fits.then(|| vec![Self::Custom(Some(text.to_owned()))]);
         };
         let method = match method.to_ascii_uppercase().as_str() {
             "POST" => Some(Method::Post),
@@ -98,11 +67,60 @@ impl List {
             name if crate::session::is_user_collection(name) => Some(name.to_owned()),
             _ => return None,
         };
-        Some(Self(vec![Entry::Documents(method, collection)]))
+        Some(vec![Self::Documents(method, collection)])
+    }
+}
+
+/// Entries that name all there is.
+fn everything() -> Vec<Entry> {
+    vec![Entry::Documents(None, None), Entry::Custom(None)]
+}
+
+/// The lists that are in force; each of them has to name an event.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Realtime {
+    heard: Vec<List>,
+    published: Vec<List>,
+    /// Whether documents are heard because they are listed. Users, and their keys, hear what they may follow; `true` lists nothing.
+    gives_documents: bool,
+    /// Whether custom events are heard and published because they are listed.
+    gives_custom: bool,
+}
+
+impl List {
+    /// Reads `realtime`: true, false, or a list of `METHOD:COLLECTION`, `*` and names of custom events.
+    pub(super) fn parse(reader: Reader, value: Raw<'_>) -> Result<Self> {
+        match value.as_bool() {
+            Some(true) => return Ok(Self { entries: everything(), is_flag: true }),
+            Some(false) => return Ok(Self::default()),
+            None => {}
+        }
+        if value.as_array().is_none() {
+            return Err(reader.refuse(MEMBER, "must be true, false or a list of texts"));
+        }
+        let mut list = Self::default();
+        for text in reader.texts(MEMBER, value, ENTRIES_MAX)? {
+            let what = "which is no `METHOD:COLLECTION` with POST, PUT, DELETE or *, and no name of an event";
+            let read = Entry::read(text).ok_or_else(|| reader.entry(MEMBER, text, what))?;
+            list.entries.extend(read);
+        }
+        Ok(list)
+    }
+
+    /// A list of a user's record.
+    fn of_record(value: Option<&Value>) -> Self {
+        let entries = value.and_then(Value::as_array).unwrap_or_default();
+        let texts = entries.iter().take(ENTRIES_MAX).filter_map(Value::as_str);
+        Self { entries: texts.filter_map(Entry::read).flatten().collect(), is_flag: false }
+    }
+
+    /// Whether it is `true`.
+    pub(super) fn is_flag(&self) -> bool {
+        self.is_flag
     }
 
     fn names(&self, happened: Method, collection: &str) -> bool {
-        self.0.iter().any(|entry| match entry {
+        self.entries.iter().any(|entry| match entry {
             Entry::Documents(method, of) => {
                 method.is_none_or(|method| method == happened)
                     && of.as_ref().is_none_or(|of| of == collection)
@@ -113,11 +131,11 @@ impl List {
 
     fn names_custom(&self, name: &str) -> bool {
         let named = |of: &Option<String>| of.as_ref().is_none_or(|of| of == name);
-        self.0.iter().any(|entry| matches!(entry, Entry::Custom(of) if named(of)))
+        self.entries.iter().any(|entry| matches!(entry, Entry::Custom(of) if named(of)))
     }
 
     fn has_custom(&self) -> bool {
-        self.0.iter().any(|entry| matches!(entry, Entry::Custom(_)))
+        self.entries.iter().any(|entry| matches!(entry, Entry::Custom(_)))
     }
 }
 
@@ -131,21 +149,35 @@ impl Realtime {
         if own.is_none() && record.is_none() {
             return None;
         }
+        let gives_own = !is_users && own.is_some_and(|own| !own.is_flag);
+        let (gives_documents, gives_custom) = (gives_own, gives_own || record.is_some());
         let own = own.map(|own| (own.clone(), own.clone()));
         let (heard, published) = own.into_iter().chain(record).unzip();
-        Some(Self { heard, published, gives: !is_users })
+        Some(Self { heard, published, gives_documents, gives_custom })
     }
 
-    /// Whether being listed is enough.
-    pub(super) fn gives(&self) -> bool {
-        self.gives
+    /// Whether documents are heard because they are listed.
+    pub(super) fn gives_documents(&self) -> bool {
+        self.gives_documents
+    }
+
+    /// Whether custom events are heard and published because they are listed.
+    pub(super) fn gives_custom(&self) -> bool {
+        self.gives_custom
+    }
+
+    /// Whether something of an action is open because it is listed.
+    pub(super) fn gives(&self, action: Action) -> bool {
+        let lists = if action == Action::Publish { &self.published } else { &self.heard };
+        self.gives_custom && lists.iter().all(List::has_custom)
+            || self.gives_documents && action != Action::Publish
     }
 
     /// Whether something of an action may be listed: hearing (`subscribe`) or publishing.
     pub(super) fn opens(&self, action: Action) -> bool {
         match action {
             Action::Publish => self.published.iter().all(List::has_custom),
-            _ => self.heard.iter().all(|list| !list.0.is_empty()),
+            _ => self.heard.iter().all(|list| !list.entries.is_empty()),
         }
     }
 
@@ -163,7 +195,7 @@ impl Realtime {
     /// The collections beyond which nothing is heard; `None` where any may be.
     pub(super) fn collections(&self) -> Option<BTreeSet<&str>> {
         self.heard.iter().find_map(|list| {
-            let of_documents = list.0.iter().filter_map(|entry| match entry {
+            let of_documents = list.entries.iter().filter_map(|entry| match entry {
                 Entry::Documents(_, of) => Some(of.as_deref()),
                 Entry::Custom(_) => None,
             });

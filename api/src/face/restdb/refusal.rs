@@ -42,8 +42,7 @@ fn status_of(error: &ApiError, offered: Offered) -> StatusCode {
         StatusCode::UNAUTHORIZED => match error.code() {
             "credential_expired" => StatusCode::UNAUTHORIZED,
             "credential_revoked" | "user_disabled" => StatusCode::FORBIDDEN,
-            // Another token can be had; a key that is wrong stays so.
-            _ if offered == Offered::Key => StatusCode::FORBIDDEN,
+            _ if offered == Offered::Credential => StatusCode::FORBIDDEN,
             _ => StatusCode::UNAUTHORIZED,
         },
         StatusCode::UNSUPPORTED_MEDIA_TYPE => StatusCode::NOT_ACCEPTABLE,
@@ -131,16 +130,16 @@ mod tests {
 
     #[test]
     fn statuses_are_those_of_the_face() {
-        use Offered::{Key, Nothing, Token};
+        use Offered::{Cookie, Credential, Nothing};
         let rows = [
             (ApiError::unauthorized("x"), Nothing, 401),
-            (ApiError::unauthorized("x"), Token, 401),
-            (ApiError::unauthorized("x"), Key, 403),
-            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_expired", "x"), Key, 401),
-            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_revoked", "x"), Key, 403),
-            (ApiError::new(StatusCode::UNAUTHORIZED, "user_disabled", "x"), Token, 403),
-            (ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "x"), Key, 503),
-            (ApiError::not_found("x", "x"), Key, 404),
+            (ApiError::unauthorized("x"), Cookie, 401),
+            (ApiError::unauthorized("x"), Credential, 403),
+            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_expired", "x"), Credential, 401),
+            (ApiError::new(StatusCode::UNAUTHORIZED, "credential_revoked", "x"), Credential, 403),
+            (ApiError::new(StatusCode::UNAUTHORIZED, "user_disabled", "x"), Credential, 403),
+            (ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "x"), Credential, 503),
+            (ApiError::not_found("x", "x"), Credential, 404),
         ];
         for (error, offered, wanted) in rows {
             assert_eq!(status_of(&error, offered), wanted, "{error:?}");

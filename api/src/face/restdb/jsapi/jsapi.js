@@ -389,7 +389,7 @@ var restdb = (function (collections, root) {
       });
       on("publish", function (event) {
         var told = JSON.parse(event.data);
-        // It comes as a document's event does, or bare.
+        // A program that calls its event POST must not forge what happens to documents.
         var isOurs = DOCUMENT_EVENTS.concat(CONNECTION_EVENTS).indexOf(told.event) >= 0;
         if (!isOurs) tell(db, told.event, told);
       });
