@@ -49,6 +49,7 @@ mod streams_rights;
 mod taken_over;
 mod transactions;
 mod typed_fields;
+mod unread;
 mod webhook_proof;
 mod webhooks;
 mod writes_by_filter;

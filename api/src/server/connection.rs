@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use super::lent::Loan;
 use super::relay::relay;
 use super::request_line::RequestLines;
+use super::unread::Unread;
 use super::{Admission, Server};
 use crate::service::Service;
 
@@ -173,12 +174,17 @@ async fn answer<S: Send + 'static>(
     (peer, is_encrypted, admission): Client,
 ) -> Result<Response, Infallible> {
     let may_leave = request.version() == Version::HTTP_11 && request.method() == Method::GET;
-    let mut request = request.map(Body::new);
+    let (head, body) = request.into_parts();
+    let (body, unread) = Unread::lend(body, &head.headers);
+    let mut request = Request::from_parts(head, body);
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(is_encrypted);
     // Whoever takes the connection over stays admitted.
     request.extensions_mut().insert(admission);
     let response = service.call(request).await;
+    if let Some(unread) = unread {
+        unread.drain().await;
+    }
     Ok(if may_leave && is_endless(&response) { loan.keep_body(response) } else { response })
 }
 

@@ -10,6 +10,7 @@ mod lent;
 mod relay;
 mod request_line;
 mod tls;
+mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,94 @@
+//! Bodies that nobody read: refusals are often decided by the head alone.
+//!
+//! Guarantees: before an answer is sent, what is left of a small body is taken in and thrown away, within bytes and a time.
+//! A client that is still sending it would lose the answer otherwise: HTTP/2 cuts the stream, which curl takes for a failure,
+//! and a socket that is closed with bytes unread is reset.
+//! Leaves to others: large bodies; for them the answer and the end of the stream come at once.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use parking_lot::Mutex;
+
+/// Most bytes that are thrown away.
+const BYTES_MAX: u64 = 1 << 20;
+/// Most time that is spent on it.
+const TIME_MAX: Duration = Duration::from_millis(500);
+
+/// Where a body comes back to that is dropped before its end.
+pub(super) struct Unread(Arc<Mutex<Option<Incoming>>>);
+
+/// A body that comes back.
+struct Lent {
+    body: Option<Incoming>,
+    back: Arc<Mutex<Option<Incoming>>>,
+}
+
+impl Unread {
+    /// The body of a request, and what is left of it later. A client that waits for leave to send its body is not asked for
+    /// it, and a body that is known to be large is not waited for.
+    pub(super) fn lend(body: Incoming, headers: &HeaderMap) -> (Body, Option<Self>) {
+        let is_large = body.size_hint().lower() > BYTES_MAX;
+        if body.is_end_stream() || is_large || headers.contains_key(header::EXPECT) {
+            return (Body::new(body), None);
+        }
+        let back = Arc::new(Mutex::new(None));
+        let lent = Lent { body: Some(body), back: Arc::clone(&back) };
+        (Body::new(lent), Some(Self(back)))
+    }
+
+    /// Throws away what came back.
+    pub(super) async fn drain(self) {
+        let Some(mut body) = self.0.lock().take() else { return };
+        let drained = async {
+            let mut bytes = 0;
+            while let Some(Ok(frame)) = body.frame().await {
+                bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if bytes > BYTES_MAX {
+                    return;
+                }
+            }
+        };
+        // Past the time, the answer goes out as it would have without this.
+        drop(tokio::time::timeout(TIME_MAX, drained).await);
+    }
+}
+
+impl http_body::Body for Lent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(http_body::Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
+            *self.back.lock() = Some(body);
+        }
+    }
+}
