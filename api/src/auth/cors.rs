@@ -36,8 +36,7 @@ pub(crate) fn answer(origin: Option<&str>, how: How<'_>) -> Vec<(HeaderName, Hea
     match how {
         How::Public => vec![(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))],
         How::PublicWithCookies => {
-            let credentials = (ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-            origin.and_then(echo).into_iter().chain([credentials, vary]).collect()
+            origin.and_then(echo).into_iter().chain(unless_null(origin)).chain([vary]).collect()
         }
         How::Web(surface) => {
             let admitted = origin.filter(|origin| surface.admits_origin(origin));
@@ -45,9 +44,7 @@ pub(crate) fn answer(origin: Option<&str>, how: How<'_>) -> Vec<(HeaderName, Hea
         }
         How::WebWithCookies(surface) => {
             let admitted = origin.filter(|origin| surface.admits_origin(origin));
-            let credentials = (ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-            let credentials = admitted.filter(|origin| *origin != "null").map(|_| credentials);
-            admitted.and_then(echo).into_iter().chain(credentials).chain([vary]).collect()
+            admitted.and_then(echo).into_iter().chain(unless_null(admitted)).chain([vary]).collect()
         }
         How::Cookie { own, others } => {
             let admitted = origin.filter(|origin| admits_cookie(origin, own, others));
@@ -73,6 +70,12 @@ pub(crate) fn write(headers: &mut HeaderMap, answer: Vec<(HeaderName, HeaderValu
             headers.insert(name, value);
         }
     }
+}
+
+/// That credentials may come along, to a page that has an origin.
+fn unless_null(origin: Option<&str>) -> Option<(HeaderName, HeaderValue)> {
+    let credentials = (ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    origin.filter(|origin| *origin != "null").map(|_| credentials)
 }
 
 fn echo(origin: &str) -> Option<(HeaderName, HeaderValue)> {
@@ -101,6 +104,9 @@ mod tests {
     fn scripts_with_keys_of_their_own_are_public() {
         assert_eq!(shown(None, How::Public), (Some("*".to_owned()), false, false));
         assert_eq!(shown(Some("null"), How::Public), (Some("*".to_owned()), false, false));
+        let how = How::PublicWithCookies;
+        assert_eq!(shown(Some("https://a.b"), how), (Some("https://a.b".to_owned()), true, true));
+        assert_eq!(shown(Some("null"), how), (Some("null".to_owned()), false, true));
     }
 
     #[test]

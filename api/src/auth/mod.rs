@@ -67,7 +67,7 @@ pub(crate) use rolebook::{ROLES, SETTINGS, VALUE_PREFIX};
 pub(crate) use standing::Standing;
 
 use directory::Directory;
-use external::Signed;
+pub(crate) use external::Signed;
 use owners::Owners;
 use people::People;
 use people::StoredUser;
@@ -244,6 +244,11 @@ impl Access {
     /// Signs a token in the place of a provider; what cannot be done is refused, naming the member.
     pub(crate) fn sign_as_provider(&self, wanted: &Wanted) -> Result<Signed, ApiError> {
         self.directory.external.sign(wanted, &self.directory.clock)
+    }
+
+    /// The same for the provider of that very name.
+    pub(crate) fn sign_again(&self, wanted: &Wanted) -> Result<Signed, ApiError> {
+        self.directory.external.sign_again(wanted, &self.directory.clock)
     }
 
     /// A token that acts as the credential whose key or password was presented, and when it ends, UTC ms; `None` where

@@ -1,7 +1,7 @@
 //! Tokens signed in the place of a provider, each with a refresh token; and the user behind a session, as faces show it.
 //!
 //! Guarantees: only full access has tokens signed; the refresh token works once, for as long as whoever asked for the first
-//! token has full access and the provider signs. Each is in the audit trail.
+//! token has full access, the provider signs, and the user that it names is not shut out. The first token is in the audit trail.
 //! Leaves to others: what is signed (`auth::external`), what is kept (`auth::people::issued`).
 
 use std::net::IpAddr;
@@ -14,12 +14,12 @@ use http::StatusCode;
 
 use super::sessions::count_address;
 use super::{Session, users};
-use crate::auth::Access;
 use crate::auth::people::issued::{self, Draft, Wanted};
 use crate::auth::people::session::REUSED;
 use crate::auth::people::store::{self, SESSIONS, USERS, changing};
 use crate::auth::people::user::{User, email_key};
 use crate::auth::people::{prepare, user_row};
+use crate::auth::{Access, Signed};
 use crate::error::ApiError;
 
 /// A token with the one for the next.
@@ -42,13 +42,9 @@ impl Session {
         self.full_access()?;
         let signed = access.sign_as_provider(wanted)?;
         // The name, and no longer a path: one of a later provider may be the same.
-        let wanted = &Wanted { provider: signed.provider, ..wanted.clone() };
+        let wanted = &Wanted { provider: signed.provider.clone(), ..wanted.clone() };
         prepare(&self.engine).await?;
-        let user = match signed.email.as_deref().map(email_key) {
-            Some(key) => store::find_by(&self.engine.snapshot(), USERS, "email_key", &key)?,
-            None => None,
-        };
-        let user = user.map(|row| User::read(row.body())).transpose()?.map(|user| user.id);
+        let user = user_of(&self.engine, &signed)?.map(|user| user.id);
         let now_ms = self.engine.clock().now_ms();
         let draft = Draft {
             id: self.engine.new_id(),
@@ -102,9 +98,16 @@ async fn rotate(engine: &Engine, access: &Access, refresh: &str) -> Result<Pair,
     let ends_ms = now_ms + access.options().session_seconds * 1000;
     let (given, new) = (refresh.to_owned(), next.clone());
     // Signed before the old one is used up: a provider that cannot sign costs nobody the token.
-    let signed = access.sign_as_provider(&wanted).map_err(|_| over())?;
+    let signed = access.sign_again(&wanted).map_err(|_| over())?;
+    let user = user_of(engine, &signed)?;
+    if user.as_ref().is_some_and(|user| user.disabled) {
+        return Err(over());
+    }
+    // Who came to be known since the first token ends this one, too.
+    let user = user.map(|user| user.id);
+    let until = (now_ms, ends_ms);
     let rotate =
-        changing(SESSIONS, id, move |body| issued::refreshed(body, &given, &new, now_ms, ends_ms));
+        changing(SESSIONS, id, move |body| issued::refreshed(body, (&given, &new), user, until));
     let actor: Arc<str> = Arc::from(format!("provider:{}", wanted.provider));
     match users::write(engine, &actor, vec![rotate]).await {
         Ok(committed) => {
@@ -124,6 +127,13 @@ async fn rotate(engine: &Engine, access: &Access, refresh: &str) -> Result<Pair,
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The user whose address a token names.
+fn user_of(engine: &Engine, signed: &Signed) -> Result<Option<User>, ApiError> {
+    let Some(key) = signed.email.as_deref().map(email_key) else { return Ok(None) };
+    let row = store::find_by(&engine.snapshot(), USERS, "email_key", &key)?;
+    Ok(row.map(|row| User::read(row.body())).transpose()?)
 }
 
 fn over() -> ApiError {

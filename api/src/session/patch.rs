@@ -3,6 +3,7 @@
 //! Guarantees: a patch whose two halves touch the same path is refused; what changes is decided by the writer, on the
 //! newest state.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use headwater_engine::limits::Limits;
@@ -77,9 +78,10 @@ fn part(object: Raw<'_>, wanted: impl Fn(&str) -> bool) -> Vec<u8> {
 
 /// Refuses operators on what the plain members replace.
 fn check_apart(plain: Raw<'_>, operators: Raw<'_>) -> Result<()> {
+    let replaced: HashSet<&str> = plain.object_iter().map(|(name, _)| name).collect();
     let check = |operator: &str, path: &str| {
         let first = path.split('.').next().unwrap_or_default();
-        if plain.get(first).is_none() {
+        if !replaced.contains(first) {
             return Ok(());
         }
         let message = format!("`{first}` is set by the patch itself and changed by {operator}");

@@ -117,8 +117,8 @@ pub(crate) enum Hearing {
     /// By the action `subscribe`.
     #[default]
     Subscribe,
-    /// By `realtime`, where it lists events.
-    Realtime,
+    /// By `realtime`, where it lists events; else as paths of a face with this prefix lead to collections.
+    Realtime(&'static str),
 }
 
 impl Hearing {
@@ -126,13 +126,13 @@ impl Hearing {
     pub(crate) fn sees(self, grant: &Grant, event: &Event<'_>, filter: &EventFilter) -> Seen {
         match self {
             Self::Subscribe => sees(grant, event, filter),
-            Self::Realtime => hears(grant, event, filter),
+            Self::Realtime(prefix) => hears(grant, (event, filter), prefix),
         }
     }
 }
 
 /// The same by what realtime lists. Events of the system are never heard.
-fn hears(grant: &Grant, event: &Event<'_>, filter: &EventFilter) -> Seen {
+fn hears(grant: &Grant, (event, filter): (&Event<'_>, &EventFilter), prefix: &str) -> Seen {
     if event.is_system() || !filter.matches_place(event) {
         return Seen::Nothing;
     }
@@ -144,7 +144,7 @@ fn hears(grant: &Grant, event: &Event<'_>, filter: &EventFilter) -> Seen {
         EventKind::EventPublished => return hears_custom(grant, event, filter),
         EventKind::RequestRecorded | EventKind::WebhookDisabled => return Seen::Nothing,
     };
-    let heard = |happened: &Happened| grant.hears(*happened, event.collection);
+    let heard = |happened: &Happened| grant.hears(*happened, event.collection, prefix);
     if !may_be.iter().any(heard) {
         return Seen::Nothing;
     }

@@ -20,19 +20,29 @@ use crate::auth::people;
 use crate::error::ApiError;
 
 impl Session {
-    /// The typed fields of a collection, which is refused where it is not there.
+    /// The typed fields of a collection that the caller sees, which is refused where it is not there.
     pub(crate) fn existing(&self, collection: &str) -> Result<Option<Arc<Fields>>, ApiError> {
         let found = self.engine.snapshot().collection(collection);
         let missing = || {
             let message = format!("there is no collection `{collection}`");
             ApiError::not_found("collection_not_found", message)
         };
-        found.map(|collection| collection.fields.clone()).ok_or_else(missing)
+        let found = found.ok_or_else(missing)?;
+        Ok(found.fields.clone().map(|fields| self.seen_of(collection, fields)))
     }
 
-    /// The typed fields of a collection, if it has any.
+    /// The typed fields of a collection that the caller sees, if it has any.
     pub(crate) fn fields(&self, collection: &str) -> Option<Arc<Fields>> {
-        self.engine.snapshot().collections().fields(collection)
+        let fields = self.engine.snapshot().collections().fields(collection)?;
+        Some(self.seen_of(collection, fields))
+    }
+
+    /// Fields without those that are hidden: they are as if they were not there.
+    fn seen_of(&self, collection: &str, fields: Arc<Fields>) -> Arc<Fields> {
+        match self.grant.shown_fields(collection) {
+            None => fields,
+            Some(rule) => Arc::new(fields.only(|name| rule.shows_some_of(name))),
+        }
     }
 
     /// A filter in which texts that are compared with typed fields are what those hold.

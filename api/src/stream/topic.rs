@@ -89,7 +89,7 @@ impl Topic {
         let grant = sight.grant();
         match self {
             Self::Live(topic) => grant.allows(&topic.collection, Action::Subscribe),
-            Self::Events(EventTopic { hearing: Hearing::Realtime, .. }) => {
+            Self::Events(EventTopic { hearing: Hearing::Realtime(_), .. }) => {
                 grant.opens_realtime(Action::Subscribe)
             }
             Self::Events(topic) => {

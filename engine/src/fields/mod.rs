@@ -64,6 +64,15 @@ impl Fields {
         self.list.iter()
     }
 
+    /// Those of them that are kept.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let list: Vec<Field> =
+            self.list.iter().filter(|field| keep(&field.name)).cloned().collect();
+        let by_name = list.iter().map(|field| field.name.clone()).zip(0..).collect();
+        Self { list, by_name }
+    }
+
     /// A field by its name.
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.by_name.get(name).and_then(|place| self.list.get(*place))

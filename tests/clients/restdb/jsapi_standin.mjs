@@ -23,6 +23,10 @@ const server = createServer(async (request, response) => {
       response.writeHead(403, { "content-type": "application/json" });
       return response.end('{"message":"no"}');
     }
+    if (parameters.apikey === "gone" && parameters.lastEventId) {
+      response.writeHead(410, { "content-type": "application/json" });
+      return response.end('{"message":"gone"}');
+    }
     response.writeHead(200, { "content-type": "text/event-stream;charset=utf-8" });
     response.write(`event: ping\ndata: ${new Date().toISOString()}\n\n`);
     return void streams.push(response);
@@ -136,6 +140,19 @@ db.on("DISCONNECT", hear("DISCONNECT"));
 await until("a second attempt", () => connections().filter((one) => one.parameters.apikey === "refused").length >= 2);
 db.close();
 assert.deepEqual(names(), []);
+
+// A place that is gone: it begins anew, and says so.
+heard.length = 0;
+const first = streams.length;
+db = new restdb("gone", options);
+for (const name of ["CONNECT", "DISCONNECT", "RECONNECT", "POST"]) db.on(name, hear(name));
+await until("a stream", () => streams.length > first);
+streams[first].write(frame(900, "post", made));
+await until("its event", () => names().includes("POST"));
+streams[first].end();
+await until("a stream from now on", () => names().includes("RECONNECT"));
+assert.deepEqual(names(), ["CONNECT", "POST", "DISCONNECT", "RECONNECT"]);
+db.close();
 
 // A token, with a key for realtime or without.
 for (const [more, key] of [[{}, "t.o.k"], [{ "realtime-api-key": "rk" }, "rk"]]) {

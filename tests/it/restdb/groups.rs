@@ -22,6 +22,8 @@ async fn functions_have_their_name_a_blank_and_the_field_as_key() {
     let none = [("q", r#"{"town":"Rome"}"#), ("h", r#"{"$aggregate":["COUNT:n","AVG:age"]}"#)];
     let found = scene.list(&none).await.expect(200).body;
     assert_eq!(found, json!({"COUNT n": 0, "AVG age": null}));
+    let none = [("aggregate", "COUNT:n"), ("max", "0")];
+    assert_eq!(scene.list(&none).await.expect(200).body, json!({"COUNT n": 0}));
 }
 
 #[tokio::test]

@@ -53,13 +53,15 @@ async fn malformed_queries_are_refused_with_parameter_and_place() {
     let scene = Scene::new().await;
     let rows = [
         ("q", r#"{"a":}"#, "q: malformed JSON: expected value at byte 5"),
-        ("h", r#"{"$max" 5}"#, "h: malformed JSON"),
+        ("h", r#"{"$max" 5}"#, "h: malformed JSON: expected `:` at byte 8"),
         ("q", r#"["a"]"#, "q: must be a JSON object"),
         ("q", r#"{"a":{"$bt":[1]}}"#, "q: $bt"),
-        ("q", r#"{"a":{"$wrong":1}}"#, "$wrong"),
+        ("q", r#"{"a":{"$wrong":1}}"#, "q: there is no operator `$wrong`"),
         ("q", r#"{"a":{"$gt":{"$date":"soon"}}}"#, "q: `soon` is not a date"),
         ("h", r#"{"$max":-1}"#, "h: $max"),
         ("h", r#"{"$orderby":{"a":"down"}}"#, "h: "),
+        ("h", r#"{"$fields":{"a":1,"b":0}}"#, "h: "),
+        ("q[Year]", "2015", "q: `q[Year]` is no parameter"),
     ];
     for (name, text, wanted) in rows {
         let refused = scene.list(&[(name, text)]).await.expect(400);

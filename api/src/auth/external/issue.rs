@@ -35,38 +35,17 @@ pub(crate) struct Signed {
 impl External {
     /// Signs a token that lives from now on; what cannot be done is refused, naming the member (400).
     pub(crate) fn sign(&self, wanted: &Wanted, clock: &SharedClock) -> Result<Signed, ApiError> {
-        let provider = self.named(&wanted.provider).ok_or_else(|| {
-            let message = "`secret` must name a provider of /v1/auth/providers";
-            refused("secret", message.to_owned())
-        })?;
-        let secret = provider.signing.as_ref().ok_or_else(|| {
-            let message = format!(
-                "`secret`: the provider `{}` has a public key alone; only one with a `secret` (HS256, HS384, HS512) signs here",
-                provider.name
-            );
-            refused("secret", message)
-        })?;
-        let algorithm = chosen(&provider, wanted.algorithm.as_deref())?;
-        let now_ms = clock.now_ms();
-        let claims = whole(&provider, wanted, clock)?;
-        let text = Value::Object(claims).to_string();
-        let read = encoded::parse_value(text.as_bytes(), &Limits::for_stored_queries())?;
-        if let Err(flaw) = claims::check(&provider, Raw::trusted(&read), now_ms) {
-            let message = format!("`payload`: this server would not take the token: {flaw}");
-            return Err(refused("payload", message));
-        }
-        let email = claims::mapped(&provider, Raw::trusted(&read)).email;
-        let header = json!({"alg": name_of(algorithm), "typ": "JWT"}).to_string();
-        let message = format!("{}.{}", BASE64.encode(header), BASE64.encode(text));
-        let signature = crypto::sign(message.as_bytes(), secret, algorithm);
-        let signature =
-            signature.map_err(|error| headwater_engine::Error::internal(error.to_string()))?;
-        let token = format!("{message}.{signature}");
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(refused("payload", "`payload`: the token is longer than 8 KiB".to_owned()));
-        }
-        let email = email.as_deref().and_then(checked_email);
-        Ok(Signed { token, email, provider: provider.name.clone() })
+        sign(self.named(&wanted.provider), wanted, clock)
+    }
+
+    /// The same for the provider of that very name, whatever another one is called.
+    pub(crate) fn sign_again(
+        &self,
+        wanted: &Wanted,
+        clock: &SharedClock,
+    ) -> Result<Signed, ApiError> {
+        let provider = self.known.read().providers.get(&wanted.provider).map(Arc::clone);
+        sign(provider, wanted, clock)
     }
 
     /// The provider of a name, or of the last part of a dotted path.
@@ -76,6 +55,45 @@ impl External {
         let found = known.providers.get(path).or_else(|| known.providers.get(last));
         found.map(Arc::clone)
     }
+}
+
+fn sign(
+    provider: Option<Arc<Provider>>,
+    wanted: &Wanted,
+    clock: &SharedClock,
+) -> Result<Signed, ApiError> {
+    let provider = provider.ok_or_else(|| {
+        let message = "`secret` must name a provider of /v1/auth/providers";
+        refused("secret", message.to_owned())
+    })?;
+    let secret = provider.signing.as_ref().ok_or_else(|| {
+            let message = format!(
+                "`secret`: the provider `{}` has a public key alone; only one with a `secret` (HS256, HS384, HS512) signs here",
+                provider.name
+            );
+            refused("secret", message)
+        })?;
+    let algorithm = chosen(&provider, wanted.algorithm.as_deref())?;
+    let now_ms = clock.now_ms();
+    let claims = whole(&provider, wanted, clock)?;
+    let text = Value::Object(claims).to_string();
+    let read = encoded::parse_value(text.as_bytes(), &Limits::for_stored_queries())?;
+    if let Err(flaw) = claims::check(&provider, Raw::trusted(&read), now_ms) {
+        let message = format!("`payload`: this server would not take the token: {flaw}");
+        return Err(refused("payload", message));
+    }
+    let email = claims::mapped(&provider, Raw::trusted(&read)).email;
+    let header = json!({"alg": name_of(algorithm), "typ": "JWT"}).to_string();
+    let message = format!("{}.{}", BASE64.encode(header), BASE64.encode(text));
+    let signature = crypto::sign(message.as_bytes(), secret, algorithm);
+    let signature =
+        signature.map_err(|error| headwater_engine::Error::internal(error.to_string()))?;
+    let token = format!("{message}.{signature}");
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(refused("payload", "`payload`: the token is longer than 8 KiB".to_owned()));
+    }
+    let email = email.as_deref().and_then(checked_email);
+    Ok(Signed { token, email, provider: provider.name.clone() })
 }
 
 /// The algorithm: the one that is asked for, if the provider takes it, else the provider's first.

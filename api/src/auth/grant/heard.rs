@@ -32,19 +32,38 @@ impl Grant {
         }
     }
 
-    /// Whether something that happens to documents of a user's collection is heard, of some documents at least.
-    pub(crate) fn hears(&self, happened: Method, collection: &str) -> bool {
-        let otherwise = || self.allows(collection, Action::Subscribe);
+    /// Whether something that happens to documents of a user's collection is heard, of some documents at least. A grant
+    /// whose paths alone say which collections are meant hears those that its paths lead to, behind the face's prefix.
+    pub(crate) fn hears(&self, happened: Method, collection: &str, prefix: &str) -> bool {
+        let otherwise =
+            || self.allows(collection, Action::Subscribe) && self.leads_to(collection, prefix);
         self.realtime.as_ref().map_or_else(otherwise, |list| {
             list.hears(happened, collection) && (list.gives_documents() || otherwise())
         })
+    }
+
+    fn leads_to(&self, collection: &str, prefix: &str) -> bool {
+        !self.is_by_path() || self.surface().leads_to(&format!("{prefix}/{collection}"), prefix)
+    }
+
+    /// Whether documents are heard that could not be followed otherwise.
+    pub(crate) fn hears_beyond_rights(&self) -> bool {
+        let Some(list) = self.realtime.as_ref().filter(|list| list.gives_documents()) else {
+            return false;
+        };
+        let listed = list.collections();
+        !self.admin
+            && listed
+                .is_none_or(|names| names.iter().any(|name| !self.allows(name, Action::Subscribe)))
     }
 
     /// Whether custom events of a name, of a channel or of none, are heard (`subscribe`) or published.
     pub(crate) fn handles(&self, name: &str, channel: Option<&str>, action: Action) -> bool {
         let otherwise = || self.allows_channel(channel, action);
         self.realtime.as_ref().map_or_else(otherwise, |list| {
-            list.names_custom(name, action) && (list.gives_custom() || otherwise())
+            // What passes on channels is their business: no list opens them.
+            list.names_custom(name, action)
+                && (list.gives_custom() && channel.is_none() || otherwise())
         })
     }
 

@@ -85,6 +85,12 @@ impl Surface {
         Ok(true)
     }
 
+    /// Whether paths are not demanded, or one of them matches a path as it would be sent to a face with a prefix.
+    pub(super) fn leads_to(&self, path: &str, prefix: &str) -> bool {
+        let covers = |paths: &Vec<_>| PathPattern::any_matches(paths, path, Some(prefix));
+        self.paths.as_ref().is_none_or(covers)
+    }
+
     /// Whether paths are demanded.
     pub(super) fn has_paths(&self) -> bool {
         self.paths.is_some()

@@ -117,10 +117,9 @@ pub(crate) fn read(body: Raw<'_>) -> Option<(Wanted, String)> {
 /// [`REUSED`] where it was used before.
 pub(crate) fn refreshed(
     body: Raw<'_>,
-    presented: &str,
-    next: &str,
-    now_ms: u64,
-    expires_ms: u64,
+    (presented, next): (&str, &str),
+    user: Option<[u8; 12]>,
+    (now_ms, expires_ms): (u64, u64),
 ) -> Result<Vec<u8>> {
     let family = presented.get(ID_DIGITS..ID_DIGITS + FAMILY_DIGITS).ok_or_else(unknown)?;
     let ends = body.get("expires_at").and_then(Raw::as_date).unwrap_or_default();
@@ -132,7 +131,11 @@ pub(crate) fn refreshed(
         let message = "the refresh token was used before; no more tokens come of it";
         return Err(Error::new(ErrorKind::Forbidden, REUSED, message));
     }
+    // Nobody was known at first, or the user is the same.
+    let known = body.get("user").and_then(Raw::as_object_id).filter(|id| *id != [0; 12]);
+    let user = known.or(user).unwrap_or_default();
     let members = vec![
+        ("user", Some(Value::ObjectId(user))),
         ("refreshed_at", Some(date(now_ms))),
         ("expires_at", Some(date(expires_ms))),
         ("refresh", Some(binary(&key::hash(next)))),
@@ -204,15 +207,15 @@ mod tests {
         let (body, first, _) = made(&clock);
         let second = next(&first, &clock).unwrap();
         assert_ne!(first, second);
-        let body = refreshed(Raw::trusted(&body), &first, &second, 2000, 90_000).unwrap();
-        let again = refreshed(Raw::trusted(&body), &first, &second, 3000, 90_000);
+        let body = refreshed(Raw::trusted(&body), (&first, &second), None, (2000, 90_000)).unwrap();
+        let again = refreshed(Raw::trusted(&body), (&first, &second), None, (3000, 90_000));
         assert_eq!(again.unwrap_err().code(), REUSED);
         let mut guess = second.clone();
         guess.replace_range(24..40, "0123456789abcdef");
-        let guessed = refreshed(Raw::trusted(&body), &guess, &second, 3000, 90_000);
+        let guessed = refreshed(Raw::trusted(&body), (&guess, &second), None, (3000, 90_000));
         assert_eq!(guessed.unwrap_err().code(), "session_over");
-        let late = refreshed(Raw::trusted(&body), &second, &first, 90_000, 99_000);
+        let late = refreshed(Raw::trusted(&body), (&second, &first), None, (90_000, 99_000));
         assert_eq!(late.unwrap_err().code(), "session_over");
-        assert!(refreshed(Raw::trusted(&body), &second, &first, 89_999, 99_000).is_ok());
+        assert!(refreshed(Raw::trusted(&body), (&second, &first), None, (89_999, 99_000)).is_ok());
     }
 }

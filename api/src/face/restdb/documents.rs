@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::Path;
 use axum::response::Response;
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use http::StatusCode;
 
 use super::body::{Documents, Sent};
 use super::import::Rows;
+use super::markup::Markup;
 use super::query::{self, Asking};
 use super::relations::{self, Base, Dressing, Home};
 use super::system;
@@ -76,7 +78,10 @@ pub(super) async fn create_in(
 /// Whether new documents are checked: `validate=false` counts for those who could change the rules themselves.
 fn checks(session: &Session, collection: &str, parameters: &Parameters) -> ApiResult<Checks> {
     let is_unwanted = parameters.get("validate").is_some() && !query::flag(parameters, "validate")?;
-    let may = session.check(collection, Action::Settings).is_ok();
+    // Paths alone give every action, but do not lead to where rules are changed.
+    let may = session.check(collection, Action::Settings).is_ok()
+        && session.check_acl(Acl::Settings).is_ok()
+        && !session.grant().is_by_path();
     Ok(if is_unwanted && may { Checks::Unchecked } else { Checks::All })
 }
 
@@ -113,7 +118,9 @@ async fn get(
     Path((collection, id)): Path<(String, String)>,
     parameters: Parameters,
     base: Base,
+    suffix: Option<Extension<Markup>>,
 ) -> ApiResult {
+    Markup::only_json(suffix, &parameters)?;
     let fields = session.existing(&collection)?;
     if query::flag(&parameters, "referencedby")? {
         return referring(session, (&collection, &id), (&parameters, base)).await;
@@ -201,10 +208,11 @@ pub(super) async fn update_in(
 
 /// What of the body of an update changes something.
 fn of_update(body: Object) -> ApiResult<Object> {
-    let mut kept = Object::new();
+    // Names come once each; setting them one by one would look at all of them each time.
+    let mut kept = Vec::new();
     for (name, value) in system::without(body, |_| false) {
         if !name.starts_with('$') {
-            kept.insert(name, value);
+            kept.push((name, value));
             continue;
         }
         let Value::Object(fields) = value else {
@@ -218,10 +226,10 @@ fn of_update(body: Object) -> ApiResult<Object> {
             .map(|(path, value)| (path, if is_number { number(value) } else { value }))
             .collect();
         if !fields.is_empty() {
-            kept.insert(name, fields);
+            kept.push((name, Value::Object(fields)));
         }
     }
-    Ok(kept)
+    Ok(kept.into_iter().collect())
 }
 
 /// A number that may be written as a text.
@@ -265,7 +273,12 @@ async fn written(
     let fields = session.fields(collection);
     let place = (collection, fields.as_ref());
     let dressed = Dressing::default().put_on(session, place, written.clone()).await;
-    Ok(dressed.unwrap_or(written))
+    Ok(dressed.unwrap_or_else(|error| {
+        if error.status() != StatusCode::BAD_REQUEST {
+            tracing::warn!(collection, ?error, "what documents refer to could not be read");
+        }
+        written
+    }))
 }
 
 #[cfg(test)]

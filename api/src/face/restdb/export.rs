@@ -25,6 +25,8 @@ use crate::session::{Asked, At, Cursor, ListQuery, Session, blocking};
 use crate::state::App;
 use rows::Columns;
 
+pub(super) use rows::COLUMNS_MAX;
+
 /// Most documents of a page.
 const PAGE: usize = 1000;
 /// Bytes of a page, where its documents are of average size.
@@ -226,8 +228,13 @@ impl Pages {
         })
     }
 
-    /// Refuses to go on for a credential that was revoked or has expired meanwhile.
+    /// Refuses to go on for a credential that was revoked or has expired meanwhile, or has other rights.
     async fn check_caller(&self) -> ApiResult<()> {
-        self.export.app.access.again(self.export.session.principal()).await.map(drop)
+        let before = self.export.session.principal();
+        let now = self.export.app.access.again(before).await?;
+        if Arc::ptr_eq(&now, before) || now.has_rights_of(before) {
+            return Ok(());
+        }
+        Err(ApiError::forbidden("the rights of the credential have changed"))
     }
 }

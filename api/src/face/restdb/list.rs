@@ -22,6 +22,7 @@ use super::query::{Asking, nested};
 use super::relations::{self, Base, Dressing, Home};
 use super::system;
 use super::writing::{Shown, sized};
+use crate::audit::target as audited;
 use crate::auth::{Acl, Action, Kind};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, Parameters};
@@ -80,13 +81,15 @@ pub(super) async fn answer(
     if let Markup::Export(format) = markup {
         let shown = Shown { all: false, named: shown_names(&asking) };
         let collection = collection.to_owned();
+        app.audit.note(session.audit_entry("export", audited("collection", &collection)));
         return Export { app, session, collection, asking, shown, format }.answer().await;
     }
     let answer = match (&asking.distinct, &asking.grouping) {
-        (Some(field), _) => distinct(&session, collection, field, &asking).await?,
-        (None, Some(_)) => grouped(&session, collection, asking).await?,
-        (None, None) => documents(&session, (collection, fields), &asking, &dressing).await?,
+        (Some(field), _) => distinct(&session, collection, field, &asking).await,
+        (None, Some(_)) => grouped(&session, collection, asking.clone()).await,
+        (None, None) => documents(&session, (collection, fields), &asking, &dressing).await,
     };
+    let answer = answer.map_err(|error| asking.blamed(session.engine(), error))?;
     if markup == Markup::Json {
         return Ok(answer.into_response(markup));
     }

@@ -17,18 +17,19 @@ use crate::state::App;
 /// The refusal of a request with a path, which presented some sort of credential.
 pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, offered: Offered) -> Refusal {
     let details = error.details();
-    let line = details.get("line").cloned();
+    // Which document of several, and which line of a file.
+    let place = [("index", details.get("operation")), ("line", details.get("line"))];
     let body = match (error.code(), details.get("violations")) {
         ("schema_violation", Some(Value::Array(violations))) => {
             let list = violations.iter().map(broken_rule).collect();
-            return validation(list, line.as_ref());
+            return validation(list, place);
         }
         ("unique_violation", _) => {
             let field = unique_field(app, path, &details);
-            return validation(vec![entry(&field, error.message(), "UNIQUE")], line.as_ref());
+            return validation(vec![entry(&field, error.message(), "UNIQUE")], place);
         }
         ("duplicate_id", _) => {
-            return validation(vec![entry("_id", error.message(), "UNIQUE")], line.as_ref());
+            return validation(vec![entry("_id", error.message(), "UNIQUE")], place);
         }
         _ => error.message(),
     };
@@ -59,10 +60,11 @@ fn name_of(status: StatusCode) -> String {
     reason.chars().filter(char::is_ascii_alphabetic).collect()
 }
 
-/// `line`: that of an imported file which the list is about.
-fn validation(mut list: Vec<Value>, line: Option<&Value>) -> Refusal {
-    if let Some(line) = line {
-        list.iter_mut().for_each(|entry| entry["line"] = line.clone());
+/// `place`: what the list is about, where there are several documents.
+fn validation(mut list: Vec<Value>, place: [(&str, Option<&Value>); 2]) -> Refusal {
+    for (name, number) in place {
+        let Some(number) = number else { continue };
+        list.iter_mut().for_each(|entry| entry[name] = number.clone());
     }
     let status = StatusCode::BAD_REQUEST;
     let body = json!({

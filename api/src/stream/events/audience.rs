@@ -44,7 +44,7 @@ impl EventAudience {
         let mut key = KeyMaker::new(b"events", &self.grant, self.format, &self.wire);
         let EventFilter { collections, kinds, channels, body, system } = &self.filter;
         key.flag(*system);
-        key.flag(self.hearing == Hearing::Realtime);
+        key.flag(matches!(self.hearing, Hearing::Realtime(_)));
         key.texts(collections.iter().map(String::as_str));
         key.texts(channels.iter().map(String::as_str));
         key.texts(kinds.iter().map(|kind| kind.as_str()));
@@ -95,7 +95,7 @@ impl Audience for EventAudience {
     fn interests(&self) -> Interests {
         let EventFilter { collections, kinds, channels, .. } = &self.filter;
         let outside = Interest { collection: OUTSIDE.to_owned(), equality: None };
-        if self.hearing == Hearing::Realtime {
+        if matches!(self.hearing, Hearing::Realtime(_)) {
             return self.heard(outside);
         }
         if collections.is_empty() {
@@ -162,17 +162,17 @@ mod tests {
         let listed = grant(r#"{"admin":true,"realtime":["POST:a"]}"#);
         let (full, other) = (grant(r#"{"admin":true}"#), grant(r#"{"admin":true}"#));
         let key = |grant: &Arc<Grant>, hearing| follower(grant, hearing).key();
-        assert_eq!(key(&listed, Hearing::Realtime), key(&listed, Hearing::Realtime));
-        assert_eq!(key(&full, Hearing::Realtime), key(&other, Hearing::Realtime));
-        assert_ne!(key(&full, Hearing::Realtime), key(&listed, Hearing::Realtime));
-        assert_ne!(key(&full, Hearing::Realtime), key(&full, Hearing::Subscribe));
+        assert_eq!(key(&listed, Hearing::Realtime("/x")), key(&listed, Hearing::Realtime("/x")));
+        assert_eq!(key(&full, Hearing::Realtime("/x")), key(&other, Hearing::Realtime("/x")));
+        assert_ne!(key(&full, Hearing::Realtime("/x")), key(&listed, Hearing::Realtime("/x")));
+        assert_ne!(key(&full, Hearing::Realtime("/x")), key(&full, Hearing::Subscribe));
     }
 
     #[test]
     fn a_list_of_collections_is_looked_at_there_alone() {
         let places = |list: &str| {
             let grant = grant(&format!(r#"{{"realtime":{list}}}"#));
-            match follower(&grant, Hearing::Realtime).interests() {
+            match follower(&grant, Hearing::Realtime("/x")).interests() {
                 Interests::Everything => None,
                 Interests::In(places) => {
                     Some(places.into_iter().map(|one| one.collection).collect::<Vec<_>>())

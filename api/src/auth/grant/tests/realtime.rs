@@ -19,7 +19,7 @@ fn entries_say_what_is_heard_and_published() {
         let mut heard = String::new();
         for (mark, happened) in [("P", Post), ("U", Put), ("D", Delete)] {
             for collection in ["a", "b"] {
-                if grant.hears(happened, collection) {
+                if grant.hears(happened, collection, "/x") {
                     heard += mark;
                     heard += collection;
                 }
@@ -69,10 +69,30 @@ fn malformed_entries_are_refused_by_name() {
 #[test]
 fn full_access_hears_everything_unless_it_is_listed() {
     let full = keyed(r#"{"admin":true}"#);
-    assert!(full.hears(Put, "a") && full.handles("x", None, Action::Publish));
+    assert!(full.hears(Put, "a", "/x") && full.handles("x", None, Action::Publish));
     let listed = keyed(r#"{"admin":true,"realtime":["POST:a"]}"#);
-    assert!(listed.hears(Post, "a") && !listed.hears(Put, "a"));
+    assert!(listed.hears(Post, "a", "/x") && !listed.hears(Put, "a", "/x"));
     assert!(!listed.handles("x", None, Action::Subscribe));
+}
+
+#[test]
+fn paths_alone_lead_to_what_is_heard() {
+    let by_path = keyed(r#"{"paths":["/a/**","/x/b","/realtime"]}"#);
+    for (collection, wanted) in [("a", true), ("b", true), ("c", false), ("realtime", true)] {
+        assert_eq!(by_path.hears(Post, collection, "/x"), wanted, "{collection}");
+    }
+    let all = keyed(r#"{"paths":["/**"]}"#);
+    assert!(all.hears(Post, "a", "/x"));
+    let named = keyed(r#"{"collections":{"c":["subscribe"]},"paths":["/realtime"]}"#);
+    assert!(named.hears(Post, "c", "/x") && !named.hears(Post, "a", "/x"));
+}
+
+#[test]
+fn events_of_channels_are_no_business_of_lists() {
+    let listed =
+        keyed(r#"{"channels":{"staff-*":[],"open-*":["subscribe"]},"realtime":["message"]}"#);
+    let heard = |channel| listed.handles("message", channel, Action::Subscribe);
+    assert!(heard(None) && heard(Some("open-1")) && !heard(Some("staff-1")));
 }
 
 #[test]
@@ -90,7 +110,7 @@ fn filters_and_fields_cut_what_a_list_gives() {
         grant(&unsaid, &[shut], &facts),
     ];
     for grant in grants {
-        assert!(grant.hears(Post, "a") && !grant.allows("a", Action::Subscribe));
+        assert!(grant.hears(Post, "a", "/x") && !grant.allows("a", Action::Subscribe));
         let heard = grant.heard("a").unwrap();
         let admits =
             |filter: &Filter, text: &str| filter.matches(Raw::trusted(&encoded(text))).unwrap();
@@ -105,21 +125,21 @@ fn the_record_of_a_user_narrows_documents_and_gives_custom_events() {
     let role = r#"{"collections":{"b":{"read":true,"subscribe":true,"publish":true}}}"#;
     let by = |data: &str| grant(r#"{"roles":["r"]}"#, &[role], &user("1", data));
     let plain = by("{}");
-    assert!(plain.hears(Post, "b") && !plain.hears(Post, "a"));
+    assert!(plain.hears(Post, "b", "/x") && !plain.hears(Post, "a", "/x"));
     let listed = by(r#"{"realtime":{"sub":["POST:a","x",7,"GET:b"],"pub":["answer"]}}"#);
     // It does not go beyond what the roles let follow; custom events it gives.
-    assert!(!listed.hears(Post, "a") && !listed.hears(Post, "b"));
+    assert!(!listed.hears(Post, "a", "/x") && !listed.hears(Post, "b", "/x"));
     let narrowed = by(r#"{"realtime":{"sub":["POST:b"]}}"#);
-    assert!(narrowed.hears(Post, "b") && !narrowed.hears(Put, "b"));
+    assert!(narrowed.hears(Post, "b", "/x") && !narrowed.hears(Put, "b", "/x"));
     let heard = |name| listed.handles(name, None, Action::Subscribe);
     assert!(heard("x") && !heard("answer"));
     let published = |name| listed.handles(name, None, Action::Publish);
     assert!(published("answer") && !published("x"));
     for other in [r#"{"realtime":{}}"#, r#"{"realtime":true}"#, r#"{"realtime":["POST:a"]}"#] {
-        assert!(by(other).hears(Post, "b") && !by(other).hears(Post, "a"), "{other}");
+        assert!(by(other).hears(Post, "b", "/x") && !by(other).hears(Post, "a", "/x"), "{other}");
     }
     let nothing = by(r#"{"realtime":{"sub":[]}}"#);
-    assert!(!nothing.opens_realtime(Action::Subscribe) && !nothing.hears(Post, "b"));
+    assert!(!nothing.opens_realtime(Action::Subscribe) && !nothing.hears(Post, "b", "/x"));
 }
 
 #[test]
@@ -135,11 +155,15 @@ fn a_key_of_a_user_stays_within_the_user() {
         Grant::compile(&own, &roles, &user("1", data), &Limits::for_stored_queries()).unwrap()
     };
     let every = of_user(r#"{"realtime":true}"#, "{}");
-    assert!(every.hears(Post, "b") && !every.hears(Post, "a"));
+    assert!(every.hears(Post, "b", "/x") && !every.hears(Post, "a", "/x"));
     let record = r#"{"realtime":{"sub":["PUT:b","POST:a"]}}"#;
     let both = of_user(r#"{"realtime":["PUT:b","DELETE:b","POST:a"]}"#, record);
-    assert!(both.hears(Put, "b") && !both.hears(Delete, "b") && !both.hears(Post, "a"));
+    assert!(
+        both.hears(Put, "b", "/x")
+            && !both.hears(Delete, "b", "/x")
+            && !both.hears(Post, "a", "/x")
+    );
     let of_record = of_user("{}", record);
-    assert!(of_record.hears(Put, "b") && !of_record.hears(Post, "b"));
+    assert!(of_record.hears(Put, "b", "/x") && !of_record.hears(Post, "b", "/x"));
     assert!(!of_record.lists_realtime(), "the paths of the key stay in force");
 }

@@ -3,7 +3,7 @@
 //! Guarantees: a text is its own cell, as it is; null and what is not there are empty cells; whatever is nested is JSON text.
 //! Leaves to others: what spreadsheets make of a text that begins with `=` (it is stored data, and stays so).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use headwater_engine::value::{Raw, ValueKind, json};
 use headwater_engine::{Error, Result};
@@ -13,13 +13,14 @@ use super::super::writing::Shown;
 use crate::session::Readable;
 
 /// Most columns.
-const COLUMNS_MAX: usize = 10_000;
+pub(in crate::face::restdb) const COLUMNS_MAX: usize = 10_000;
 const ID: &str = "_id";
 
 /// The columns of an export: the id, the typed fields in their order, then the others as they were found.
 pub(super) struct Columns {
     names: Vec<String>,
-    known: HashSet<String>,
+    /// Their places; right once they are settled.
+    places: HashMap<String, usize>,
     /// The names of typed fields.
     typed: Vec<String>,
     shown: Shown,
@@ -33,7 +34,7 @@ impl Columns {
             definition["type"] != "child"
         });
         let typed: Vec<String> = stored.map(|(name, _)| name.clone()).collect();
-        let mut columns = Self { names: Vec::new(), known: HashSet::new(), typed, shown };
+        let mut columns = Self { names: Vec::new(), places: HashMap::new(), typed, shown };
         columns.insert(ID);
         if is_whole {
             for name in columns.typed.clone() {
@@ -46,7 +47,7 @@ impl Columns {
     /// Adds those of a document.
     pub(super) fn add(&mut self, document: Raw<'_>) -> Result<()> {
         for (name, _) in document.object_iter() {
-            if self.known.contains(name) || !self.shown.shows(name) {
+            if self.places.contains_key(name) || !self.shown.shows(name) {
                 continue;
             }
             if self.names.len() == COLUMNS_MAX {
@@ -61,7 +62,7 @@ impl Columns {
     }
 
     fn insert(&mut self, name: &str) {
-        if self.known.insert(name.to_owned()) {
+        if self.places.insert(name.to_owned(), self.names.len()).is_none() {
             self.names.push(name.to_owned());
         }
     }
@@ -76,6 +77,7 @@ impl Columns {
             None => (2, 0),
         };
         self.names.sort_by_key(rank);
+        self.places = self.names.iter().cloned().zip(0..).collect();
     }
 
     /// The header.
@@ -87,7 +89,13 @@ impl Columns {
 
     /// The row of a document.
     pub(super) fn write_row(&self, document: Raw<'_>, out: &mut Vec<u8>) {
-        write(self.names.iter().map(|name| document.get(name).map(cell)), out);
+        let mut cells = vec![None; self.names.len()];
+        for (name, value) in document.object_iter() {
+            if let Some(place) = self.places.get(name) {
+                cells[*place] = Some(cell(value));
+            }
+        }
+        write(cells.into_iter(), out);
     }
 }
 

@@ -10,6 +10,7 @@ use headwater_engine::fields::{FieldType, Fields};
 use headwater_engine::limits::Limits;
 use headwater_engine::value::{Object, Raw, Value, json};
 
+use super::super::export::COLUMNS_MAX;
 use super::{Rows, at};
 use crate::error::ApiResult;
 
@@ -70,6 +71,9 @@ fn texts(record: &csv::ByteRecord, line: u64) -> ApiResult<Vec<&str>> {
 }
 
 fn header(cells: &[&str], line: u64) -> ApiResult<Vec<String>> {
+    if cells.len() > COLUMNS_MAX {
+        return Err(at(line, &format!("there are more than {COLUMNS_MAX} columns")));
+    }
     let mut known = HashSet::new();
     for (place, name) in cells.iter().enumerate() {
         let column = place + 1;
@@ -84,8 +88,9 @@ fn header(cells: &[&str], line: u64) -> ApiResult<Vec<String>> {
 }
 
 fn document(names: &[String], cells: &[&str], fields: Option<&Fields>, limits: &Limits) -> Object {
-    let mut document = Object::new();
-    for (name, cell) in names.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+    let cells = names.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+    // Names come once each.
+    let member = |(name, cell): (&String, &&str)| {
         let kind = fields.and_then(|fields| fields.get(name)).map(|field| field.kind);
         let value = match kind {
             _ if name.starts_with('_') => None,
@@ -95,9 +100,9 @@ fn document(names: &[String], cells: &[&str], fields: Option<&Fields>, limits: &
             None if is_plain(cell) => parsed(cell, limits),
             None => nested(cell, limits),
         };
-        document.insert(name.as_str(), value.unwrap_or_else(|| Value::from(*cell)));
-    }
-    document
+        (name.clone(), value.unwrap_or_else(|| Value::from(*cell)))
+    };
+    cells.map(member).collect()
 }
 
 /// A JSON object or array.

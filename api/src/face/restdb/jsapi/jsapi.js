@@ -380,7 +380,10 @@ var restdb = (function (collections, root) {
         tell(db, was_open ? "RECONNECT" : "CONNECT", null);
         was_open = true;
       });
-      on("error", lost);
+      on("error", function () {
+        if (!is_open && last) forgetPlaceIfGone();
+        lost();
+      });
       on("ping", function () {});
       DOCUMENT_EVENTS.forEach(function (name) {
         on(name.toLowerCase(), function (event) {
@@ -393,6 +396,18 @@ var restdb = (function (collections, root) {
         var isOurs = DOCUMENT_EVENTS.concat(CONNECTION_EVENTS).indexOf(told.event) >= 0;
         if (!isOurs) tell(db, told.event, told);
       });
+    }
+
+    // A place that the server does not have any more is refused (410) for ever; without it the next connection begins anew.
+    function forgetPlaceIfGone() {
+      var stop = new root.AbortController();
+      root.fetch(address(), { signal: stop.signal }).then(
+        function (response) {
+          if (response.status === 410) last = "";
+          stop.abort();
+        },
+        function () {}
+      );
     }
 
     function lost() {

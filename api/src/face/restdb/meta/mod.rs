@@ -9,7 +9,7 @@ mod types;
 
 use axum::extract::{Path, State};
 use headwater_engine::fields::Fields;
-use headwater_engine::value::{Object, Raw, Value as Stored};
+use headwater_engine::value::{Object, Raw};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -114,10 +114,12 @@ fn encode(session: &Session, definition: &Definition) -> ApiResult<Vec<u8>> {
     let fields = headwater_engine::value::json::parse_value(text.as_bytes(), limits)?;
     let snapshot = session.engine().snapshot();
     let known = snapshot.collection(&definition.collection);
-    let schema = known.as_ref().and_then(|known| Raw::trusted(&known.definition).get("schema"));
-    let schema = schema.map_or(Stored::Null, |schema| schema.to_value());
     let mut whole = Object::new();
-    whole.insert("schema", schema);
+    if let Some(schema) =
+        known.as_ref().and_then(|known| Raw::trusted(&known.definition).get("schema"))
+    {
+        whole.insert("schema", schema.to_value());
+    }
     whole.insert("fields", Raw::trusted(&fields).to_value());
     Ok(whole.to_bytes())
 }

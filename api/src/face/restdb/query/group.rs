@@ -119,9 +119,14 @@ impl Grouping {
         if asking.skip > 0 {
             stage("$skip", whole(asking.skip));
         }
-        // A limit of nothing is none in a pipeline.
-        if let Some(max) = asking.explicit_max().filter(|max| *max > 0) {
-            stage("$limit", whole(max));
+        match asking.explicit_max() {
+            None => {}
+            // A limit of nothing is none in a pipeline.
+            Some(0) => {
+                let nothing = object([("$in", Value::Array(Vec::new().into()))]);
+                stage("$match", object([("_id", nothing)]));
+            }
+            Some(max) => stage("$limit", whole(max)),
         }
         stage("$replaceWith", self.prepared(depth));
         stage("$group", self.group(depth));

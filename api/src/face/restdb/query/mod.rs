@@ -11,10 +11,12 @@ mod hints;
 mod read;
 
 use headwater_engine::Engine;
-use headwater_engine::value::{Object, Value};
+use headwater_engine::query::{Context, Filter, Sort, Trust};
+use headwater_engine::value::{Object, Raw, Value};
+use http::StatusCode;
 
 use super::system;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::extract::Parameters;
 
 pub(super) use filter::id;
@@ -37,6 +39,8 @@ pub(super) struct Asking {
     max: Option<usize>,
     /// Documents to pass over.
     pub(super) skip: usize,
+    /// Whether there are hints.
+    has_hints: bool,
     /// Whether system fields are shown.
     pub(super) metafields: bool,
     /// Whether the answer has totals.
@@ -63,6 +67,7 @@ impl Asking {
         let (by, functions) = (parameters.all("groupby"), parameters.all("aggregate"));
         let mut grouping = Grouping::read(by, functions)?;
         if let Some(hints) = read::hints(parameters, engine.limits())? {
+            asking.has_hints = true;
             asking.take_hints(&hints, &mut grouping)?;
         }
         asking.grouping = grouping.asks_for_something().then_some(grouping);
@@ -74,6 +79,7 @@ impl Asking {
 
     /// Reads which documents are meant, and nothing else.
     pub(super) fn filter_alone(parameters: &Parameters, engine: &Engine) -> ApiResult<Self> {
+        read::refuse_brackets(parameters)?;
         let mut q = read::object(parameters, "q", engine.limits())?;
         let distinct = match q.remove("$distinct") {
             None => None,
@@ -88,6 +94,25 @@ impl Asking {
             filter = [("$and".to_owned(), Value::Array(all))].into_iter().collect();
         }
         Ok(Self { filter, distinct, ..Self::default() })
+    }
+
+    /// A refusal of what was asked, with the parameter that it is about: `q` where that does not compile by itself, else
+    /// the hints.
+    pub(super) fn blamed(&self, engine: &Engine, error: ApiError) -> ApiError {
+        if error.status() != StatusCode::BAD_REQUEST {
+            return error;
+        }
+        let context = Context { limits: engine.limits(), now_ms: 0, trust: Trust::Ordinary };
+        let filter = self.filter.to_bytes();
+        let is_of_filter = Filter::parse(Raw::trusted(&filter), &context).is_err();
+        let sorts = Sort::parse(Raw::trusted(&self.sort.to_bytes()), &context).is_err();
+        let name = match (is_of_filter, sorts, self.has_hints) {
+            (true, ..) => "q",
+            (false, true, false) => "sort",
+            (false, _, true) => "h",
+            (false, false, false) => return error,
+        };
+        error.about(|message| format!("{name}: {message}"))
     }
 
     /// Most documents of the list.

@@ -14,6 +14,17 @@ pub(super) fn malformed(parameter: &'static str, what: impl std::fmt::Display) -
         .with("parameter", parameter)
 }
 
+/// Refuses `q[a]=1`, which is how some libraries write an object: passed over, it would ask for every document.
+pub(super) fn refuse_brackets(parameters: &Parameters) -> ApiResult<()> {
+    for (parameter, begin) in [("q", "q["), ("h", "h[")] {
+        if let Some(name) = parameters.names().find(|name| name.starts_with(begin)) {
+            let shown: String = name.chars().take(40).collect();
+            return Err(malformed(parameter, format!("`{shown}` is no parameter: send JSON text")));
+        }
+    }
+    Ok(())
+}
+
 /// `true`, `1` or `false`, `0`; absent is false.
 pub(crate) fn flag(parameters: &Parameters, name: &'static str) -> ApiResult<bool> {
     match parameters.get(name).map(str::to_ascii_lowercase).as_deref() {

@@ -16,6 +16,7 @@ use headwater_engine::subscribe::EventFilter;
 use headwater_engine::value::{Object, Raw, Value, json};
 use http::{HeaderMap, StatusCode};
 
+use super::PREFIX;
 use super::body::Sent;
 use super::entry::REALTIME;
 use crate::auth::{Acl, Action};
@@ -23,13 +24,15 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, Parameters, invalid};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::session::{Hearing, Session};
+use crate::session::{Hearing, Session, blocking};
 use crate::state::App;
 use crate::stream::{EventStream, EventTopic, Feed, NAME_BYTES_MAX, Wanted, Wire};
 use telling::Realtime;
 
 /// Between two pings. Programs look for a new connection when they hear none for 20 seconds.
 const PING: Duration = Duration::from_secs(5);
+/// How far back one comes who may not read documents, milliseconds.
+const PAST_MS: u64 = 15 * 60 * 1000;
 /// What is told of. Everything else has no word here.
 const KINDS: [EventKind; 5] = [
     EventKind::DocumentCreated,
@@ -53,11 +56,31 @@ async fn follow(
     headers: HeaderMap,
 ) -> ApiResult {
     let wanted = Wanted { last_id: last_id(&headers, &parameters)?, ..Wanted::default() };
+    if session.grant().hears_beyond_rights()
+        && let Some(id) = &wanted.last_id
+    {
+        check_recent(&app, id).await?;
+    }
     let telling = Arc::new(Realtime::new(&app.engine, &app.access));
     let epoch = app.engine.epoch();
     let wire = Wire::told_by(telling, epoch);
     let feed = Feed::open(&app, &session, topic(&parameters).into(), &wanted, wire).await?;
     Ok(EventStream::new(feed, app.options.heartbeat.min(PING)).into_response(epoch))
+}
+
+/// Refuses to begin in the past for one who hears documents by a list alone: a list tells what happens, not what has
+/// happened long ago. Whoever was cut comes back in time.
+async fn check_recent(app: &App, id: &str) -> ApiResult<()> {
+    let position = id.split('@').next().unwrap_or_default().parse::<u64>();
+    let Ok(position) = position else { return Ok(()) };
+    let since_ms = app.engine.clock().now_ms().saturating_sub(PAST_MS);
+    let engine = app.engine.clone();
+    let first = blocking(&app.engine, move || engine.log().position_at(since_ms)).await?;
+    if position.saturating_add(1) >= first {
+        return Ok(());
+    }
+    let message = "this key may follow documents, not read them: events of more than 15 minutes ago are not told again";
+    Err(ApiError::new(StatusCode::GONE, "position_gone", message))
 }
 
 /// Everything, or the documents of the collections that are named; one that is not there yet is silent.
@@ -75,7 +98,7 @@ fn topic(parameters: &Parameters) -> EventTopic {
         collapse: false,
         presence: None,
         format: Format::Plain,
-        hearing: Hearing::Realtime,
+        hearing: Hearing::Realtime(PREFIX),
     }
 }
 

@@ -211,9 +211,11 @@ impl Dressing {
             let kind = fields.get(name).map(|field| field.kind);
             matches!(kind, Some(FieldType::Image | FieldType::File))
         };
+        let mut room = Room::beside(session, &documents)?;
         let link = move |document: Raw<'_>| {
-            embed::replaced(document, |name, value| {
-                Ok(if is_media(name) { base.linked(value) } else { None })
+            embed::replaced(document, |name, value| match is_media(name) {
+                true => base.linked(value, &mut room),
+                false => Ok(None),
             })
         };
         rewritten(session, documents, link).await
@@ -223,7 +225,8 @@ impl Dressing {
         if !self.flat {
             return Ok(documents);
         }
-        let flatten = |document: Raw<'_>| Ok(Some(flat::flat(document).into()));
+        let mut room = Room::beside(session, &documents)?;
+        let flatten = move |document: Raw<'_>| Ok(Some(flat::flat(document, &mut room)?.into()));
         rewritten(session, documents, flatten).await
     }
 }

@@ -30,6 +30,12 @@ impl Room {
         Ok(room)
     }
 
+    /// So many bytes.
+    #[cfg(test)]
+    pub(super) fn of(max: u64) -> Self {
+        Self { left: max, max }
+    }
+
     /// Takes bytes; fails where there are not so many.
     pub(super) fn take(&mut self, bytes: usize) -> Result<()> {
         match self.left.checked_sub(bytes as u64) {

@@ -6,12 +6,17 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use headwater_engine::Result as EngineResult;
 use headwater_engine::value::{Raw, encode};
 use http::header::HOST;
 use http::request::Parts;
 
+use super::embed::Room;
 use crate::server::IsEncrypted;
 use crate::state::App;
+
+/// Longest host with its port, bytes.
+const HOST_BYTES_MAX: usize = 261;
 
 /// The address of the server as a client knows it: a scheme, a host, no slash at the end.
 #[derive(Clone, Debug)]
@@ -32,24 +37,30 @@ impl FromRequestParts<App> for Base {
             _ => "http",
         };
         let host = parts.uri.authority().map(|authority| authority.as_str());
-        let host = host.or_else(|| text(HOST.as_str())).unwrap_or("localhost");
+        let host = host.or_else(|| text(HOST.as_str()));
+        // No name is longer.
+        let host = host.filter(|host| host.len() <= HOST_BYTES_MAX).unwrap_or("localhost");
         Ok(Self(format!("{scheme}://{host}")))
     }
 }
 
 impl Base {
     /// A list of ids as URLs, encoded; `None` where it is no list.
-    pub(super) fn linked(&self, ids: Raw<'_>) -> Option<Vec<u8>> {
-        let elements = ids.as_array()?;
+    pub(super) fn linked(&self, ids: Raw<'_>, room: &mut Room) -> EngineResult<Option<Vec<u8>>> {
+        let Some(elements) = ids.as_array() else { return Ok(None) };
         let mut out = Vec::with_capacity(ids.as_bytes().len() + 64);
         encode::write_array_header(ids.member_count(), &mut out);
         for id in elements {
             match id.as_str().filter(|id| !id.contains("://")) {
-                Some(id) => encode::write_str(&self.link(id), &mut out),
+                Some(id) => {
+                    let link = self.link(id);
+                    room.take(link.len())?;
+                    encode::write_str(&link, &mut out);
+                }
                 None => out.extend_from_slice(id.as_bytes()),
             }
         }
-        Some(out)
+        Ok(Some(out))
     }
 
     fn link(&self, id: &str) -> String {
