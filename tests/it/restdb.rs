@@ -2,6 +2,7 @@
 
 mod access;
 mod auth;
+mod bounds;
 mod children;
 mod documents;
 mod examples;

@@ -1,0 +1,132 @@
+//! What a small right must not be enough for: holding up the server, or doing and reading what it does not cover.
+
+use std::fmt::Write as _;
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+
+use super::{asked, id};
+use crate::harness::{Client, Server};
+
+async fn key(root: &Client, body: Value) -> (Client, Value) {
+    let issued = root.post("/v1/credentials", &body).await.expect(201).body;
+    (root.without_key().with_key(issued["key"].as_str().unwrap()), issued["id"].clone())
+}
+
+async fn put(root: &Client, missing: &str, body: String) {
+    let request = root.request("PUT", missing).header("content-type", "application/json");
+    root.send(request.body(body)).await.expect(404);
+}
+
+/// An object of many members, as text.
+fn wide(first: char, members: usize) -> String {
+    let mut text = String::from("{");
+    for n in 0..members {
+        let comma = if n > 0 { "," } else { "" };
+        write!(text, "{comma}\"{first}{n}\":1").unwrap();
+    }
+    text + "}"
+}
+
+#[tokio::test]
+async fn bodies_of_many_members_cost_what_they_are_long() {
+    let server = Server::start();
+    let root = server.client();
+    let made = root.post("/rest/wide", &json!({"x": 1})).await.expect(201).body;
+    let missing = "/rest/wide/5f1f77bcf86cd799439011aa";
+    // A cost that grows with the square would be hours.
+    let plain = wide('a', 600_000);
+    put(&root, missing, plain.clone()).await;
+    let both = format!("{},\"$set\":{}}}", &plain[..plain.len() - 1], wide('b', 9_000));
+    put(&root, missing, both).await;
+    let header = (0..10_001).map(|n| format!("c{n}")).collect::<Vec<_>>().join(",");
+    let refused = root.post_text("/rest/wide", "text/csv", header + "\n1\n").await.expect(400);
+    assert!(refused.text.contains("more than 10000 columns"), "{}", refused.text);
+    assert_eq!(root.get("/rest/wide").await.expect(200).body[0]["_id"], made["_id"]);
+}
+
+#[tokio::test]
+async fn flat_forms_of_deep_documents_are_bounded_before_they_are_made() {
+    let server = Server::with(&[("HEADWATER_LIMITS__QUERY_RESULT_BYTES", "1000000")]);
+    let root = server.client();
+    let leaves: serde_json::Map<String, Value> =
+        (0..500).map(|n| (format!("leaf{n}"), json!(n))).collect();
+    let mut deep = Value::Object(leaves);
+    for _ in 0..50 {
+        deep = json!({"n".repeat(900): deep});
+    }
+    let made = root.post("/rest/deep", &deep).await.expect(201).body;
+    let path = format!("/rest/deep/{}", id(&made));
+    root.get(&path).await.expect(200);
+    let refused = root.get(&format!("{path}?flatten=true")).await.expect(400);
+    assert!(refused.text.contains("limits.query_result_bytes"), "{}", refused.text);
+    let twice = json!({"a.b": 1, "a": {"b": 2, "c": 3}});
+    let made = root.post("/rest/deep", &twice).await.expect(201).body;
+    let flat = root.get(&format!("/rest/deep/{}?flatten=true", id(&made))).await.expect(200);
+    assert_eq!(flat.text.matches("\"a.b\"").count(), 1, "{}", flat.text);
+}
+
+#[tokio::test]
+async fn a_key_by_paths_does_not_switch_checks_off() {
+    let server = Server::start();
+    let root = server.client();
+    let fields = json!({"fields": {"email": {"type": "email", "required": true}}});
+    root.put("/v1/collections/people", &fields).await.expect(201);
+    let path = "/rest/people?validate=false";
+    for grant in [
+        json!({"paths": ["/people/**"], "methods": ["POST"]}),
+        json!({"acls": ["index"]}),
+        json!({"collections": {"people": ["create"]}}),
+    ] {
+        let (web, _) = key(&root, json!({"grant": grant})).await;
+        let refused = web.post(path, &json!({"email": 17})).await.expect(400);
+        assert_eq!(refused.body["name"], "ValidationError", "{grant}");
+    }
+    root.post(path, &json!({"email": 17})).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_export_ends_with_the_rights_that_it_began_with() {
+    let server = Server::start();
+    let root = server.client();
+    let filler = "x".repeat(2000);
+    for _ in 0..10 {
+        let part: Vec<Value> = (0..1000).map(|n| json!({"n": n, "filler": filler})).collect();
+        root.post("/rest/many", &json!(part)).await.expect(201);
+    }
+    let grant = json!({"collections": {"many": ["read"]}});
+    let (reader, credential) = key(&root, json!({"grant": grant})).await;
+    let answer = reader.request("GET", "/rest/many.ndjson").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut body = answer.bytes_stream();
+    body.next().await.unwrap().unwrap();
+    let narrowed =
+        json!({"grant": {"collections": {"many": ["read"]}, "fields": {"exclude": ["n"]}}});
+    let path = format!("/v1/credentials/{}", credential.as_str().unwrap());
+    root.patch(&path, &narrowed).await.expect(200);
+    let mut is_broken = false;
+    while let Some(part) = body.next().await {
+        is_broken |= part.is_err();
+    }
+    assert!(is_broken, "all of it came");
+}
+
+#[tokio::test]
+async fn a_hidden_lookup_is_as_if_it_were_not_there() {
+    let server = Server::start();
+    let root = server.client();
+    root.put("/v1/collections/firms", &json!({})).await.expect(201);
+    let fields = json!({"fields": {"firm": {"type": "lookup", "collection": "firms"}}});
+    root.put("/v1/collections/people", &fields).await.expect(201);
+    root.post("/rest/people", &json!({"name": "Jo"})).await.expect(201);
+    let grant = json!({"collections": {"*": ["read", "search"]}, "fields": {"exclude": ["firm"]}});
+    let (reader, _) = key(&root, json!({"grant": grant})).await;
+    for field in ["firm", "none"] {
+        let sorted = asked("/rest/people", &[("sort", &format!("{field}.name"))]);
+        reader.get(&sorted).await.expect(200);
+        let query = format!(r#"{{"{field}.name":"x"}}"#);
+        let found = reader.get(&asked("/rest/people", &[("q", &query)])).await.expect(200);
+        assert_eq!(found.body, json!([]), "{field}");
+    }
+    root.get(&asked("/rest/people", &[("sort", "firm.name")])).await.expect(400);
+}
