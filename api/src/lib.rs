@@ -10,6 +10,7 @@ mod api;
 mod audit;
 mod auth;
 mod caller;
+mod collection_name;
 mod error;
 mod extract;
 mod face;

@@ -33,6 +33,7 @@ mod refusal;
 mod registry;
 mod resolve;
 mod rolebook;
+mod root_key;
 mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -141,7 +142,7 @@ impl Access {
         if self.directory.has_any() {
             return Ok(None);
         }
-        crate::session::create_root_key(engine).await.map(Some)
+        root_key::create(engine).await.map(Some)
     }
 
     /// The principal of a request; refused where it presents no valid credential. What becomes of differing ones the

@@ -27,7 +27,6 @@ mod indexes;
 mod issued;
 mod list;
 mod named;
-mod names;
 mod output;
 mod patch;
 mod picture;
@@ -37,6 +36,7 @@ mod realtime;
 mod related;
 mod remove;
 mod run;
+mod secrets;
 mod seen;
 mod sessions;
 mod sight;
@@ -57,15 +57,17 @@ use headwater_engine::write::{Checks, Command, Committed, Guard, Operation, Requ
 use headwater_engine::{Engine, Error, Result};
 
 use crate::auth::{Acl, Action, Grant, Principal};
+use crate::collection_name;
 use crate::error::ApiError;
 use guard::GrantGuard;
 use visitor::Visitor;
 
+pub(crate) use crate::collection_name::is_user_collection;
 pub(crate) use aggregate::Aggregated;
 pub(crate) use asked::{Asked, ids_read};
 pub(crate) use at::At;
 pub(crate) use collections::to_json;
-pub(crate) use credentials::{Changes, Issued, Sort, create_root_key};
+pub(crate) use credentials::{Changes, Issued, Sort};
 pub(crate) use cursor::Cursor;
 pub(crate) use explain::explain_to;
 pub(crate) use first::First;
@@ -73,7 +75,6 @@ pub(crate) use guest::Guest;
 pub(crate) use issued::{Pair, go_on};
 pub(crate) use list::{ListQuery, Listing};
 pub(crate) use named::Family;
-pub(crate) use names::is_user_collection;
 pub(crate) use patch::{Held, Patch, has};
 pub(crate) use picture::Picture;
 pub(crate) use read::Shown;
@@ -129,8 +130,8 @@ impl Session {
 
     /// Checks that an action on a collection is allowed.
     pub(crate) fn check(&self, collection: &str, action: Action) -> Result<(), ApiError> {
-        names::check(collection)?;
-        if names::is_system(collection) {
+        collection_name::check(collection)?;
+        if collection_name::is_system(collection) {
             return self.check_system(collection, action);
         }
         if self.grant.allows(collection, action) {
@@ -210,7 +211,7 @@ impl Session {
     /// What of a collection may be seen by an action that was checked; `None`: all of it.
     fn restriction(&self, collection: &str, action: Action) -> Option<Arc<Restriction>> {
         let of_grant = if self.grant.is_full() {
-            names::secrets(collection)
+            secrets::secrets(collection)
         } else {
             self.grant.restriction(collection, action)
         };

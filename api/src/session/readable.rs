@@ -17,9 +17,9 @@ use serde_json::{Map, Value};
 use super::Session;
 use super::collections::to_json;
 use super::gate::{caller_of, counted};
-use super::names::is_system;
 use super::visitor::Visitor;
 use crate::auth::{Access, Action, Kind};
+use crate::collection_name::is_system;
 use crate::error::ApiError;
 use crate::state::App;
 
