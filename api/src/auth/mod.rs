@@ -84,6 +84,7 @@ const REQUESTS: &str = "headwater 2026-11 request digests";
 pub struct Access {
     directory: Arc<Directory>,
     people: Arc<People>,
+    actors: Arc<Actors>,
     request_key: [u8; 32],
 }
 
@@ -101,12 +102,18 @@ impl Access {
         let directory = Arc::new(Directory::new(root_key, clock, vault, options));
         let watch = Arc::clone(&directory.watch);
         directory.external.tell_of_lost_keys(Arc::new(move || watch.keys_lost()));
-        Self { directory, people, request_key }
+        let actors = Arc::new(Actors::new(&directory));
+        Self { directory, people, actors, request_key }
     }
 
     /// What logging in takes.
     pub(crate) fn people(&self) -> &Arc<People> {
         &self.people
+    }
+
+    /// Who made and changed documents.
+    pub(crate) fn actors(&self) -> &Arc<Actors> {
+        &self.actors
     }
 
     /// What digests of requests are made under.
@@ -122,11 +129,6 @@ impl Access {
     /// What those who registered webhooks may see as they stand: goes into the webhooks' options.
     pub fn sight(&self) -> Arc<dyn Sight> {
         Arc::new(Owners(Arc::clone(&self.directory)))
-    }
-
-    /// The engine, once it is known.
-    fn engine(&self) -> Result<&Engine, ApiError> {
-        self.directory.engine()
     }
 
     /// Tells of the opened engine; before webhooks start, and before anybody is let in.
@@ -188,11 +190,6 @@ impl Access {
     /// Whether a request presents a credential, valid or not.
     pub(crate) fn is_presented(parts: &Parts) -> Result<bool, ApiError> {
         Ok(presented::presented(parts, FaceRules::NATIVE)?.is_some())
-    }
-
-    /// The position that a snapshot must have reached to show every change of rights and users heard of.
-    pub(crate) fn newest(&self) -> u64 {
-        self.directory.watch.newest()
     }
 
     /// Waits until the log shows every change of rights that principals of now were made by.

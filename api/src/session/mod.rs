@@ -56,7 +56,7 @@ use headwater_engine::restrict::{Metadata, Restriction};
 use headwater_engine::write::{Checks, Command, Committed, Guard, Operation, RequestIdentity};
 use headwater_engine::{Engine, Error, Result};
 
-use crate::auth::{Acl, Action, Grant, Principal};
+use crate::auth::{Acl, Action, Actors, Grant, Principal};
 use crate::collection_name;
 use crate::error::ApiError;
 use guard::GrantGuard;
@@ -99,6 +99,8 @@ pub(crate) struct Session {
     principal: Arc<Principal>,
     grant: Arc<Grant>,
     visitor: Arc<Visitor>,
+    /// Says who made and changed documents.
+    actors: Arc<Actors>,
     /// What documents are shown with of what the engine knows, by the face.
     metadata: Option<Arc<Metadata>>,
 }

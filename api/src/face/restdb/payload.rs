@@ -5,6 +5,7 @@
 //! Leaves to others: what is seen of an event, order, retries and signatures (the engine).
 
 use std::fmt;
+use std::sync::Arc;
 
 use headwater_engine::event_json::shown_document;
 use headwater_engine::restrict::Seen;
@@ -26,13 +27,13 @@ const TOLD: [Told; 5] =
 /// RestDB.io's form of deliveries.
 pub(crate) struct Payload {
     database: String,
-    actors: Actors,
+    actors: Arc<Actors>,
 }
 
 impl Payload {
     /// For a database of that name.
     pub(crate) fn new(database: &str, access: &Access) -> Self {
-        Self { database: database.to_owned(), actors: Actors::new(access, system::KEY) }
+        Self { database: database.to_owned(), actors: Arc::clone(access.actors()) }
     }
 
     /// A document or an id, once.

@@ -55,11 +55,11 @@ impl Told {
             Self::CreatedBy => {
                 member(CREATED_BY, out);
                 let by = origin.map_or(event.actor, |origin| origin.created_by);
-                write_text(&actors.show(by), out);
+                write_text(&actors.show(by, KEY), out);
             }
             Self::ChangedBy => {
                 member(CHANGED_BY, out);
-                write_text(&actors.show(event.actor), out);
+                write_text(&actors.show(event.actor, KEY), out);
             }
             Self::Version => {
                 member(VERSION, out);
@@ -70,7 +70,7 @@ impl Told {
 }
 
 /// Who has no e-mail address.
-pub(super) const KEY: &str = "api";
+const KEY: &str = "api";
 
 /// Whether a member of a document is a system field that the engine has.
 pub(super) fn is_fact(name: &str) -> bool {

@@ -3,6 +3,8 @@
 //! Guarantees: a document that is told of has the system fields that the answer to its creation has, and no member that
 //! passes for one; what was erased is told of by its id at most.
 
+use std::sync::Arc;
+
 use headwater_engine::event_json::shown_document;
 use headwater_engine::restrict::Seen;
 use headwater_engine::value::{Raw, date, json};
@@ -19,12 +21,12 @@ const TOLD: [Told; 4] = [Told::Created, Told::Changed, Told::CreatedBy, Told::Ch
 /// Tells in the words of RestDB.io.
 pub(super) struct Realtime {
     engine: Engine,
-    actors: Actors,
+    actors: Arc<Actors>,
 }
 
 impl Realtime {
     pub(super) fn new(engine: &Engine, access: &Access) -> Self {
-        Self { engine: engine.clone(), actors: Actors::new(access, system::KEY) }
+        Self { engine: engine.clone(), actors: Arc::clone(access.actors()) }
     }
 
     /// A new document, as far as it is shown.
