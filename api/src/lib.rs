@@ -18,6 +18,7 @@ mod figures;
 mod jobs;
 mod options;
 mod outbound;
+mod percent;
 mod process;
 mod rates;
 mod reply;

@@ -10,6 +10,7 @@ use headwater_engine::value::{Raw, encode};
 use http::header::HOST;
 use http::request::Parts;
 
+use crate::percent;
 use crate::server::IsEncrypted;
 use crate::state::App;
 
@@ -54,14 +55,7 @@ impl Base {
 
     fn link(&self, id: &str) -> String {
         let mut link = format!("{}/media/", self.0);
-        for byte in id.bytes() {
-            match byte {
-                byte if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) => {
-                    link.push(char::from(byte));
-                }
-                other => link.push_str(&format!("%{other:02X}")),
-            }
-        }
+        percent::push_segment(id, &mut link);
         link
     }
 }
