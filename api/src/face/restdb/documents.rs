@@ -242,8 +242,7 @@ pub(super) async fn asked_of(
 ) -> ApiResult<Asking> {
     asking.filter = relations::translated(session, fields, asking.filter).await?;
     if let Some(home) = within {
-        let own = [Value::Object(home.filter()), Value::Object(asking.filter)];
-        asking.filter = [("$and".to_owned(), Value::Array(own.into()))].into_iter().collect();
+        asking.filter = query::all_of(home.filter(), vec![Value::Object(asking.filter)]);
     }
     Ok(asking)
 }

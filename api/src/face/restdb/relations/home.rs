@@ -8,6 +8,7 @@ use headwater_engine::value::{Object, Raw, Value, object_id};
 
 use super::{Relation, relations};
 use crate::error::{ApiError, ApiResult};
+use crate::face::restdb::query::object;
 use crate::session::{At, Held, Session, has};
 
 pub(super) const PARENT_ID: &str = "_parent_id";
@@ -97,9 +98,8 @@ impl Home {
 
 /// The filter of the children of some parents.
 pub(super) fn filter(def: &str, field: &str, parents: Vec<Value>) -> Object {
-    let among: Object = [("$in".to_owned(), Value::Array(parents))].into_iter().collect();
     let mut filter = Object::new();
-    filter.insert(PARENT_ID, Value::Object(among));
+    filter.insert(PARENT_ID, object("$in", Value::Array(parents)));
     filter.insert(PARENT_DEF, def);
     filter.insert(PARENT_FIELD, field);
     filter

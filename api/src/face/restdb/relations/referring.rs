@@ -14,6 +14,7 @@ use super::embed::Room;
 use super::patience::Patience;
 use super::{Dressing, relations};
 use crate::error::ApiResult;
+use crate::face::restdb::query::object;
 use crate::session::Session;
 
 /// The documents that refer to the one with an id, at most `max`, as they are answered.
@@ -34,7 +35,7 @@ pub(in crate::face::restdb) async fn referring(
         let conditions: Vec<Value> = lookups
             .into_iter()
             .filter(|lookup| lookup.collection == collection)
-            .map(|lookup| Value::Object([(lookup.field, id.clone())].into_iter().collect()))
+            .map(|lookup| object(&lookup.field, id.clone()))
             .collect();
         let may = session.may_embed(&other.name) && session.covers_reading(&[&other.name]);
         if conditions.is_empty() || !may || found.len() >= max {
