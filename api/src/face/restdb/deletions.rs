@@ -4,7 +4,7 @@
 
 use axum::extract::Path;
 use axum::response::Response;
-use headwater_engine::value::{Object, Raw, Value};
+use headwater_engine::value::{Raw, Value};
 use http::StatusCode;
 
 use super::body::Sent;
@@ -17,7 +17,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Format, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::session::{Asked, At, ListQuery, Removed, Session};
+use crate::session::{Asked, ListQuery, Removed, Session};
 
 /// What stands for several documents in place of an id.
 const SEVERAL: &str = "*";
@@ -96,18 +96,10 @@ fn answer(removed: &Removed) -> Response {
 
 /// The ids of what a filter finds, encoded.
 async fn found(session: &Session, collection: &str, asking: &Asking) -> ApiResult<Vec<Vec<u8>>> {
-    let ids_alone: Object = [("_id".to_owned(), Value::Int32(1))].into_iter().collect();
-    let (filter, ids_alone) = (asking.filter.to_bytes(), ids_alone.to_bytes());
+    let (filter, ids_alone) =
+        (asking.filter.to_bytes(), query::object("_id", Value::Int32(1)).to_bytes());
     let (filter, ids_alone) = (Raw::trusted(&filter), Raw::trusted(&ids_alone));
-    let query = ListQuery {
-        asked: Asked::new(Some(filter), None, Some(ids_alone), Format::Extended),
-        limit: usize::MAX,
-        skip: 0,
-        cursor: None,
-        at: At::Now,
-        count: false,
-        explain: false,
-    };
+    let query = ListQuery::new(Asked::new(Some(filter), None, Some(ids_alone), Format::Extended));
     let session = system::shown_to(session, |name| asking.mentions(name));
     let listing = session.list(collection, query).await?;
     let id = |document: &bytes::Bytes| {

@@ -137,13 +137,11 @@ impl Pages {
             return Ok((Vec::new(), None));
         }
         let query = ListQuery {
-            asked: self.asked.clone(),
             limit: self.page.min(place.left),
             skip: place.skip,
             cursor: place.cursor,
             at: At::Position(self.at),
-            count: false,
-            explain: false,
+            ..ListQuery::new(self.asked.clone())
         };
         let listing = self.export.session.list(&self.export.collection, query).await?;
         let left = place.left.saturating_sub(listing.documents.len());

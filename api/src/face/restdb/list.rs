@@ -126,20 +126,14 @@ async fn documents(
     let (filter, sort) = (asking.filter.to_bytes(), asking.sort.to_bytes());
     let projection = asking.fields.to_bytes();
     let (filter, sort) = (Raw::trusted(&filter), Raw::trusted(&sort));
+    let asked =
+        Asked::new(Some(filter), Some(sort), Some(Raw::trusted(&projection)), Format::Extended);
     let query = ListQuery {
-        asked: Asked::new(
-            Some(filter),
-            Some(sort),
-            Some(Raw::trusted(&projection)),
-            Format::Extended,
-        ),
         // One is looked for where none is wanted.
         limit: if asking.count_alone { 1 } else { asking.max().max(1) },
         skip: if asking.count_alone { 0 } else { asking.skip },
-        cursor: None,
-        at: At::Now,
         count: asking.totals,
-        explain: false,
+        ..ListQuery::new(asked)
     };
     let mut listing = session.list(collection, query).await?;
     if asking.count_alone || asking.max() == 0 {

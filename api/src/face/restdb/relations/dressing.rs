@@ -20,7 +20,7 @@ use crate::error::ApiResult;
 use crate::extract::{Format, Parameters};
 use crate::face::restdb::query;
 use crate::face::restdb::writing::sized;
-use crate::session::{Asked, At, ByKey, ListQuery, Session, path_segment};
+use crate::session::{Asked, ByKey, ListQuery, Session, path_segment};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -250,15 +250,8 @@ pub(super) async fn listed(
     limit: usize,
 ) -> ApiResult<Vec<Bytes>> {
     let filter = filter.to_bytes();
-    let query = ListQuery {
-        asked: Asked::new(Some(Raw::trusted(&filter)), None, None, Format::Extended),
-        limit,
-        skip: 0,
-        cursor: None,
-        at: At::Now,
-        count: false,
-        explain: false,
-    };
+    let asked = Asked::new(Some(Raw::trusted(&filter)), None, None, Format::Extended);
+    let query = ListQuery { limit, ..ListQuery::new(asked) };
     Ok(session.list(collection, query).await?.documents)
 }
 
