@@ -1,4 +1,4 @@
-//! Names of collections: which ones can be, and which of them belong to the system.
+//! Names of collections: which ones can be, which of them are the system's; what is answered where one is not there.
 
 use crate::error::ApiError;
 
@@ -24,6 +24,12 @@ pub(crate) fn check(name: &str) -> Result<(), ApiError> {
         "`{shown}` is not the name of a collection: 1 to 120 of A-Z a-z 0-9 _ . -, but not . or .."
     );
     Err(ApiError::bad_request("invalid_collection_name", message).with("collection", shown))
+}
+
+/// What is answered where a collection is not there.
+pub(crate) fn not_found(name: &str) -> ApiError {
+    let message = format!("there is no collection `{name}`");
+    ApiError::not_found("collection_not_found", message)
 }
 
 fn well_formed(name: &str) -> bool {

@@ -25,6 +25,9 @@ pub(crate) struct ApiError {
     retry_after_seconds: Option<u64>,
 }
 
+/// Characters of a name in a message: as many as a collection's name can have.
+const SHORTENED: usize = 120;
+
 /// The result of a handler.
 pub(crate) type ApiResult<T = Response> = Result<T, ApiError>;
 
@@ -145,6 +148,11 @@ impl ApiError {
         }});
         body.to_string().into_bytes()
     }
+}
+
+/// A name of the caller's as a message shows it: its beginning.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(SHORTENED).collect()
 }
 
 /// The list in the text, or the text itself.

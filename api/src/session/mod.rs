@@ -206,8 +206,7 @@ impl Session {
         {
             return Ok(());
         }
-        let message = format!("there is no collection `{collection}`");
-        Err(ApiError::not_found("collection_not_found", message))
+        Err(collection_name::not_found(collection))
     }
 
     /// What of a collection may be seen by an action that was checked; `None`: all of it.

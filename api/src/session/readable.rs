@@ -19,7 +19,7 @@ use super::collections::to_json;
 use super::gate::{caller_of, counted};
 use super::visitor::Visitor;
 use crate::auth::{Access, Action, Kind};
-use crate::collection_name::is_system;
+use crate::collection_name::{self, is_system};
 use crate::error::ApiError;
 use crate::state::App;
 
@@ -55,10 +55,8 @@ impl Session {
     pub(crate) fn readable_named(&self, name: &str) -> Result<Readable, ApiError> {
         self.check(name, Action::Read)?;
         let found = self.engine.snapshot().collection(name).filter(|_| !is_system(name));
-        found.map(|collection| self.seen(&collection)).ok_or_else(|| {
-            let message = format!("there is no collection `{name}`");
-            ApiError::not_found("collection_not_found", message)
-        })
+        let missing = || collection_name::not_found(name);
+        found.map(|collection| self.seen(&collection)).ok_or_else(missing)
     }
 
     fn reaches(&self, prefix: &str, name: &str) -> bool {

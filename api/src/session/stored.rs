@@ -14,16 +14,14 @@ use headwater_engine::view::{Row, Snapshot};
 use headwater_engine::write::{Committed, Effect, Outcome};
 
 use super::Session;
+use crate::collection_name;
 use crate::error::ApiError;
 
 impl Session {
     /// The typed fields of a collection, which is refused where it is not there.
     pub(crate) fn existing(&self, collection: &str) -> Result<Option<Arc<Fields>>, ApiError> {
         let found = self.engine.snapshot().collection(collection);
-        let missing = || {
-            let message = format!("there is no collection `{collection}`");
-            ApiError::not_found("collection_not_found", message)
-        };
+        let missing = || collection_name::not_found(collection);
         found.map(|collection| collection.fields.clone()).ok_or_else(missing)
     }
 
