@@ -65,9 +65,7 @@ impl Visitor {
         let facts = || RequestFacts { address: self.address, method: self.method.clone() };
         Ok(principal.grant_for(limits, facts)?)
     }
-}
 
-impl Visitor {
     /// Whether the grant would cover the same request to another path.
     pub(super) fn check_path(
         &self,

@@ -8,10 +8,9 @@ use headwater_engine::value::{Raw, Value};
 use http::StatusCode;
 
 use super::body::Sent;
-use super::documents::asked_of;
 use super::query::{self, Asking};
-use super::relations::Home;
-use super::{system, writing};
+use super::relations::{self, Home};
+use super::{answer, system};
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Format, Parameters};
@@ -40,7 +39,7 @@ async fn delete(
     }
     let committed = session.delete(&collection, &id, Condition::None, None).await?;
     let ids = committed.outcomes.iter().map(|outcome| Raw::trusted(&outcome.id));
-    Ok(reply::json(StatusCode::OK, committed.position, writing::result(ids)))
+    Ok(reply::json(StatusCode::OK, committed.position, answer::result(ids)))
 }
 
 /// Deletes a child, or several, from a list of children.
@@ -61,7 +60,7 @@ pub(super) async fn delete_in(
     if removed.ids.is_empty() {
         return Err(home.no_child(id));
     }
-    Ok(answer(&removed))
+    Ok(deleted(&removed))
 }
 
 /// Deletes the documents that a body or a query names.
@@ -74,7 +73,7 @@ async fn several(
     let held = within.map(|home| home.filter().to_bytes());
     if let Some(ids) = sent.ids(session.engine()).await? {
         let ids: Vec<_> = ids.iter().map(|id| query::id(id).to_bytes()).collect();
-        return Ok(answer(&session.remove(collection, &ids, held.as_deref()).await?));
+        return Ok(deleted(&session.remove(collection, &ids, held.as_deref()).await?));
     }
     if parameters.get("q").is_none() {
         let message = "a deletion of several documents needs an array of ids or the parameter q";
@@ -83,15 +82,15 @@ async fn several(
     session.full_access()?;
     let asking = Asking::filter_alone(parameters, session.engine())?;
     let fields = session.fields(collection);
-    let asking = asked_of(session, fields.as_deref(), asking, within).await?;
+    let asking = relations::asked_of(session, fields.as_deref(), asking, within).await?;
     let ids = found(session, collection, &asking).await?;
     let only_if = asking.stored_filter().or(held);
-    Ok(answer(&session.remove(collection, &ids, only_if.as_deref()).await?))
+    Ok(deleted(&session.remove(collection, &ids, only_if.as_deref()).await?))
 }
 
-fn answer(removed: &Removed) -> Response {
+fn deleted(removed: &Removed) -> Response {
     let ids = removed.ids.iter().map(|id| Raw::trusted(id));
-    reply::json(StatusCode::OK, removed.position, writing::result(ids))
+    reply::json(StatusCode::OK, removed.position, answer::result(ids))
 }
 
 /// The ids of what a filter finds, encoded.

@@ -13,12 +13,12 @@ use headwater_engine::value::{Object, Raw, Value, object_id};
 use headwater_engine::write::{Checks, Committed};
 use http::StatusCode;
 
+use super::answer::{self, Shown};
 use super::body::{Documents, Sent};
 use super::import::Rows;
 use super::query::{self, Asking};
 use super::relations::{self, Base, Dressing, Home};
 use super::system;
-use super::writing::{self, Shown};
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Parameters};
@@ -69,7 +69,7 @@ pub(super) async fn create_in(
     let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
     let committed = session.create_with(collection, prepared, None, checks).await?;
     let written = written(session, collection, &committed).await?;
-    let out = writing::text(session, written, Shown::written(), !is_one).await?;
+    let out = answer::text(session, written, Shown::written(), !is_one).await?;
     Ok(reply::json(StatusCode::CREATED, committed.position, out))
 }
 
@@ -99,7 +99,7 @@ async fn create_rows(
     };
     let committed = committing.await.map_err(|error| Rows::named(&lines, error))?;
     let written = written(session, collection, &committed).await?;
-    let out = writing::text(session, written, Shown::written(), true).await?;
+    let out = answer::text(session, written, Shown::written(), true).await?;
     Ok(reply::json(StatusCode::CREATED, committed.position, out))
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn get_in(
     }
     let dressed = dressing.put_on(&session, (collection, fields), vec![found.body]).await?;
     let shown = Shown { all, named: Vec::new() };
-    let out = writing::text(&session, dressed, shown, false).await?;
+    let out = answer::text(&session, dressed, shown, false).await?;
     Ok(reply::json(StatusCode::OK, found.position, out))
 }
 
@@ -161,7 +161,7 @@ async fn referring(
     let max = asking.max();
     let referring = relations::referring(&session, (collection, id), &dressing, max).await?;
     let shown = Shown { all, named: Vec::new() };
-    let out = writing::text(&session, referring, shown, true).await?;
+    let out = answer::text(&session, referring, shown, true).await?;
     Ok(reply::json(StatusCode::OK, found.position, out))
 }
 
@@ -233,24 +233,10 @@ fn number(value: Value) -> Value {
     number.unwrap_or(value)
 }
 
-/// What is asked of a collection, in its own terms, and within a list of children where that is asked.
-pub(super) async fn asked_of(
-    session: &Session,
-    fields: Option<&Fields>,
-    mut asking: Asking,
-    within: Option<&Home>,
-) -> ApiResult<Asking> {
-    asking.filter = relations::translated(session, fields, asking.filter).await?;
-    if let Some(home) = within {
-        asking.filter = query::all_of(home.filter(), vec![Value::Object(asking.filter)]);
-    }
-    Ok(asking)
-}
-
 /// The document after a write.
 async fn one(session: &Session, collection: &str, committed: &Committed) -> ApiResult<Response> {
     let written = written(session, collection, committed).await?;
-    let out = writing::text(session, written, Shown::written(), false).await?;
+    let out = answer::text(session, written, Shown::written(), false).await?;
     Ok(reply::json(StatusCode::OK, committed.position, out))
 }
 

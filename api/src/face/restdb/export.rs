@@ -16,8 +16,8 @@ use headwater_engine::value::Raw;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
+use super::answer::Shown;
 use super::query::Asking;
-use super::writing::Shown;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Format as Dialect;
 use crate::reply;

@@ -15,13 +15,12 @@ use headwater_engine::value::Raw;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
-use super::documents::asked_of;
+use super::answer::{Shown, sized};
 use super::export::Export;
 use super::markup::Markup;
 use super::query::{Asking, nested};
 use super::relations::{self, Base, Dressing, Home};
 use super::system;
-use super::writing::{Shown, sized};
 use crate::auth::{Acl, Action, Kind};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Format, Parameters};
@@ -71,7 +70,7 @@ pub(super) async fn answer(
     }
     let asking = Asking::read(parameters, session.engine())?;
     let typed = fields.map(|fields| &**fields);
-    let mut asking = asked_of(&session, typed, asking, within).await?;
+    let mut asking = relations::asked_of(&session, typed, asking, within).await?;
     let shown = relations::take_paths(typed, &mut asking)?;
     let dressing = Dressing::read(parameters, base)?
         .showing_facts(asking.metafields)

@@ -18,8 +18,8 @@ use super::patience::Patience;
 use super::{Relation, flat, home, relations};
 use crate::error::ApiResult;
 use crate::extract::{Format, Parameters};
+use crate::face::restdb::answer::sized;
 use crate::face::restdb::query;
-use crate::face::restdb::writing::sized;
 use crate::session::{Asked, ByKey, ListQuery, Session, path_segment};
 
 /// What is asked for.

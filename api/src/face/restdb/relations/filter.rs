@@ -42,7 +42,7 @@ const POSITIVE: [&str; 14] = [
 
 /// A filter of a collection in which lookups are what is stored, and texts that are compared with typed fields are what
 /// those hold.
-pub(in crate::face::restdb) async fn translated(
+pub(super) async fn translated(
     session: &Session,
     fields: Option<&Fields>,
     filter: Object,

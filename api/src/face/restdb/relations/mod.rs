@@ -5,9 +5,11 @@
 //! Leaves to others: reading (the session), routes (`children`, `documents`, `list`).
 //!
 //! `home` is a list of children, `embed` puts lookups and children into documents, `filter` asks for what looked-up documents
-//! hold (`conditions` are its parts), `paths` reads other parameters that name such paths, `writing` reads ids in update operators, `links` and `flat`
-//! change the form, `referring` finds who refers to a document, and `dressing` does what a request asks for in its order.
+//! hold (`conditions` are its parts), `asked` holds a request to `filter` and `home`, `paths` reads other parameters that name
+//! paths into lookups, `operators` reads ids in update operators, `links` and `flat` change the form, `referring` finds who
+//! refers to a document, and `dressing` does what a request asks for in its order.
 
+mod asked;
 mod conditions;
 mod dressing;
 mod embed;
@@ -15,22 +17,22 @@ mod filter;
 mod flat;
 mod home;
 mod links;
+mod operators;
 mod paths;
 mod patience;
 mod referring;
-mod writing;
 
 use headwater_engine::fields::{Field, FieldType, Fields};
 
 use super::system;
 
+pub(super) use asked::asked_of;
 pub(super) use dressing::Dressing;
-pub(super) use filter::translated;
 pub(super) use home::{Home, child_collection};
 pub(super) use links::Base;
+pub(super) use operators::with_ids;
 pub(super) use paths::take_paths;
 pub(super) use referring::referring;
-pub(super) use writing::with_ids;
 
 /// A field whose values are documents of another collection.
 #[derive(Clone, Debug)]

@@ -3,8 +3,7 @@
 use headwater_engine::value::Value;
 
 use super::{check_path, malformed, object};
-use crate::error::ApiResult;
-use crate::error::shortened;
+use crate::error::{ApiResult, shortened};
 
 /// The parts of dates.
 const PARTS: [(&str, &str); 6] = [
