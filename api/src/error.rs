@@ -53,9 +53,9 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// Something that a later issue brings, by its name.
+    /// Something well known that this server does not do, by the name under which it was asked for.
     pub(crate) fn unsupported(member: &'static str) -> Self {
-        Self::bad_request("unsupported", format!("`{member}` is not supported yet"))
+        Self::bad_request("unsupported", format!("`{member}` is not supported"))
             .with("member", member)
     }
 
