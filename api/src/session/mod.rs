@@ -78,7 +78,7 @@ pub(crate) use named::Family;
 pub(crate) use patch::{Held, Patch, has};
 pub(crate) use picture::Picture;
 pub(crate) use read::Shown;
-pub(crate) use readable::{Onlooker, Readable};
+pub(crate) use readable::{Readable, SchemaReader};
 pub(crate) use related::{ByKey, path_segment};
 pub(crate) use remove::Removed;
 pub(crate) use sessions::{Begun, Client, begin_anonymous, cookie_seconds, log_in, refresh};

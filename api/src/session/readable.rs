@@ -75,7 +75,7 @@ impl Session {
 }
 
 /// One who is told of collections without having to say who it is; its key, where it has one, need not lead here.
-pub(crate) struct Onlooker(Told);
+pub(crate) struct SchemaReader(Told);
 
 enum Told {
     /// All there is.
@@ -86,7 +86,7 @@ enum Told {
     Nothing,
 }
 
-impl Onlooker {
+impl SchemaReader {
     /// The collections that it may know of.
     pub(crate) fn collections(&self, prefix: &str) -> Vec<Readable> {
         match &self.0 {
@@ -104,7 +104,7 @@ impl Onlooker {
     }
 }
 
-impl FromRequestParts<App> for Onlooker {
+impl FromRequestParts<App> for SchemaReader {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {

@@ -17,7 +17,7 @@ use super::answer::{self, Shown};
 use super::body::{Documents, Sent};
 use super::import::Rows;
 use super::query::{self, Asking};
-use super::relations::{self, Base, Dressing, Home};
+use super::relations::{self, Base, Expansion, Home};
 use super::system;
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
@@ -130,7 +130,7 @@ pub(super) async fn get_in(
     within: Option<&Home>,
 ) -> ApiResult {
     let all = query::flag(parameters, "metafields")?;
-    let dressing = Dressing::read(parameters, base)?.showing_facts(all);
+    let expansion = Expansion::read(parameters, base)?.showing_facts(all);
     let session = system::shown_to(&session, |_| all);
     let found = session.get(collection, id, At::Now).await;
     let found = found.map_err(|error| match within {
@@ -140,9 +140,9 @@ pub(super) async fn get_in(
     if let Some(home) = within {
         home.check(Raw::trusted(&found.body), id)?;
     }
-    let dressed = dressing.put_on(&session, (collection, fields), vec![found.body]).await?;
+    let expanded = expansion.apply(&session, (collection, fields), vec![found.body]).await?;
     let shown = Shown { all, named: Vec::new() };
-    let out = answer::text(&session, dressed, shown, false).await?;
+    let out = answer::text(&session, expanded, shown, false).await?;
     Ok(reply::json(StatusCode::OK, found.position, out))
 }
 
@@ -154,12 +154,12 @@ async fn referring(
 ) -> ApiResult {
     let asking = Asking::read(parameters, session.engine())?;
     let all = asking.metafields;
-    let dressing = Dressing::read(parameters, base)?.showing_facts(all);
+    let expansion = Expansion::read(parameters, base)?.showing_facts(all);
     let session = system::shown_to(&session, |_| all);
     let found = session.get(collection, id, At::Now).await?;
     let id = Raw::trusted(&found.body).get("_id").unwrap_or(Raw::NULL);
     let max = asking.max();
-    let referring = relations::referring(&session, (collection, id), &dressing, max).await?;
+    let referring = relations::referring(&session, (collection, id), &expansion, max).await?;
     let shown = Shown { all, named: Vec::new() };
     let out = answer::text(&session, referring, shown, true).await?;
     Ok(reply::json(StatusCode::OK, found.position, out))
@@ -249,8 +249,8 @@ async fn written(
     let written = session.written_with(collection, committed, &system::of_writes(session))?;
     let fields = session.fields(collection);
     let place = (collection, fields.as_ref());
-    let dressed = Dressing::default().put_on(session, place, written.clone()).await;
-    Ok(dressed.unwrap_or(written))
+    let expanded = Expansion::default().apply(session, place, written.clone()).await;
+    Ok(expanded.unwrap_or(written))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::answer::{Shown, sized};
 use super::export::Export;
 use super::markup::Markup;
 use super::query::{Asking, nested};
-use super::relations::{self, Base, Dressing, Home};
+use super::relations::{self, Base, Expansion, Home};
 use super::system;
 use crate::auth::{Acl, Action, Kind};
 use crate::error::{ApiError, ApiResult};
@@ -72,7 +72,7 @@ pub(super) async fn answer(
     let typed = fields.map(|fields| &**fields);
     let mut asking = relations::asked_of(&session, typed, asking, within).await?;
     let shown = relations::take_paths(typed, &mut asking)?;
-    let dressing = Dressing::read(parameters, base)?
+    let expansion = Expansion::read(parameters, base)?
         .showing_facts(asking.metafields)
         .of_fields(asking.fields.clone(), shown);
     let session = system::shown_to(&session, |name| asking.mentions(name));
@@ -84,7 +84,7 @@ pub(super) async fn answer(
     let answer = match (&asking.distinct, &asking.grouping) {
         (Some(field), _) => distinct(&session, collection, field, &asking).await?,
         (None, Some(_)) => grouped(&session, collection, asking).await?,
-        (None, None) => documents(&session, (collection, fields), &asking, &dressing).await?,
+        (None, None) => documents(&session, (collection, fields), &asking, &expansion).await?,
     };
     if markup == Markup::Json {
         return Ok(answer.into_response(markup));
@@ -120,7 +120,7 @@ async fn documents(
     session: &Session,
     (collection, fields): (&str, Option<&Arc<Fields>>),
     asking: &Asking,
-    dressing: &Dressing,
+    expansion: &Expansion,
 ) -> ApiResult<Answer> {
     let (filter, sort) = (asking.filter.to_bytes(), asking.sort.to_bytes());
     let projection = asking.fields.to_bytes();
@@ -142,7 +142,7 @@ async fn documents(
     let totals = asking.totals.then(|| pagination.to_string());
     let shown = Shown { all: false, named: shown_names(asking) };
     let Listing { documents, position, .. } = listing;
-    let documents = dressing.put_on(session, (collection, fields), documents).await?;
+    let documents = expansion.apply(session, (collection, fields), documents).await?;
     let body = written(session, documents, shown, totals).await?;
     Ok(Answer { position, body, pagination: Some(pagination) })
 }

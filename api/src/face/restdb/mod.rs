@@ -12,7 +12,7 @@ mod body;
 mod children;
 mod deletions;
 mod documents;
-mod doubles;
+mod duplicate_members;
 mod entry;
 mod export;
 mod import;

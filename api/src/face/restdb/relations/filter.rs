@@ -13,7 +13,7 @@ use headwater_engine::fields::{FieldType, Fields};
 use headwater_engine::value::{Object, Raw, Value};
 
 use super::conditions::{ids_of, is_true, operators_of, reference};
-use super::dressing::listed;
+use super::expansion::listed;
 use super::patience::Patience;
 use super::{Relation, is_left_out, parts, relations};
 use crate::error::{ApiError, ApiResult};

@@ -7,12 +7,12 @@
 //! `home` is a list of children, `embed` puts lookups and children into documents, `filter` asks for what looked-up documents
 //! hold (`conditions` are its parts), `asked` holds a request to `filter` and `home`, `paths` reads other parameters that name
 //! paths into lookups, `operators` reads ids in update operators, `links` and `flat` change the form, `referring` finds who
-//! refers to a document, and `dressing` does what a request asks for in its order.
+//! refers to a document, and `expansion` does what a request asks for in its order.
 
 mod asked;
 mod conditions;
-mod dressing;
 mod embed;
+mod expansion;
 mod filter;
 mod flat;
 mod home;
@@ -27,7 +27,7 @@ use headwater_engine::fields::{Field, FieldType, Fields};
 use super::system;
 
 pub(super) use asked::asked_of;
-pub(super) use dressing::Dressing;
+pub(super) use expansion::Expansion;
 pub(super) use home::{Home, child_collection};
 pub(super) use links::Base;
 pub(super) use operators::with_ids;

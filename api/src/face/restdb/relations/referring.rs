@@ -9,10 +9,10 @@ use bytes::Bytes;
 use headwater_engine::fields::FieldType;
 use headwater_engine::value::{Object, Raw, Value};
 
-use super::dressing::listed;
 use super::embed::Room;
+use super::expansion::listed;
 use super::patience::Patience;
-use super::{Dressing, relations};
+use super::{Expansion, relations};
 use crate::error::ApiResult;
 use crate::face::restdb::query::object;
 use crate::session::Session;
@@ -21,7 +21,7 @@ use crate::session::Session;
 pub(in crate::face::restdb) async fn referring(
     session: &Session,
     (collection, id): (&str, Raw<'_>),
-    dressing: &Dressing,
+    expansion: &Expansion,
     max: usize,
 ) -> ApiResult<Vec<Bytes>> {
     let id = id.to_value();
@@ -45,9 +45,9 @@ pub(in crate::face::restdb) async fn referring(
         patience.check(session)?;
         let listed = listed(session, &other.name, &filter, max - found.len()).await?;
         let place = (&*other.name, other.fields.as_ref());
-        let dressed = dressing.put_on(session, place, listed).await?;
-        dressed.iter().try_for_each(|document| room.take(document.len()))?;
-        found.extend(dressed);
+        let expanded = expansion.apply(session, place, listed).await?;
+        expanded.iter().try_for_each(|document| room.take(document.len()))?;
+        found.extend(expanded);
     }
     Ok(found)
 }

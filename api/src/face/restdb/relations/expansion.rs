@@ -24,7 +24,7 @@ use crate::session::{Asked, ByKey, ListQuery, Session, path_segment};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
-pub(in crate::face::restdb) struct Dressing {
+pub(in crate::face::restdb) struct Expansion {
     children: bool,
     links: Option<Base>,
     flat: bool,
@@ -35,7 +35,7 @@ pub(in crate::face::restdb) struct Dressing {
     fields: Object,
 }
 
-impl Dressing {
+impl Expansion {
     /// Reads a query string.
     pub(in crate::face::restdb) fn read(parameters: &Parameters, base: Base) -> ApiResult<Self> {
         Ok(Self {
@@ -61,7 +61,7 @@ impl Dressing {
     }
 
     /// The documents of a collection as they are answered.
-    pub(in crate::face::restdb) async fn put_on(
+    pub(in crate::face::restdb) async fn apply(
         &self,
         session: &Session,
         (collection, fields): (&str, Option<&Arc<Fields>>),
@@ -188,7 +188,7 @@ impl Dressing {
             let plain = Self { shows_facts: self.shows_facts, ..Self::default() };
             // One level: lookups of children are embedded, children of children are not.
             let children =
-                Box::pin(plain.put_on(session, (target, fields.as_ref()), listed)).await?;
+                Box::pin(plain.apply(session, (target, fields.as_ref()), listed)).await?;
             for child in children {
                 let Some(parent) = Raw::trusted(&child).get(home::PARENT_ID) else { continue };
                 let parent = parent.as_bytes().to_vec();
