@@ -8,8 +8,8 @@ use headwater_engine::value::{Raw, Value};
 use http::StatusCode;
 
 use super::body::Sent;
-use super::query::{self, Asking};
-use super::relations::{self, Home};
+use super::query::{self, ListRequest};
+use super::relations::{self, ParentScope};
 use super::{answer, system};
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
@@ -47,18 +47,18 @@ pub(super) async fn delete_in(
     session: &Session,
     id: &str,
     request: (&Parameters, &Sent),
-    home: &Home,
+    scope: &ParentScope,
 ) -> ApiResult {
-    let collection = home.collection.as_str();
+    let collection = scope.collection.as_str();
     session.check(collection, Action::Delete)?;
     if id == SEVERAL {
-        return several(session, collection, request, Some(home)).await;
+        return several(session, collection, request, Some(scope)).await;
     }
     let stored = session.stored_id(collection, id)?;
-    let held = home.filter().to_bytes();
+    let held = scope.filter().to_bytes();
     let removed = session.remove(collection, &[stored], Some(&held)).await?;
     if removed.ids.is_empty() {
-        return Err(home.no_child(id));
+        return Err(scope.no_child(id));
     }
     Ok(deleted(&removed))
 }
@@ -68,9 +68,9 @@ async fn several(
     session: &Session,
     collection: &str,
     (parameters, sent): (&Parameters, &Sent),
-    within: Option<&Home>,
+    within: Option<&ParentScope>,
 ) -> ApiResult {
-    let held = within.map(|home| home.filter().to_bytes());
+    let held = within.map(|scope| scope.filter().to_bytes());
     if let Some(ids) = sent.ids(session.engine()).await? {
         let ids: Vec<_> = ids.iter().map(|id| query::id(id).to_bytes()).collect();
         return Ok(deleted(&session.remove(collection, &ids, held.as_deref()).await?));
@@ -80,7 +80,7 @@ async fn several(
         return Err(ApiError::bad_request("nothing_named", message));
     }
     session.full_access()?;
-    let asking = Asking::filter_alone(parameters, session.engine())?;
+    let asking = ListRequest::filter_alone(parameters, session.engine())?;
     let fields = session.fields(collection);
     let asking = relations::asked_of(session, fields.as_deref(), asking, within).await?;
     let ids = found(session, collection, &asking).await?;
@@ -94,7 +94,11 @@ fn deleted(removed: &Removed) -> Response {
 }
 
 /// The ids of what a filter finds, encoded.
-async fn found(session: &Session, collection: &str, asking: &Asking) -> ApiResult<Vec<Vec<u8>>> {
+async fn found(
+    session: &Session,
+    collection: &str,
+    asking: &ListRequest,
+) -> ApiResult<Vec<Vec<u8>>> {
     let (filter, ids_alone) =
         (asking.filter.to_bytes(), query::object("_id", Value::Int32(1)).to_bytes());
     let (filter, ids_alone) = (Raw::trusted(&filter), Raw::trusted(&ids_alone));

@@ -16,8 +16,8 @@ use http::StatusCode;
 use super::answer::{self, Shown};
 use super::body::{Documents, Sent};
 use super::import::Rows;
-use super::query::{self, Asking};
-use super::relations::{self, Base, Expansion, Home};
+use super::query::{self, ListRequest};
+use super::relations::{self, Base, Expansion, ParentScope};
 use super::system;
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
@@ -127,18 +127,18 @@ pub(super) async fn get_in(
     session: Session,
     (collection, fields, id): (&str, Option<&Arc<Fields>>, &str),
     (parameters, base): (&Parameters, Base),
-    within: Option<&Home>,
+    within: Option<&ParentScope>,
 ) -> ApiResult {
     let all = query::flag(parameters, "metafields")?;
     let expansion = Expansion::read(parameters, base)?.showing_facts(all);
     let session = system::shown_to(&session, |_| all);
     let found = session.get(collection, id, At::Now).await;
     let found = found.map_err(|error| match within {
-        Some(home) if error.status() == StatusCode::NOT_FOUND => home.no_child(id),
+        Some(scope) if error.status() == StatusCode::NOT_FOUND => scope.no_child(id),
         _ => error,
     })?;
-    if let Some(home) = within {
-        home.check(Raw::trusted(&found.body), id)?;
+    if let Some(scope) = within {
+        scope.check(Raw::trusted(&found.body), id)?;
     }
     let expanded = expansion.apply(&session, (collection, fields), vec![found.body]).await?;
     let shown = Shown { all, named: Vec::new() };
@@ -152,7 +152,7 @@ async fn referring(
     (collection, id): (&str, &str),
     (parameters, base): (&Parameters, Base),
 ) -> ApiResult {
-    let asking = Asking::read(parameters, session.engine())?;
+    let asking = ListRequest::read(parameters, session.engine())?;
     let all = asking.metafields;
     let expansion = Expansion::read(parameters, base)?.showing_facts(all);
     let session = system::shown_to(&session, |_| all);
@@ -178,22 +178,22 @@ pub(super) async fn update_in(
     session: &Session,
     (collection, id): (&str, &str),
     sent: &Sent,
-    within: Option<&Home>,
+    within: Option<&ParentScope>,
 ) -> ApiResult {
     let mut body = of_update(sent.object(session.engine()).await?)?;
     if within.is_some() {
-        body = Home::without_parent(body);
+        body = ParentScope::without_parent(body);
     }
     let body = relations::with_ids(session, collection, body).to_bytes();
     let body = Raw::trusted(&body);
     let mut patch = Patch::new(body, Patch::has_operators(body).then_some(body))?;
-    if let Some(home) = within {
-        patch = patch.held_to(home.held());
+    if let Some(scope) = within {
+        patch = patch.held_to(scope.held());
     }
     let patch = (patch, IdRule::PlainJson);
     let committed = session.patch((collection, id), patch, Condition::None, None).await;
     let committed = committed.map_err(|error| match within {
-        Some(home) if error.status() == StatusCode::NOT_FOUND => home.no_child(id),
+        Some(scope) if error.status() == StatusCode::NOT_FOUND => scope.no_child(id),
         _ => error,
     })?;
     one(session, collection, &committed).await

@@ -17,7 +17,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
 use super::answer::Shown;
-use super::query::Asking;
+use super::query::ListRequest;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Format as Dialect;
 use crate::reply;
@@ -44,7 +44,7 @@ pub(super) struct Export {
     pub(super) app: App,
     pub(super) session: Session,
     pub(super) collection: String,
-    pub(super) asking: Asking,
+    pub(super) asking: ListRequest,
     pub(super) shown: Shown,
     pub(super) format: Format,
 }

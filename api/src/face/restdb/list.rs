@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 use super::answer::{Shown, sized};
 use super::export::Export;
 use super::markup::Markup;
-use super::query::{Asking, nested};
-use super::relations::{self, Base, Expansion, Home};
+use super::query::{ListRequest, nested};
+use super::relations::{self, Base, Expansion, ParentScope};
 use super::system;
 use crate::auth::{Acl, Action, Kind};
 use crate::error::{ApiError, ApiResult};
@@ -56,7 +56,7 @@ pub(super) async fn answer(
     session: Session,
     (collection, fields): (&str, Option<&Arc<Fields>>),
     (parameters, base, suffix): (&Parameters, Base, Option<Markup>),
-    within: Option<&Home>,
+    within: Option<&ParentScope>,
 ) -> ApiResult {
     let markup = match (suffix, parameters.get("format")) {
         (Some(markup), _) => markup,
@@ -68,7 +68,7 @@ pub(super) async fn answer(
         let message = "a session's cookie does not open scripts: send a key or a token";
         return Err(ApiError::forbidden(message));
     }
-    let asking = Asking::read(parameters, session.engine())?;
+    let asking = ListRequest::read(parameters, session.engine())?;
     let typed = fields.map(|fields| &**fields);
     let mut asking = relations::asked_of(&session, typed, asking, within).await?;
     let shown = relations::take_paths(typed, &mut asking)?;
@@ -119,7 +119,7 @@ impl Answer {
 async fn documents(
     session: &Session,
     (collection, fields): (&str, Option<&Arc<Fields>>),
-    asking: &Asking,
+    asking: &ListRequest,
     expansion: &Expansion,
 ) -> ApiResult<Answer> {
     let (filter, sort) = (asking.filter.to_bytes(), asking.sort.to_bytes());
@@ -148,7 +148,7 @@ async fn documents(
 }
 
 /// The system fields that an answer has.
-fn shown_names(asking: &Asking) -> Vec<String> {
+fn shown_names(asking: &ListRequest) -> Vec<String> {
     if asking.metafields {
         return system::names().map(str::to_owned).collect();
     }
@@ -156,7 +156,7 @@ fn shown_names(asking: &Asking) -> Vec<String> {
 }
 
 /// The numbers of a list; `total` where it is known.
-fn pagination(listing: &Listing, asking: &Asking) -> Value {
+fn pagination(listing: &Listing, asking: &ListRequest) -> Value {
     let count = listing.documents.len();
     let (skip, max) = (asking.skip, asking.max());
     // A page that is not full ends the list.
@@ -202,7 +202,7 @@ async fn distinct(
     session: &Session,
     collection: &str,
     field: &str,
-    asking: &Asking,
+    asking: &ListRequest,
 ) -> ApiResult<Answer> {
     let found = session.distinct(collection, (field, asking.filter.to_bytes()), At::Now).await?;
     let mut values = found.values;
@@ -221,7 +221,7 @@ async fn distinct(
     Ok(Answer { position: found.position, body, pagination: Some(pagination) })
 }
 
-async fn grouped(session: &Session, collection: &str, asking: Asking) -> ApiResult<Answer> {
+async fn grouped(session: &Session, collection: &str, asking: ListRequest) -> ApiResult<Answer> {
     let Some(grouping) = &asking.grouping else {
         return Err(headwater_engine::Error::internal("nothing to group by").into());
     };

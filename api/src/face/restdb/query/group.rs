@@ -10,7 +10,7 @@ mod result;
 use headwater_engine::value::{Object, Value};
 
 use super::read::malformed;
-use super::{Asking, filter};
+use super::{ListRequest, filter};
 use crate::error::{ApiResult, shortened};
 use keys::Key;
 
@@ -107,7 +107,7 @@ impl Grouping {
     }
 
     /// The pipeline that groups by the first fields, encoded.
-    pub(crate) fn pipeline(&self, asking: &Asking, depth: usize) -> Vec<u8> {
+    pub(crate) fn pipeline(&self, asking: &ListRequest, depth: usize) -> Vec<u8> {
         let mut stages = Vec::new();
         let mut stage = |name: &str, value: Value| stages.push(object([(name, value)]));
         if !asking.filter.is_empty() {

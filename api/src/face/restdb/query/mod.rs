@@ -28,7 +28,7 @@ const MAX: usize = 1000;
 
 /// What a list asks for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asking {
+pub(super) struct ListRequest {
     /// Which documents.
     pub(super) filter: Object,
     /// In which order; empty: by `_id`.
@@ -51,7 +51,7 @@ pub(super) struct Asking {
     pub(super) grouping: Option<Grouping>,
 }
 
-impl Asking {
+impl ListRequest {
     /// Reads a query string.
     pub(super) fn read(parameters: &Parameters, engine: &Engine) -> ApiResult<Self> {
         let mut asking = Self::filter_alone(parameters, engine)?;

@@ -15,7 +15,7 @@ use headwater_engine::value::{Object, Raw, Value, key};
 use super::embed::{self, Children, Room};
 use super::links::Base;
 use super::patience::Patience;
-use super::{Relation, flat, home, relations};
+use super::{Relation, flat, parent_scope, relations};
 use crate::error::ApiResult;
 use crate::extract::{Format, Parameters};
 use crate::face::restdb::answer::sized;
@@ -139,7 +139,7 @@ impl Expansion {
         }
         let mut room = Room::beside(session, &documents)?;
         let add = move |document: Raw<'_>| {
-            let forms = document.get("_id").map(home::forms).unwrap_or_default();
+            let forms = document.get("_id").map(parent_scope::forms).unwrap_or_default();
             let list = |(field, children): &(String, Children)| {
                 Ok((field.clone(), children.of(&forms, &mut room)?))
             };
@@ -179,10 +179,10 @@ impl Expansion {
                     .is_some_and(|id| session.covers_reading(&[collection, &id, &relation.field]))
         };
         let ids = documents.iter().filter_map(|document| Raw::trusted(document).get("_id"));
-        let parents: Vec<Value> = ids.filter(is_covered).flat_map(home::forms).collect();
+        let parents: Vec<Value> = ids.filter(is_covered).flat_map(parent_scope::forms).collect();
         let at_once = (session.engine().limits().query_in_values as usize).max(1);
         for parents in parents.chunks(at_once) {
-            let filter = home::filter(collection, &relation.field, parents.to_vec());
+            let filter = parent_scope::filter(collection, &relation.field, parents.to_vec());
             patience.check(session)?;
             let listed = listed(session, target, &filter, usize::MAX).await?;
             let plain = Self { shows_facts: self.shows_facts, ..Self::default() };
@@ -190,7 +190,9 @@ impl Expansion {
             let children =
                 Box::pin(plain.apply(session, (target, fields.as_ref()), listed)).await?;
             for child in children {
-                let Some(parent) = Raw::trusted(&child).get(home::PARENT_ID) else { continue };
+                let Some(parent) = Raw::trusted(&child).get(parent_scope::PARENT_ID) else {
+                    continue;
+                };
                 let parent = parent.as_bytes().to_vec();
                 gathered.take(child.len())?;
                 found.add(Raw::trusted(&parent), child, self.shows_facts);
