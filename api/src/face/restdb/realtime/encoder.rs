@@ -13,7 +13,7 @@ use headwater_engine::{Engine, Event, EventKind};
 use super::super::system::{self, Told, write_time};
 use crate::auth::{Access, Actors};
 use crate::reply::write_text;
-use crate::stream::Telling;
+use crate::stream::EventEncoder;
 
 /// What a new document is told with: the same as in the answer to its creation.
 const TOLD: [Told; 4] = [Told::Created, Told::Changed, Told::CreatedBy, Told::ChangedBy];
@@ -40,12 +40,12 @@ impl Realtime {
     }
 }
 
-impl Telling for Realtime {
+impl EventEncoder for Realtime {
     fn name(&self) -> &'static str {
         "restdb"
     }
 
-    fn tell(&self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) -> bool {
+    fn encode(&self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) -> bool {
         match event.kind {
             EventKind::DocumentCreated => self.post(event, seen, out),
             EventKind::DocumentUpdated if *seen != Seen::Gone => put(event, out),
