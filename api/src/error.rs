@@ -25,6 +25,9 @@ pub(crate) struct ApiError {
     retry_after_seconds: Option<u64>,
 }
 
+/// Characters of a name in a message: as many as a collection's name can have.
+const SHORTENED: usize = 120;
+
 /// The result of a handler.
 pub(crate) type ApiResult<T = Response> = Result<T, ApiError>;
 
@@ -50,9 +53,9 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// Something that a later issue brings, by its name.
+    /// Something well known that this server does not do, by the name under which it was asked for.
     pub(crate) fn unsupported(member: &'static str) -> Self {
-        Self::bad_request("unsupported", format!("`{member}` is not supported yet"))
+        Self::bad_request("unsupported", format!("`{member}` is not supported"))
             .with("member", member)
     }
 
@@ -145,6 +148,11 @@ impl ApiError {
         }});
         body.to_string().into_bytes()
     }
+}
+
+/// A name of the caller's as a message shows it: its beginning.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(SHORTENED).collect()
 }
 
 /// The list in the text, or the text itself.

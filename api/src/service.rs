@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tower_service::Service as _;
 
-use crate::auth::{Access, Kind, Offered, client_address, cors};
+use crate::auth::{Kind, Offered, client_address, cors};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::face::Face;
@@ -121,17 +121,12 @@ impl Service {
         let own = head.own_origin(origin);
         let how = match caller.principal() {
             Some(principal) if principal.kind == Kind::Web => {
-                let surface = principal.grant.surface();
-                match head.face {
-                    Face::Native => cors::How::Web(surface),
-                    Face::RestDb => cors::How::WebWithCookies(surface),
-                }
+                head.face.cors(Some(&principal.grant))
             }
             Some(principal) if principal.kind == Kind::Cookie => self.by_cookie(own.as_deref()),
             // Logging in sets the cookie: pages that may use it have to be able to.
             None if self.is_cookie_origin(origin) => self.by_cookie(own.as_deref()),
-            _ if head.face == Face::RestDb => cors::How::PublicWithCookies,
-            _ => cors::How::Public,
+            _ => head.face.cors(None),
         };
         cors::write(headers, cors::answer(Some(origin), how));
         let exposed = HeaderValue::try_from(format!("{EXPOSED}{}", head.face.exposed()));
@@ -217,10 +212,7 @@ impl Head {
         let host = origin.as_ref().and_then(|_| text(header::HOST).or_else(authority));
         let path = request.uri().path().chars().take(PATH_NOTED).collect();
         let face = Face::of(request.uri().path());
-        let offered = match face {
-            Face::Native => Offered::Nothing,
-            Face::RestDb => Access::offered(request, face.rules(request.uri().path())),
-        };
+        let offered = face.offered(request);
         Self { face, offered, method: request.method().clone(), path, origin, host }
     }
 

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use headwater_engine::limits::Limits;
 use headwater_engine::value::{Object, Raw, Value};
+use headwater_engine::write::{DocumentId, Operation};
 use headwater_engine::{Error, Result};
 
 use super::credential::{Credential, Secret};
 use super::grant::GrantSource;
-use super::key::KeyHash;
+use super::key::{self, KeyHash};
 use super::principal::Kind;
+use super::registry::COLLECTION;
 
 /// A credential about to be stored.
 #[derive(Clone, Debug)]
@@ -49,6 +51,15 @@ impl Draft {
             expires_ms: None,
             username: None,
         }
+    }
+
+    /// What stores it, with the hash of its key or password.
+    pub(crate) fn creation(self, secret: &str) -> Operation {
+        let raw = Value::ObjectId(self.id).to_bytes();
+        let id_key = headwater_engine::value::key::encode(Raw::trusted(&raw));
+        let id = DocumentId { raw: raw.into(), key: id_key.into() };
+        let body = self.document(&key::hash(secret)).into();
+        Operation::Create { collection: Arc::from(COLLECTION), id, body }
     }
 
     /// The document, encoded.

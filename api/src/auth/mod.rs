@@ -33,6 +33,7 @@ mod refusal;
 mod registry;
 mod resolve;
 mod rolebook;
+mod root_key;
 mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -83,6 +84,7 @@ const REQUESTS: &str = "headwater 2026-11 request digests";
 pub struct Access {
     directory: Arc<Directory>,
     people: Arc<People>,
+    actors: Arc<Actors>,
     request_key: [u8; 32],
 }
 
@@ -100,12 +102,18 @@ impl Access {
         let directory = Arc::new(Directory::new(root_key, clock, vault, options));
         let watch = Arc::clone(&directory.watch);
         directory.external.tell_of_lost_keys(Arc::new(move || watch.keys_lost()));
-        Self { directory, people, request_key }
+        let actors = Arc::new(Actors::new(&directory));
+        Self { directory, people, actors, request_key }
     }
 
     /// What logging in takes.
     pub(crate) fn people(&self) -> &Arc<People> {
         &self.people
+    }
+
+    /// Who made and changed documents.
+    pub(crate) fn actors(&self) -> &Arc<Actors> {
+        &self.actors
     }
 
     /// What digests of requests are made under.
@@ -123,11 +131,6 @@ impl Access {
         Arc::new(Owners(Arc::clone(&self.directory)))
     }
 
-    /// The engine, once it is known.
-    fn engine(&self) -> Result<&Engine, ApiError> {
-        self.directory.engine()
-    }
-
     /// Tells of the opened engine; before webhooks start, and before anybody is let in.
     pub fn attach(&self, engine: &Engine) {
         self.directory.attach(engine);
@@ -141,7 +144,7 @@ impl Access {
         if self.directory.has_any() {
             return Ok(None);
         }
-        crate::session::create_root_key(engine).await.map(Some)
+        root_key::create(engine).await.map(Some)
     }
 
     /// The principal of a request; refused where it presents no valid credential. What becomes of differing ones the
@@ -187,11 +190,6 @@ impl Access {
     /// Whether a request presents a credential, valid or not.
     pub(crate) fn is_presented(parts: &Parts) -> Result<bool, ApiError> {
         Ok(presented::presented(parts, FaceRules::NATIVE)?.is_some())
-    }
-
-    /// The position that a snapshot must have reached to show every change of rights and users heard of.
-    pub(crate) fn newest(&self) -> u64 {
-        self.directory.watch.newest()
     }
 
     /// Waits until the log shows every change of rights that principals of now were made by.

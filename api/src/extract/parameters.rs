@@ -97,7 +97,7 @@ impl Parameters {
     }
 }
 
-/// Refuses a member that asks for something which is not supported yet; what is empty is what happens anyway.
+/// Refuses a member that asks for something which is not supported; what is empty is what happens anyway.
 pub(crate) fn refuse_unless_empty(
     name: &'static str,
     value: Option<Raw<'_>>,

@@ -1,7 +1,7 @@
 //! Faces: one folder per wire dialect. No face depends on another.
 //!
 //! This file says which face a request is for, and what the outermost service leaves to it: what is done to a request before
-//! it is routed, and the body of refusals.
+//! it is routed, what pages of other origins may read, and the body of refusals.
 
 pub(crate) mod native;
 pub(crate) mod restdb;
@@ -12,7 +12,7 @@ use axum::body::Body;
 use headwater_engine::webhook::Formats;
 use http::{Request, StatusCode};
 
-use crate::auth::{Access, FaceRules, Offered};
+use crate::auth::{Access, FaceRules, Grant, Offered, cors};
 use crate::error::{ApiError, ApiResult};
 use crate::state::App;
 
@@ -46,7 +46,7 @@ impl Face {
     }
 
     /// Its own rules of access for a path.
-    pub(crate) fn rules(self, path: &str) -> FaceRules {
+    fn rules(self, path: &str) -> FaceRules {
         match self {
             Self::Native => FaceRules::NATIVE,
             Self::RestDb => restdb::rules(path),
@@ -71,6 +71,25 @@ impl Face {
         match self {
             Self::Native => "",
             Self::RestDb => ", x-pagination",
+        }
+    }
+
+    /// What sort of credential a request presents, as far as the face's refusals tell.
+    pub(crate) fn offered(self, request: &Request<Body>) -> Offered {
+        match self {
+            Self::Native => Offered::Nothing,
+            Self::RestDb => Access::offered(request, self.rules(request.uri().path())),
+        }
+    }
+
+    /// How pages of other origins are let read an answer that rests on no cookie; `web`: the grant of a web key.
+    pub(crate) fn cors(self, web: Option<&Grant>) -> cors::How<'_> {
+        let surface = web.map(Grant::surface);
+        match (self, surface) {
+            (Self::Native, None) => cors::How::Public,
+            (Self::Native, Some(surface)) => cors::How::Web(surface),
+            (Self::RestDb, None) => cors::How::PublicWithCookies,
+            (Self::RestDb, Some(surface)) => cors::How::WebWithCookies(surface),
         }
     }
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use headwater_engine::value::{Raw, Value};
 use headwater_engine::write::{DocumentId, Operation};
 
-use super::{Session, names, to_json};
+use super::{Session, to_json};
 use crate::audit::{Entry, creation};
+use crate::collection_name;
 
 impl Session {
     /// The entries for those of the operations that belong into the trail.
@@ -56,7 +57,7 @@ fn act(operation: &Operation) -> Option<(String, Value)> {
         Operation::Erase { collection, .. } => return Some(of("document.erased", collection)),
         Operation::WebhookDisabled { .. } | Operation::Publish { .. } => return None,
     };
-    if !names::is_system(collection) {
+    if !collection_name::is_system(collection) {
         return None;
     }
     let what = match &**collection {

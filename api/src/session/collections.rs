@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::indexes::describe as describe_index;
 use super::{RequestKey, Session, blocking, cursor};
 use crate::auth::Action;
+use crate::collection_name;
 use crate::error::ApiError;
 
 impl Session {
@@ -50,10 +51,8 @@ impl Session {
 
     fn described(&self, name: &str) -> Result<(Value, u64), ApiError> {
         let snapshot = self.engine.snapshot();
-        let collection = snapshot.collection(name).ok_or_else(|| {
-            let message = format!("there is no collection `{name}`");
-            ApiError::not_found("collection_not_found", message)
-        })?;
+        let missing = || collection_name::not_found(name);
+        let collection = snapshot.collection(name).ok_or_else(missing)?;
         Ok((self.description(&snapshot, &collection)?, snapshot.position()))
     }
 

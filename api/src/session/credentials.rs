@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater_engine::query::find::Place;
 use headwater_engine::value::{Object, Raw, Value, date};
 use headwater_engine::view::{CollectionId, Row, Snapshot, Window};
-use headwater_engine::write::{Absent, Change, Command, Committed, DocumentId, Operation};
+use headwater_engine::write::{Absent, Change, Committed, DocumentId, Operation};
 use headwater_engine::{Engine, Error, Result};
 use serde_json::json;
 
@@ -102,7 +102,7 @@ impl Session {
         request: Option<RequestKey>,
     ) -> Result<Issued, ApiError> {
         let secret = Secret::generate(&self.engine, draft.kind);
-        let committed = self.commit(vec![creation(draft, &secret.text)], request).await?;
+        let committed = self.commit(vec![draft.creation(&secret.text)], request).await?;
         issued(committed, secret)
     }
 
@@ -262,25 +262,6 @@ impl Session {
         let candidates = target::candidates(id, self.engine.limits())?;
         target::choose(&self.engine.snapshot(), COLLECTION, candidates)
     }
-}
-
-/// Makes the first full-access key.
-pub(crate) async fn create_root_key(engine: &Engine) -> Result<String> {
-    let new_key = key::generate(engine.clock());
-    let grant: Object = [("admin".to_owned(), Value::Bool(true))].into_iter().collect();
-    let draft =
-        Draft { label: "root".to_owned(), ..Draft::key(engine.new_id(), Value::Object(grant)) };
-    let operations = vec![creation(draft, &new_key)];
-    engine.write(Command { operations, actor: Arc::from("system"), ..Command::default() }).await?;
-    Ok(new_key)
-}
-
-fn creation(draft: Draft, secret: &str) -> Operation {
-    let raw = Value::ObjectId(draft.id).to_bytes();
-    let id_key = headwater_engine::value::key::encode(Raw::trusted(&raw));
-    let id = DocumentId { raw: raw.into(), key: id_key.into() };
-    let body = draft.document(&key::hash(secret)).into();
-    Operation::Create { collection: Arc::from(COLLECTION), id, body }
 }
 
 fn issued(committed: Committed, secret: Secret) -> Result<Issued, ApiError> {

@@ -103,7 +103,8 @@ impl Session {
             took(taken);
             taken.check()?;
         }
-        Ok(Self { engine: app.engine.clone(), principal, grant, visitor, metadata: None })
+        let (engine, actors) = (app.engine.clone(), Arc::clone(app.access.actors()));
+        Ok(Self { engine, principal, grant, visitor, actors, metadata: None })
     }
 
     /// Checks what a route needs.

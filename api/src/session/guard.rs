@@ -11,8 +11,8 @@ use headwater_engine::value::Raw;
 use headwater_engine::write::{Guard, Operation, Touch};
 use headwater_engine::{Detail, Error, ErrorKind, Result};
 
-use super::names;
 use crate::auth::{Action, Grant};
+use crate::collection_name;
 
 /// A grant as the writer asks it.
 pub(super) struct GrantGuard {
@@ -40,7 +40,7 @@ impl Guard for GrantGuard {
         current: Subject<'_>,
     ) -> Result<Option<Vec<u8>>> {
         // Entries of the audit trail and the like are the server's own.
-        if names::is_system(collection) {
+        if collection_name::is_system(collection) {
             return Ok(None);
         }
         let restriction = self.restriction(collection);
@@ -61,7 +61,7 @@ impl Guard for GrantGuard {
     }
 
     fn settle(&self, collection: &str, current: Option<Raw<'_>>, wanted: Bytes) -> Result<Bytes> {
-        if names::is_system(collection) {
+        if collection_name::is_system(collection) {
             return Ok(wanted);
         }
         let Some(fields) = self.grant.shown_fields(collection) else {
@@ -90,7 +90,7 @@ impl Guard for GrantGuard {
         settled: Raw<'_>,
         after: Raw<'_>,
     ) -> Result<()> {
-        if names::is_system(collection) {
+        if collection_name::is_system(collection) {
             return Ok(());
         }
         let touch = if current.is_some() { Touch::Update } else { Touch::Create };

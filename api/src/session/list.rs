@@ -106,6 +106,19 @@ impl Session {
 }
 
 impl ListQuery {
+    /// All that is asked for, as it is now, and nothing but the documents.
+    pub(crate) fn new(asked: Asked) -> Self {
+        Self {
+            asked,
+            limit: usize::MAX,
+            skip: 0,
+            cursor: None,
+            at: At::Now,
+            count: false,
+            explain: false,
+        }
+    }
+
     /// Whether it is read straight from the documents.
     fn is_straight(&self) -> bool {
         self.asked.is_nothing() && !self.explain && self.skip <= INLINE_ROWS

@@ -27,7 +27,6 @@ mod indexes;
 mod issued;
 mod list;
 mod named;
-mod names;
 mod output;
 mod patch;
 mod picture;
@@ -37,6 +36,7 @@ mod realtime;
 mod related;
 mod remove;
 mod run;
+mod secrets;
 mod seen;
 mod sessions;
 mod sight;
@@ -56,16 +56,18 @@ use headwater_engine::restrict::{Metadata, Restriction};
 use headwater_engine::write::{Checks, Command, Committed, Guard, Operation, RequestIdentity};
 use headwater_engine::{Engine, Error, Result};
 
-use crate::auth::{Acl, Action, Grant, Principal};
+use crate::auth::{Acl, Action, Actors, Grant, Principal};
+use crate::collection_name;
 use crate::error::ApiError;
 use guard::GrantGuard;
 use visitor::Visitor;
 
+pub(crate) use crate::collection_name::is_user_collection;
 pub(crate) use aggregate::Aggregated;
 pub(crate) use asked::{Asked, ids_read};
 pub(crate) use at::At;
 pub(crate) use collections::to_json;
-pub(crate) use credentials::{Changes, Issued, Sort, create_root_key};
+pub(crate) use credentials::{Changes, Issued, Sort};
 pub(crate) use cursor::Cursor;
 pub(crate) use explain::explain_to;
 pub(crate) use first::First;
@@ -73,11 +75,10 @@ pub(crate) use guest::Guest;
 pub(crate) use issued::{Pair, go_on};
 pub(crate) use list::{ListQuery, Listing};
 pub(crate) use named::Family;
-pub(crate) use names::is_user_collection;
 pub(crate) use patch::{Held, Patch, has};
 pub(crate) use picture::Picture;
 pub(crate) use read::Shown;
-pub(crate) use readable::{Onlooker, Readable};
+pub(crate) use readable::{Readable, SchemaReader};
 pub(crate) use related::{ByKey, path_segment};
 pub(crate) use remove::Removed;
 pub(crate) use sessions::{Begun, Client, begin_anonymous, cookie_seconds, log_in, refresh};
@@ -98,6 +99,8 @@ pub(crate) struct Session {
     principal: Arc<Principal>,
     grant: Arc<Grant>,
     visitor: Arc<Visitor>,
+    /// Says who made and changed documents.
+    actors: Arc<Actors>,
     /// What documents are shown with of what the engine knows, by the face.
     metadata: Option<Arc<Metadata>>,
 }
@@ -129,8 +132,8 @@ impl Session {
 
     /// Checks that an action on a collection is allowed.
     pub(crate) fn check(&self, collection: &str, action: Action) -> Result<(), ApiError> {
-        names::check(collection)?;
-        if names::is_system(collection) {
+        collection_name::check(collection)?;
+        if collection_name::is_system(collection) {
             return self.check_system(collection, action);
         }
         if self.grant.allows(collection, action) {
@@ -203,14 +206,13 @@ impl Session {
         {
             return Ok(());
         }
-        let message = format!("there is no collection `{collection}`");
-        Err(ApiError::not_found("collection_not_found", message))
+        Err(collection_name::not_found(collection))
     }
 
     /// What of a collection may be seen by an action that was checked; `None`: all of it.
     fn restriction(&self, collection: &str, action: Action) -> Option<Arc<Restriction>> {
         let of_grant = if self.grant.is_full() {
-            names::secrets(collection)
+            secrets::secrets(collection)
         } else {
             self.grant.restriction(collection, action)
         };

@@ -17,9 +17,9 @@ use serde_json::{Map, Value};
 use super::Session;
 use super::collections::to_json;
 use super::gate::{caller_of, counted};
-use super::names::is_system;
 use super::visitor::Visitor;
 use crate::auth::{Access, Action, Kind};
+use crate::collection_name::{self, is_system};
 use crate::error::ApiError;
 use crate::state::App;
 
@@ -55,10 +55,8 @@ impl Session {
     pub(crate) fn readable_named(&self, name: &str) -> Result<Readable, ApiError> {
         self.check(name, Action::Read)?;
         let found = self.engine.snapshot().collection(name).filter(|_| !is_system(name));
-        found.map(|collection| self.seen(&collection)).ok_or_else(|| {
-            let message = format!("there is no collection `{name}`");
-            ApiError::not_found("collection_not_found", message)
-        })
+        let missing = || collection_name::not_found(name);
+        found.map(|collection| self.seen(&collection)).ok_or_else(missing)
     }
 
     fn reaches(&self, prefix: &str, name: &str) -> bool {
@@ -77,7 +75,7 @@ impl Session {
 }
 
 /// One who is told of collections without having to say who it is; its key, where it has one, need not lead here.
-pub(crate) struct Onlooker(Told);
+pub(crate) struct SchemaReader(Told);
 
 enum Told {
     /// All there is.
@@ -88,7 +86,7 @@ enum Told {
     Nothing,
 }
 
-impl Onlooker {
+impl SchemaReader {
     /// The collections that it may know of.
     pub(crate) fn collections(&self, prefix: &str) -> Vec<Readable> {
         match &self.0 {
@@ -106,7 +104,7 @@ impl Onlooker {
     }
 }
 
-impl FromRequestParts<App> for Onlooker {
+impl FromRequestParts<App> for SchemaReader {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {

@@ -12,7 +12,7 @@ use headwater_engine::subscribe::EventFilter;
 use headwater_engine::value::Raw;
 use headwater_engine::{Event, EventKind};
 
-use super::names;
+use super::secrets;
 use super::visitor::Visitor;
 use crate::auth::{Acl, Action, Grant, Happened, Principal};
 use crate::error::ApiError;
@@ -68,7 +68,7 @@ impl Sight {
     /// What of a collection's documents is seen; `None`: all of it.
     pub(crate) fn restriction(&self, collection: &str) -> Option<Arc<Restriction>> {
         if self.grant.is_full() {
-            return names::secrets(collection);
+            return secrets::secrets(collection);
         }
         self.grant.restriction(collection, Action::Subscribe)
     }
@@ -167,7 +167,7 @@ fn hears_custom(grant: &Grant, event: &Event<'_>, filter: &EventFilter) -> Seen 
 /// What a grant shows, by an action that reads, of the collection of an event, or of events like it.
 pub(crate) fn visibility(grant: &Grant, event: &Event<'_>, action: Action) -> Visibility {
     if grant.is_full() {
-        let restriction = names::secrets(event.collection).filter(|_| event.version > 0);
+        let restriction = secrets::secrets(event.collection).filter(|_| event.version > 0);
         return restriction.map_or(Visibility::Everything, Visibility::Restricted);
     }
     if event.is_system() {

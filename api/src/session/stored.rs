@@ -3,7 +3,6 @@
 //! Guarantees: what is said of a document that was just written is said of that very version, also where another was
 //! written since.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,21 +12,16 @@ use headwater_engine::restrict::{Metadata, ShowActor};
 use headwater_engine::value::{Object, Raw, Value, key};
 use headwater_engine::view::{Row, Snapshot};
 use headwater_engine::write::{Committed, Effect, Outcome};
-use parking_lot::Mutex;
 
 use super::Session;
-use crate::auth::people;
+use crate::collection_name;
 use crate::error::ApiError;
 
 impl Session {
     /// The typed fields of a collection that the caller sees, which is refused where it is not there.
     pub(crate) fn existing(&self, collection: &str) -> Result<Option<Arc<Fields>>, ApiError> {
         let found = self.engine.snapshot().collection(collection);
-        let missing = || {
-            let message = format!("there is no collection `{collection}`");
-            ApiError::not_found("collection_not_found", message)
-        };
-        let found = found.ok_or_else(missing)?;
+        let found = found.ok_or_else(|| collection_name::not_found(collection))?;
         Ok(found.fields.clone().map(|fields| self.seen_of(collection, fields)))
     }
 
@@ -56,16 +50,8 @@ impl Session {
 
     /// Shows a user by its e-mail address, and every other actor as `other`.
     pub(crate) fn show_users(&self, other: &'static str) -> Arc<ShowActor> {
-        let snapshot = self.engine.snapshot();
-        let known: Mutex<HashMap<String, String>> = Mutex::default();
-        Arc::new(move |actor: &str| {
-            if let Some(shown) = known.lock().get(actor) {
-                return shown.clone();
-            }
-            let shown = people::address(&snapshot, actor).unwrap_or_else(|| other.to_owned());
-            known.lock().insert(actor.to_owned(), shown.clone());
-            shown
-        })
+        let actors = Arc::clone(&self.actors);
+        Arc::new(move |actor: &str| actors.show(actor, other))
     }
 
     /// The documents of a write as their writer may see them, with what the engine knows of each.

@@ -9,6 +9,7 @@ use http::{HeaderName, header};
 
 use crate::auth::{FaceRules, Grant, Kind, Principal, RequestFacts, Visit};
 use crate::error::ApiError;
+use crate::percent;
 
 /// A request, as far as grants look at it. Kept by streams, which are judged again when their caller changes.
 #[derive(Debug)]
@@ -64,9 +65,7 @@ impl Visitor {
         let facts = || RequestFacts { address: self.address, method: self.method.clone() };
         Ok(principal.grant_for(limits, facts)?)
     }
-}
 
-impl Visitor {
     /// Whether the grant would cover the same request to another path.
     pub(super) fn check_path(
         &self,
@@ -87,14 +86,7 @@ impl Visitor {
         let mut path = self.face_prefix.unwrap_or_default().to_owned();
         for segment in segments {
             path.push('/');
-            for byte in segment.bytes() {
-                match byte {
-                    byte if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) => {
-                        path.push(char::from(byte));
-                    }
-                    other => path.push_str(&format!("%{other:02X}")),
-                }
-            }
+            percent::push_segment(segment, &mut path);
         }
         self.check_visit(principal, grant, ("GET", &path)).is_ok()
     }

@@ -6,6 +6,7 @@
 
 mod asked;
 mod channels;
+mod event_encoder;
 mod events;
 mod feed;
 mod follow;
@@ -16,12 +17,12 @@ mod registry;
 mod socket;
 mod sse;
 mod start;
-mod telling;
 mod topic;
 mod wire;
 
 pub(crate) use asked::{EventsAsked, LiveAsked, NAME_BYTES_MAX, body_filter};
 pub(crate) use channels::{Channels, Passing, What};
+pub(crate) use event_encoder::EventEncoder;
 pub(crate) use feed::Feed;
 pub(crate) use live::Windows;
 pub(crate) use page::{EventPage, PageQuery, page};
@@ -29,6 +30,5 @@ pub(crate) use registry::Streams;
 pub(crate) use socket::{Entrance, STALLED, Upgrade};
 pub(crate) use sse::{EPOCH, EventStream};
 pub(crate) use start::{Wanted, epoch_text, position_of, start_of};
-pub(crate) use telling::Telling;
 pub(crate) use topic::{EventTopic, Topic};
 pub(crate) use wire::Wire;

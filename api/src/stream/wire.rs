@@ -1,6 +1,6 @@
 //! How subscribers are told: as frames of server-sent events, or as messages of a WebSocket.
 //!
-//! Guarantees: equal tellings on equal wires are the same bytes, so that they can be shared. A chunk holds whole frames;
+//! Guarantees: equal events on equal wires are the same bytes, so that they can be shared. A chunk holds whole frames;
 //! [`Wire::messages`] takes it apart again where the wire has messages.
 
 use std::fmt;
@@ -11,8 +11,8 @@ use headwater_engine::Event;
 use headwater_engine::log::Epoch;
 use headwater_engine::restrict::Seen;
 
+use super::event_encoder::EventEncoder;
 use super::start::epoch_text;
-use super::telling::Telling;
 use crate::reply::{write_number, write_text};
 
 /// Bytes before each message in a chunk: its length, little-endian.
@@ -24,16 +24,16 @@ pub(crate) struct Wire {
     /// The subscription's name on a WebSocket; `None`: server-sent events.
     reference: Option<String>,
     /// Words of a face's own for server-sent events.
-    telling: Option<Arc<dyn Telling>>,
+    encoder: Option<Arc<dyn EventEncoder>>,
     /// What follows the position in an id: `@epoch`, or nothing in the first epoch.
     suffix: String,
 }
 
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let telling = self.telling.as_ref().map(|telling| telling.name());
+        let encoder = self.encoder.as_ref().map(|encoder| encoder.name());
         let mut shown = f.debug_struct("Wire");
-        shown.field("reference", &self.reference).field("telling", &telling);
+        shown.field("reference", &self.reference).field("encoder", &encoder);
         shown.field("suffix", &self.suffix).finish()
     }
 }
@@ -41,12 +41,12 @@ impl fmt::Debug for Wire {
 impl Wire {
     /// Server-sent events.
     pub(crate) fn events(epoch: Epoch) -> Self {
-        Self { reference: None, telling: None, suffix: suffix(epoch) }
+        Self { reference: None, encoder: None, suffix: suffix(epoch) }
     }
 
     /// Server-sent events in words of a face's own. They are of events alone: live queries and channels have no others.
-    pub(crate) fn told_by(telling: Arc<dyn Telling>, epoch: Epoch) -> Self {
-        Self { telling: Some(telling), ..Self::events(epoch) }
+    pub(crate) fn encoded_by(encoder: Arc<dyn EventEncoder>, epoch: Epoch) -> Self {
+        Self { encoder: Some(encoder), ..Self::events(epoch) }
     }
 
     /// The messages of a subscription on a WebSocket.
@@ -57,8 +57,8 @@ impl Wire {
     /// The beginning of a stream of server-sent events: how long its reader waits before it comes back, and after which
     /// position it then goes on if nothing came until then.
     pub(super) fn beginning(&self, id: Option<u64>) -> Bytes {
-        if let Some(telling) = &self.telling {
-            return self.sign(&**telling, id);
+        if let Some(encoder) = &self.encoder {
+            return self.sign(&**encoder, id);
         }
         let id = id.map(|id| format!("id: {id}{}\n", self.suffix)).unwrap_or_default();
         format!("retry: 1000\n{id}\n").into()
@@ -66,8 +66,8 @@ impl Wire {
 
     /// A comment, which breaks a silence; where nothing of what happened concerned the reader, with the position it has come to.
     pub(super) fn heartbeat(&self, id: Option<u64>) -> Bytes {
-        if let Some(telling) = &self.telling {
-            return self.sign(&**telling, id);
+        if let Some(encoder) = &self.encoder {
+            return self.sign(&**encoder, id);
         }
         match id {
             None => Bytes::from_static(b":\n\n"),
@@ -77,43 +77,43 @@ impl Wire {
 
     /// The last words of a stream of server-sent events that ends for a reason; a comment where the face has no word.
     pub(super) fn closing(&self, reason: &str) -> Bytes {
-        match self.telling {
+        match self.encoder {
             None => format!("event: closed\ndata: {{\"reason\":\"{reason}\"}}\n\n").into(),
             Some(_) => format!(": {reason}\n\n").into(),
         }
     }
 
     /// Words of a face's own.
-    pub(super) fn telling(&self) -> Option<&dyn Telling> {
-        self.telling.as_deref()
+    pub(super) fn encoder(&self) -> Option<&dyn EventEncoder> {
+        self.encoder.as_deref()
     }
 
     /// Whether signs of life come at every interval, not in silences alone.
     pub(super) fn gives_signs(&self) -> bool {
-        self.telling.is_some()
+        self.encoder.is_some()
     }
 
-    fn sign(&self, telling: &dyn Telling, id: Option<u64>) -> Bytes {
+    fn sign(&self, encoder: &dyn EventEncoder, id: Option<u64>) -> Bytes {
         let mut out = Vec::new();
         if let Some(id) = id {
             self.id_line(id, &mut out);
         }
-        telling.sign(&mut out);
+        encoder.sign(&mut out);
         out.push(b'\n');
         out.into()
     }
 
     /// Appends what is seen of an event in a face's own words.
-    pub(super) fn told(
+    pub(super) fn encode(
         &self,
-        telling: &dyn Telling,
+        encoder: &dyn EventEncoder,
         event: &Event<'_>,
         seen: &Seen,
         out: &mut Vec<u8>,
     ) {
         let start = out.len();
         self.id_line(event.position, out);
-        if telling.tell(event, seen, out) {
+        if encoder.encode(event, seen, out) {
             out.push(b'\n');
         } else {
             out.truncate(start);
@@ -129,8 +129,8 @@ impl Wire {
 
     /// Makes different wires different.
     pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
-        let telling = self.telling.as_ref().map(|telling| telling.name());
-        for text in [self.reference.as_deref(), telling, Some(&self.suffix)] {
+        let encoder = self.encoder.as_ref().map(|encoder| encoder.name());
+        for text in [self.reference.as_deref(), encoder, Some(&self.suffix)] {
             hasher.update(&[u8::from(text.is_some())]);
             let text = text.unwrap_or_default();
             hasher.update(&(text.len() as u64).to_le_bytes());
@@ -229,12 +229,12 @@ mod tests {
     /// A face's words for signs of life alone.
     struct Words(&'static str);
 
-    impl Telling for Words {
+    impl EventEncoder for Words {
         fn name(&self) -> &'static str {
             self.0
         }
 
-        fn tell(&self, _event: &Event<'_>, _seen: &Seen, _out: &mut Vec<u8>) -> bool {
+        fn encode(&self, _event: &Event<'_>, _seen: &Seen, _out: &mut Vec<u8>) -> bool {
             false
         }
 
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_face_may_have_words_of_its_own() {
         let later = Epoch { id: [0xab; 16], start: 9 };
-        let wire = |name| Wire::told_by(Arc::new(Words(name)), later);
+        let wire = |name| Wire::encoded_by(Arc::new(Words(name)), later);
         let id = format!("id: 7@{}\n", "ab".repeat(16));
         let sign = |id: &str| format!("{id}event: here\n\n");
         assert_eq!(wire("a").beginning(Some(7)), sign(&id));

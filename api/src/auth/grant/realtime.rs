@@ -64,7 +64,7 @@ impl Entry {
         };
         let collection = match collection {
             ANY => None,
-            name if crate::session::is_user_collection(name) => Some(name.to_owned()),
+            name if crate::collection_name::is_user_collection(name) => Some(name.to_owned()),
             _ => return None,
         };
         Some(vec![Self::Documents(method, collection)])

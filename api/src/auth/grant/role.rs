@@ -84,7 +84,7 @@ impl Role {
     fn collections(&mut self, reader: Reader, entries: Raw<'_>, limits: &Limits) -> Result<()> {
         let malformed = || reader.refuse("collections", "must map names to rules");
         for (name, rules) in entries.as_object().ok_or_else(malformed)? {
-            if name != "*" && !crate::session::is_user_collection(name) {
+            if name != "*" && !crate::collection_name::is_user_collection(name) {
                 let what = format!("names `{name}`, which is no collection");
                 return Err(reader.refuse("collections", what).with("entry", name));
             }

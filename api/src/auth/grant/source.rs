@@ -163,7 +163,7 @@ impl Collections {
         let mut collections = Self::default();
         let malformed = || reader.refuse("collections", "must map names to lists of actions");
         for (name, list) in entries.as_object().ok_or_else(malformed)? {
-            if name != "*" && !crate::session::is_user_collection(name) {
+            if name != "*" && !crate::collection_name::is_user_collection(name) {
                 let what = format!("names `{name}`, which is no collection");
                 return Err(reader.refuse("collections", what).with("entry", name));
             }

@@ -17,6 +17,8 @@ use headwater_engine::value::Raw;
 use headwater_engine::vault::Vault;
 use headwater_engine::view::{Row, Snapshot};
 
+use self::session::StoredSession;
+use self::user::User;
 use super::grant::{GrantSource, UserFacts};
 use super::identity::{Dependency, Identity};
 use super::options::AccessOptions;
@@ -28,23 +30,6 @@ use crate::error::ApiError;
 
 pub(crate) use origin::check_cookie_origin;
 pub(crate) use store::prepare;
-
-/// A user's document, by the id as shown.
-pub(crate) fn user_row(snapshot: &Snapshot, id: &str) -> headwater_engine::Result<Option<Row>> {
-    store::by_id(snapshot, store::USERS, id)
-}
-
-/// The e-mail address of the user that an actor is; `None` where it is none.
-pub(crate) fn address(snapshot: &Snapshot, actor: &str) -> Option<String> {
-    let row = user_row(snapshot, actor).unwrap_or_else(|error| {
-        tracing::warn!(%error, "a user could not be read");
-        None
-    })?;
-    row.body().get("email").and_then(Raw::as_str).map(str::to_owned)
-}
-
-use self::session::StoredSession;
-use self::user::User;
 
 /// The window in which wrong passwords of an account are counted.
 const ACCOUNT_WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -93,6 +78,20 @@ pub(crate) struct StoredUser {
     pub(crate) roles: Vec<String>,
     /// Whether it may not come in.
     pub(crate) disabled: bool,
+}
+
+/// A user's document, by the id as shown.
+pub(crate) fn user_row(snapshot: &Snapshot, id: &str) -> headwater_engine::Result<Option<Row>> {
+    store::by_id(snapshot, store::USERS, id)
+}
+
+/// The e-mail address of the user that an actor is; `None` where it is none.
+pub(crate) fn address(snapshot: &Snapshot, actor: &str) -> Option<String> {
+    let row = user_row(snapshot, actor).unwrap_or_else(|error| {
+        tracing::warn!(%error, "a user could not be read");
+        None
+    })?;
+    row.body().get("email").and_then(Raw::as_str).map(str::to_owned)
 }
 
 /// Reads a user by its id as shown. Blocking for a moment.

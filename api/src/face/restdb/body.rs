@@ -13,7 +13,7 @@ use http::{HeaderValue, Request};
 use serde_json::Map;
 
 use super::markup::Markup;
-use super::{doubles, export, import};
+use super::{duplicate_members, export, import};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Payload;
 use crate::state::App;
@@ -84,7 +84,7 @@ impl Sent {
             return Ok(Object::new());
         }
         let read = match self.payload.document(engine).await {
-            Err(error) => self.without_doubles(error)?.document(engine).await,
+            Err(error) => self.without_duplicate_members(error)?.document(engine).await,
             read => read,
         };
         object(&read?)
@@ -99,7 +99,7 @@ impl Sent {
             ));
         }
         let read = match self.payload.documents(engine).await {
-            Err(error) => self.without_doubles(error)?.documents(engine).await,
+            Err(error) => self.without_duplicate_members(error)?.documents(engine).await,
             read => read,
         };
         match read? {
@@ -111,8 +111,8 @@ impl Sent {
     }
 
     /// The same body with the last of several members of a name, where an error is about that; the error otherwise.
-    fn without_doubles(&self, error: Error) -> Result<Payload> {
-        let bytes = doubles::dropped(&self.payload.bytes, error)?;
+    fn without_duplicate_members(&self, error: Error) -> Result<Payload> {
+        let bytes = duplicate_members::dropped(&self.payload.bytes, error)?;
         Ok(Payload { bytes: bytes.into(), ..self.payload.clone() })
     }
 

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 
 use super::body::Sent;
 use super::markup::Markup;
-use super::relations::{Base, Home};
+use super::relations::{Base, ParentScope};
 use super::{deletions, documents, list};
 use crate::auth::{Acl, Action};
 use crate::error::ApiResult;
@@ -46,11 +46,11 @@ async fn list(
     base: Base,
     suffix: Option<Extension<Markup>>,
 ) -> ApiResult {
-    let home = Home::find(&session, &collection, (&id, &field)).await?;
+    let scope = ParentScope::find(&session, &collection, (&id, &field)).await?;
     let suffix = suffix.map(|Extension(markup)| markup);
-    let fields = session.fields(&home.collection);
-    let place = (home.collection.as_str(), fields.as_ref());
-    list::answer(app, session, place, (&parameters, base, suffix), Some(&home)).await
+    let fields = session.fields(&scope.collection);
+    let place = (scope.collection.as_str(), fields.as_ref());
+    list::answer(app, session, place, (&parameters, base, suffix), Some(&scope)).await
 }
 
 async fn create(
@@ -59,9 +59,9 @@ async fn create(
     parameters: Parameters,
     sent: Sent,
 ) -> ApiResult {
-    let home = Home::find(&session, &collection, (&id, &field)).await?;
-    let adopt = |document| home.adopt(document);
-    documents::create_in(&session, &home.collection, (&parameters, &sent), adopt).await
+    let scope = ParentScope::find(&session, &collection, (&id, &field)).await?;
+    let adopt = |document| scope.adopt(document);
+    documents::create_in(&session, &scope.collection, (&parameters, &sent), adopt).await
 }
 
 async fn get(
@@ -70,10 +70,10 @@ async fn get(
     parameters: Parameters,
     base: Base,
 ) -> ApiResult {
-    let home = Home::find(&session, &collection, (&id, &field)).await?;
-    let fields = session.fields(&home.collection);
-    let place = (home.collection.as_str(), fields.as_ref(), child.as_str());
-    documents::get_in(session, place, (&parameters, base), Some(&home)).await
+    let scope = ParentScope::find(&session, &collection, (&id, &field)).await?;
+    let fields = session.fields(&scope.collection);
+    let place = (scope.collection.as_str(), fields.as_ref(), child.as_str());
+    documents::get_in(session, place, (&parameters, base), Some(&scope)).await
 }
 
 async fn update(
@@ -81,8 +81,8 @@ async fn update(
     Path((collection, id, field, child)): Path<One>,
     sent: Sent,
 ) -> ApiResult {
-    let home = Home::find(&session, &collection, (&id, &field)).await?;
-    documents::update_in(&session, (&home.collection, &child), &sent, Some(&home)).await
+    let scope = ParentScope::find(&session, &collection, (&id, &field)).await?;
+    documents::update_in(&session, (&scope.collection, &child), &sent, Some(&scope)).await
 }
 
 async fn delete(
@@ -91,6 +91,6 @@ async fn delete(
     parameters: Parameters,
     sent: Sent,
 ) -> ApiResult {
-    let home = Home::find(&session, &collection, (&id, &field)).await?;
-    deletions::delete_in(&session, &child, (&parameters, &sent), &home).await
+    let scope = ParentScope::find(&session, &collection, (&id, &field)).await?;
+    deletions::delete_in(&session, &child, (&parameters, &sent), &scope).await
 }

@@ -4,20 +4,19 @@
 
 use axum::extract::Path;
 use axum::response::Response;
-use headwater_engine::value::{Object, Raw, Value};
+use headwater_engine::value::{Raw, Value};
 use http::StatusCode;
 
 use super::body::Sent;
-use super::documents::asked_of;
-use super::query::{self, Asking};
-use super::relations::Home;
-use super::{system, writing};
+use super::query::{self, ListRequest};
+use super::relations::{self, ParentScope};
+use super::{answer, system};
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Format, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
-use crate::session::{Asked, At, ListQuery, Removed, Session};
+use crate::session::{Asked, ListQuery, Removed, Session};
 
 /// What stands for several documents in place of an id.
 const SEVERAL: &str = "*";
@@ -40,7 +39,7 @@ async fn delete(
     }
     let committed = session.delete(&collection, &id, Condition::None, None).await?;
     let ids = committed.outcomes.iter().map(|outcome| Raw::trusted(&outcome.id));
-    Ok(reply::json(StatusCode::OK, committed.position, writing::result(ids)))
+    Ok(reply::json(StatusCode::OK, committed.position, answer::result(ids)))
 }
 
 /// Deletes a child, or several, from a list of children.
@@ -48,20 +47,20 @@ pub(super) async fn delete_in(
     session: &Session,
     id: &str,
     request: (&Parameters, &Sent),
-    home: &Home,
+    scope: &ParentScope,
 ) -> ApiResult {
-    let collection = home.collection.as_str();
+    let collection = scope.collection.as_str();
     session.check(collection, Action::Delete)?;
     if id == SEVERAL {
-        return several(session, collection, request, Some(home)).await;
+        return several(session, collection, request, Some(scope)).await;
     }
     let stored = session.stored_id(collection, id)?;
-    let held = home.filter().to_bytes();
+    let held = scope.filter().to_bytes();
     let removed = session.remove(collection, &[stored], Some(&held)).await?;
     if removed.ids.is_empty() {
-        return Err(home.no_child(id));
+        return Err(scope.no_child(id));
     }
-    Ok(answer(&removed))
+    Ok(deleted(&removed))
 }
 
 /// Deletes the documents that a body or a query names.
@@ -69,45 +68,41 @@ async fn several(
     session: &Session,
     collection: &str,
     (parameters, sent): (&Parameters, &Sent),
-    within: Option<&Home>,
+    within: Option<&ParentScope>,
 ) -> ApiResult {
-    let held = within.map(|home| home.filter().to_bytes());
+    let held = within.map(|scope| scope.filter().to_bytes());
     if let Some(ids) = sent.ids(session.engine()).await? {
         let ids: Vec<_> = ids.iter().map(|id| query::id(id).to_bytes()).collect();
-        return Ok(answer(&session.remove(collection, &ids, held.as_deref()).await?));
+        return Ok(deleted(&session.remove(collection, &ids, held.as_deref()).await?));
     }
     if parameters.get("q").is_none() {
         let message = "a deletion of several documents needs an array of ids or the parameter q";
         return Err(ApiError::bad_request("nothing_named", message));
     }
     session.full_access()?;
-    let asking = Asking::filter_alone(parameters, session.engine())?;
+    let asking = ListRequest::filter_alone(parameters, session.engine())?;
     let fields = session.fields(collection);
-    let asking = asked_of(session, fields.as_deref(), asking, within).await?;
+    let asking = relations::asked_of(session, fields.as_deref(), asking, within).await?;
     let ids = found(session, collection, &asking).await?;
     let only_if = asking.stored_filter().or(held);
-    Ok(answer(&session.remove(collection, &ids, only_if.as_deref()).await?))
+    Ok(deleted(&session.remove(collection, &ids, only_if.as_deref()).await?))
 }
 
-fn answer(removed: &Removed) -> Response {
+fn deleted(removed: &Removed) -> Response {
     let ids = removed.ids.iter().map(|id| Raw::trusted(id));
-    reply::json(StatusCode::OK, removed.position, writing::result(ids))
+    reply::json(StatusCode::OK, removed.position, answer::result(ids))
 }
 
 /// The ids of what a filter finds, encoded.
-async fn found(session: &Session, collection: &str, asking: &Asking) -> ApiResult<Vec<Vec<u8>>> {
-    let ids_alone: Object = [("_id".to_owned(), Value::Int32(1))].into_iter().collect();
-    let (filter, ids_alone) = (asking.filter.to_bytes(), ids_alone.to_bytes());
+async fn found(
+    session: &Session,
+    collection: &str,
+    asking: &ListRequest,
+) -> ApiResult<Vec<Vec<u8>>> {
+    let (filter, ids_alone) =
+        (asking.filter.to_bytes(), query::object("_id", Value::Int32(1)).to_bytes());
     let (filter, ids_alone) = (Raw::trusted(&filter), Raw::trusted(&ids_alone));
-    let query = ListQuery {
-        asked: Asked::new(Some(filter), None, Some(ids_alone), Format::Extended),
-        limit: usize::MAX,
-        skip: 0,
-        cursor: None,
-        at: At::Now,
-        count: false,
-        explain: false,
-    };
+    let query = ListQuery::new(Asked::new(Some(filter), None, Some(ids_alone), Format::Extended));
     let session = system::shown_to(session, |name| asking.mentions(name));
     let listing = session.list(collection, query).await?;
     let id = |document: &bytes::Bytes| {

@@ -14,13 +14,13 @@ use headwater_engine::value::{Object, Raw, Value, object_id};
 use headwater_engine::write::{Checks, Committed};
 use http::StatusCode;
 
+use super::answer::{self, Shown};
 use super::body::{Documents, Sent};
 use super::import::Rows;
 use super::markup::Markup;
-use super::query::{self, Asking};
-use super::relations::{self, Base, Dressing, Home};
+use super::query::{self, ListRequest};
+use super::relations::{self, Base, Expansion, ParentScope};
 use super::system;
-use super::writing::{self, Shown};
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Parameters};
@@ -71,7 +71,7 @@ pub(super) async fn create_in(
     let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
     let committed = session.create_with(collection, prepared, None, checks).await?;
     let written = written(session, collection, &committed).await?;
-    let out = writing::text(session, written, Shown::written(), !is_one).await?;
+    let out = answer::text(session, written, Shown::written(), !is_one).await?;
     Ok(reply::json(StatusCode::CREATED, committed.position, out))
 }
 
@@ -104,7 +104,7 @@ async fn create_rows(
     };
     let committed = committing.await.map_err(|error| Rows::named(&lines, error))?;
     let written = written(session, collection, &committed).await?;
-    let out = writing::text(session, written, Shown::written(), true).await?;
+    let out = answer::text(session, written, Shown::written(), true).await?;
     Ok(reply::json(StatusCode::CREATED, committed.position, out))
 }
 
@@ -134,22 +134,22 @@ pub(super) async fn get_in(
     session: Session,
     (collection, fields, id): (&str, Option<&Arc<Fields>>, &str),
     (parameters, base): (&Parameters, Base),
-    within: Option<&Home>,
+    within: Option<&ParentScope>,
 ) -> ApiResult {
     let all = query::flag(parameters, "metafields")?;
-    let dressing = Dressing::read(parameters, base)?.showing_facts(all);
+    let expansion = Expansion::read(parameters, base)?.showing_facts(all);
     let session = system::shown_to(&session, |_| all);
     let found = session.get(collection, id, At::Now).await;
     let found = found.map_err(|error| match within {
-        Some(home) if error.status() == StatusCode::NOT_FOUND => home.no_child(id),
+        Some(scope) if error.status() == StatusCode::NOT_FOUND => scope.no_child(id),
         _ => error,
     })?;
-    if let Some(home) = within {
-        home.check(Raw::trusted(&found.body), id)?;
+    if let Some(scope) = within {
+        scope.check(Raw::trusted(&found.body), id)?;
     }
-    let dressed = dressing.put_on(&session, (collection, fields), vec![found.body]).await?;
+    let expanded = expansion.apply(&session, (collection, fields), vec![found.body]).await?;
     let shown = Shown { all, named: Vec::new() };
-    let out = writing::text(&session, dressed, shown, false).await?;
+    let out = answer::text(&session, expanded, shown, false).await?;
     Ok(reply::json(StatusCode::OK, found.position, out))
 }
 
@@ -159,16 +159,16 @@ async fn referring(
     (collection, id): (&str, &str),
     (parameters, base): (&Parameters, Base),
 ) -> ApiResult {
-    let asking = Asking::read(parameters, session.engine())?;
+    let asking = ListRequest::read(parameters, session.engine())?;
     let all = asking.metafields;
-    let dressing = Dressing::read(parameters, base)?.showing_facts(all);
+    let expansion = Expansion::read(parameters, base)?.showing_facts(all);
     let session = system::shown_to(&session, |_| all);
     let found = session.get(collection, id, At::Now).await?;
     let id = Raw::trusted(&found.body).get("_id").unwrap_or(Raw::NULL);
     let max = asking.max();
-    let referring = relations::referring(&session, (collection, id), &dressing, max).await?;
+    let referring = relations::referring(&session, (collection, id), &expansion, max).await?;
     let shown = Shown { all, named: Vec::new() };
-    let out = writing::text(&session, referring, shown, true).await?;
+    let out = answer::text(&session, referring, shown, true).await?;
     Ok(reply::json(StatusCode::OK, found.position, out))
 }
 
@@ -185,22 +185,22 @@ pub(super) async fn update_in(
     session: &Session,
     (collection, id): (&str, &str),
     sent: &Sent,
-    within: Option<&Home>,
+    within: Option<&ParentScope>,
 ) -> ApiResult {
     let mut body = of_update(sent.object(session.engine()).await?)?;
     if within.is_some() {
-        body = Home::without_parent(body);
+        body = ParentScope::without_parent(body);
     }
     let body = relations::with_ids(session, collection, body).to_bytes();
     let body = Raw::trusted(&body);
     let mut patch = Patch::new(body, Patch::has_operators(body).then_some(body))?;
-    if let Some(home) = within {
-        patch = patch.held_to(home.held());
+    if let Some(scope) = within {
+        patch = patch.held_to(scope.held());
     }
     let patch = (patch, IdRule::PlainJson);
     let committed = session.patch((collection, id), patch, Condition::None, None).await;
     let committed = committed.map_err(|error| match within {
-        Some(home) if error.status() == StatusCode::NOT_FOUND => home.no_child(id),
+        Some(scope) if error.status() == StatusCode::NOT_FOUND => scope.no_child(id),
         _ => error,
     })?;
     one(session, collection, &committed).await
@@ -241,25 +241,10 @@ fn number(value: Value) -> Value {
     number.unwrap_or(value)
 }
 
-/// What is asked of a collection, in its own terms, and within a list of children where that is asked.
-pub(super) async fn asked_of(
-    session: &Session,
-    fields: Option<&Fields>,
-    mut asking: Asking,
-    within: Option<&Home>,
-) -> ApiResult<Asking> {
-    asking.filter = relations::translated(session, fields, asking.filter).await?;
-    if let Some(home) = within {
-        let own = [Value::Object(home.filter()), Value::Object(asking.filter)];
-        asking.filter = [("$and".to_owned(), Value::Array(own.into()))].into_iter().collect();
-    }
-    Ok(asking)
-}
-
 /// The document after a write.
 async fn one(session: &Session, collection: &str, committed: &Committed) -> ApiResult<Response> {
     let written = written(session, collection, committed).await?;
-    let out = writing::text(session, written, Shown::written(), false).await?;
+    let out = answer::text(session, written, Shown::written(), false).await?;
     Ok(reply::json(StatusCode::OK, committed.position, out))
 }
 
@@ -272,8 +257,8 @@ async fn written(
     let written = session.written_with(collection, committed, &system::of_writes(session))?;
     let fields = session.fields(collection);
     let place = (collection, fields.as_ref());
-    let dressed = Dressing::default().put_on(session, place, written.clone()).await;
-    Ok(dressed.unwrap_or_else(|error| {
+    let expanded = Expansion::default().apply(session, place, written.clone()).await;
+    Ok(expanded.unwrap_or_else(|error| {
         if error.status() != StatusCode::BAD_REQUEST {
             tracing::warn!(collection, ?error, "what documents refer to could not be read");
         }

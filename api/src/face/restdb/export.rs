@@ -16,8 +16,8 @@ use headwater_engine::value::Raw;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
-use super::query::Asking;
-use super::writing::Shown;
+use super::answer::Shown;
+use super::query::ListRequest;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Format as Dialect;
 use crate::reply;
@@ -46,7 +46,7 @@ pub(super) struct Export {
     pub(super) app: App,
     pub(super) session: Session,
     pub(super) collection: String,
-    pub(super) asking: Asking,
+    pub(super) asking: ListRequest,
     pub(super) shown: Shown,
     pub(super) format: Format,
 }
@@ -139,13 +139,11 @@ impl Pages {
             return Ok((Vec::new(), None));
         }
         let query = ListQuery {
-            asked: self.asked.clone(),
             limit: self.page.min(place.left),
             skip: place.skip,
             cursor: place.cursor,
             at: At::Position(self.at),
-            count: false,
-            explain: false,
+            ..ListQuery::new(self.asked.clone())
         };
         let listing = self.export.session.list(&self.export.collection, query).await?;
         let left = place.left.saturating_sub(listing.documents.len());

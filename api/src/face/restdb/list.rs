@@ -15,13 +15,12 @@ use headwater_engine::value::Raw;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
-use super::documents::asked_of;
+use super::answer::{Shown, sized};
 use super::export::Export;
 use super::markup::Markup;
-use super::query::{Asking, nested};
-use super::relations::{self, Base, Dressing, Home};
+use super::query::{ListRequest, nested};
+use super::relations::{self, Base, Expansion, ParentScope};
 use super::system;
-use super::writing::{Shown, sized};
 use crate::audit::target as audited;
 use crate::auth::{Acl, Action, Kind};
 use crate::error::{ApiError, ApiResult};
@@ -58,7 +57,7 @@ pub(super) async fn answer(
     session: Session,
     (collection, fields): (&str, Option<&Arc<Fields>>),
     (parameters, base, suffix): (&Parameters, Base, Option<Markup>),
-    within: Option<&Home>,
+    within: Option<&ParentScope>,
 ) -> ApiResult {
     let markup = match (suffix, parameters.get("format")) {
         (Some(markup), _) => markup,
@@ -70,11 +69,11 @@ pub(super) async fn answer(
         let message = "a session's cookie does not open scripts: send a key or a token";
         return Err(ApiError::forbidden(message));
     }
-    let asking = Asking::read(parameters, session.engine())?;
+    let asking = ListRequest::read(parameters, session.engine())?;
     let typed = fields.map(|fields| &**fields);
-    let mut asking = asked_of(&session, typed, asking, within).await?;
+    let mut asking = relations::asked_of(&session, typed, asking, within).await?;
     let shown = relations::take_paths(typed, &mut asking)?;
-    let dressing = Dressing::read(parameters, base)?
+    let expansion = Expansion::read(parameters, base)?
         .showing_facts(asking.metafields)
         .of_fields(asking.fields.clone(), shown);
     let session = system::shown_to(&session, |name| asking.mentions(name));
@@ -87,7 +86,7 @@ pub(super) async fn answer(
     let answer = match (&asking.distinct, &asking.grouping) {
         (Some(field), _) => distinct(&session, collection, field, &asking).await,
         (None, Some(_)) => grouped(&session, collection, asking.clone()).await,
-        (None, None) => documents(&session, (collection, fields), &asking, &dressing).await,
+        (None, None) => documents(&session, (collection, fields), &asking, &expansion).await,
     };
     let answer = answer.map_err(|error| asking.blamed(session.engine(), error))?;
     if markup == Markup::Json {
@@ -123,26 +122,20 @@ impl Answer {
 async fn documents(
     session: &Session,
     (collection, fields): (&str, Option<&Arc<Fields>>),
-    asking: &Asking,
-    dressing: &Dressing,
+    asking: &ListRequest,
+    expansion: &Expansion,
 ) -> ApiResult<Answer> {
     let (filter, sort) = (asking.filter.to_bytes(), asking.sort.to_bytes());
     let projection = asking.fields.to_bytes();
     let (filter, sort) = (Raw::trusted(&filter), Raw::trusted(&sort));
+    let asked =
+        Asked::new(Some(filter), Some(sort), Some(Raw::trusted(&projection)), Format::Extended);
     let query = ListQuery {
-        asked: Asked::new(
-            Some(filter),
-            Some(sort),
-            Some(Raw::trusted(&projection)),
-            Format::Extended,
-        ),
         // One is looked for where none is wanted.
         limit: if asking.count_alone { 1 } else { asking.max().max(1) },
         skip: if asking.count_alone { 0 } else { asking.skip },
-        cursor: None,
-        at: At::Now,
         count: asking.totals,
-        explain: false,
+        ..ListQuery::new(asked)
     };
     let mut listing = session.list(collection, query).await?;
     if asking.count_alone || asking.max() == 0 {
@@ -152,13 +145,13 @@ async fn documents(
     let totals = asking.totals.then(|| pagination.to_string());
     let shown = Shown { all: false, named: shown_names(asking) };
     let Listing { documents, position, .. } = listing;
-    let documents = dressing.put_on(session, (collection, fields), documents).await?;
+    let documents = expansion.apply(session, (collection, fields), documents).await?;
     let body = written(session, documents, shown, totals).await?;
     Ok(Answer { position, body, pagination: Some(pagination) })
 }
 
 /// The system fields that an answer has.
-fn shown_names(asking: &Asking) -> Vec<String> {
+fn shown_names(asking: &ListRequest) -> Vec<String> {
     if asking.metafields {
         return system::names().map(str::to_owned).collect();
     }
@@ -166,7 +159,7 @@ fn shown_names(asking: &Asking) -> Vec<String> {
 }
 
 /// The numbers of a list; `total` where it is known.
-fn pagination(listing: &Listing, asking: &Asking) -> Value {
+fn pagination(listing: &Listing, asking: &ListRequest) -> Value {
     let count = listing.documents.len();
     let (skip, max) = (asking.skip, asking.max());
     // A page that is not full ends the list.
@@ -212,7 +205,7 @@ async fn distinct(
     session: &Session,
     collection: &str,
     field: &str,
-    asking: &Asking,
+    asking: &ListRequest,
 ) -> ApiResult<Answer> {
     let found = session.distinct(collection, (field, asking.filter.to_bytes()), At::Now).await?;
     let mut values = found.values;
@@ -231,7 +224,7 @@ async fn distinct(
     Ok(Answer { position: found.position, body, pagination: Some(pagination) })
 }
 
-async fn grouped(session: &Session, collection: &str, asking: Asking) -> ApiResult<Answer> {
+async fn grouped(session: &Session, collection: &str, asking: ListRequest) -> ApiResult<Answer> {
     let Some(grouping) = &asking.grouping else {
         return Err(headwater_engine::Error::internal("nothing to group by").into());
     };

@@ -1,15 +1,18 @@
-//! RestDB.io's REST interface, `/rest`, and its `/realtime`: what programs written for it send, translated into the session's operations.
+//! RestDB.io's interfaces: `/rest`, `/realtime`, `/auth/*`, the scripts of its JavaScript API and its form of webhooks. What
+//! programs written for them send is translated into the session's operations.
 //!
-//! Guarantees: every answer is JSON (or the markup that was asked for), every refusal has a `message`.
+//! Guarantees: an answer is JSON unless something else was asked for (markup, CSV, a document a line, a stream, a script);
+//! every refusal is JSON and has a `message`.
 //! Leaves to others: what an operation means (the session, the engine). `docs/compat/restdb.md` has what is there and where
 //! it differs.
 
+mod answer;
 mod auth;
 mod body;
 mod children;
 mod deletions;
 mod documents;
-mod doubles;
+mod duplicate_members;
 mod entry;
 mod export;
 mod import;
@@ -23,7 +26,6 @@ mod realtime;
 mod refusal;
 mod relations;
 mod system;
-mod writing;
 
 use crate::router::Routes;
 

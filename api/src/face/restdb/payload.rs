@@ -5,31 +5,35 @@
 //! Leaves to others: what is seen of an event, order, retries and signatures (the engine).
 
 use std::fmt;
+use std::sync::Arc;
 
 use headwater_engine::event_json::shown_document;
 use headwater_engine::restrict::Seen;
 use headwater_engine::subscribe::BodyProjection;
-use headwater_engine::value::{Raw, date, json};
+use headwater_engine::value::{Raw, json};
 use headwater_engine::webhook::Form;
 use headwater_engine::{Event, EventKind};
 
-use super::system;
+use super::system::{self, Told};
 use crate::auth::{Access, Actors};
-use crate::reply::{write_number, write_text};
+use crate::reply::write_text;
 
 /// The form, as `format` of a webhook names it.
 const NAME: &str = "restdb";
+/// What a document is told with.
+const TOLD: [Told; 5] =
+    [Told::Version, Told::Created, Told::CreatedBy, Told::Changed, Told::ChangedBy];
 
 /// RestDB.io's form of deliveries.
 pub(crate) struct Payload {
     database: String,
-    actors: Actors,
+    actors: Arc<Actors>,
 }
 
 impl Payload {
     /// For a database of that name.
     pub(crate) fn new(database: &str, access: &Access) -> Self {
-        Self { database: database.to_owned(), actors: Actors::new(access, system::KEY) }
+        Self { database: database.to_owned(), actors: Arc::clone(access.actors()) }
     }
 
     /// A document or an id, once.
@@ -41,7 +45,8 @@ impl Payload {
     ) -> Vec<u8> {
         let mut out = Vec::with_capacity(event.body_bytes as usize * 2 + 200);
         if let Some(document) = shown_document(event, seen, projection) {
-            self.document(event, Raw::trusted(&document), &mut out);
+            let document = (event, Raw::trusted(&document));
+            system::write_document(document, &self.actors, &TOLD, &mut out);
             return out;
         }
         let subject = match event.kind {
@@ -54,31 +59,6 @@ impl Payload {
             None => out.extend_from_slice(b"null"),
         }
         out
-    }
-
-    fn document(&self, event: &Event<'_>, document: Raw<'_>, out: &mut Vec<u8>) {
-        out.push(b'{');
-        for (name, value) in document.object_iter().filter(|(name, _)| !system::is_fact(name)) {
-            write_text(name, out);
-            out.push(b':');
-            json::write(value, out);
-            out.push(b',');
-        }
-        let origin = event.origin;
-        let created_ms = origin.map_or(event.time_ms, |origin| origin.created_ms);
-        let created_by = origin.map_or(event.actor, |origin| origin.created_by);
-        out.extend_from_slice(b"\"_version\":");
-        write_number(event.version, out);
-        for (name, ms, by_name, by) in [
-            ("_created", created_ms, "_createdby", created_by),
-            ("_changed", event.time_ms, "_changedby", event.actor),
-        ] {
-            out.extend_from_slice(format!(",\"{name}\":\"").as_bytes());
-            date::write_ms(i64::try_from(ms).unwrap_or(i64::MAX), out);
-            out.extend_from_slice(format!("\",\"{by_name}\":").as_bytes());
-            write_text(&self.actors.show(by), out);
-        }
-        out.push(b'}');
     }
 }
 

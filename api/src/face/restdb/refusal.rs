@@ -1,7 +1,8 @@
 //! Refusals: `{"message","name","status"}`, with a `list` where a document breaks a rule of its collection.
 //!
 //! Guarantees: only the statuses that clients of RestDB.io know, and that the contract names for this face: no credential is
-//! 401, and so is a token that does not stand; a key that does not is 403, a broken rule 400.
+//! 401, and so are one that has expired and the cookie of a session that is over; a key or token that does not stand is 403,
+//! a broken rule 400.
 //! Leaves to others: headers, the log and the trail (the outermost service).
 
 use headwater_engine::index::IndexKind;

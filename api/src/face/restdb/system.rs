@@ -1,28 +1,76 @@
-//! System fields: their names, which of them an answer shows, and what a body may not say.
+//! System fields: their names, which of them an answer shows, how an event's document has them, and what a body may not say.
 //!
 //! Guarantees: what a caller sees under these names comes from the engine, never from a body.
 
 use std::sync::Arc;
 
+use headwater_engine::Event;
 use headwater_engine::restrict::{Fact, Metadata};
-use headwater_engine::value::{Object, Value};
+use headwater_engine::value::{Object, Raw, Value, date, json};
 
+use crate::auth::Actors;
+use crate::reply::{write_number, write_text};
 use crate::session::Session;
+
+const CREATED: &str = "_created";
+const CHANGED: &str = "_changed";
+const CREATED_BY: &str = "_createdby";
+const CHANGED_BY: &str = "_changedby";
+const VERSION: &str = "_version";
 
 /// What the engine knows, by the names of the face.
 const FACTS: [(&str, Fact); 7] = [
-    ("_created", Fact::Created),
-    ("_changed", Fact::Changed),
-    ("_createdby", Fact::CreatedBy),
-    ("_changedby", Fact::ChangedBy),
-    ("_version", Fact::Version),
+    (CREATED, Fact::Created),
+    (CHANGED, Fact::Changed),
+    (CREATED_BY, Fact::CreatedBy),
+    (CHANGED_BY, Fact::ChangedBy),
+    (VERSION, Fact::Version),
     ("_keywords", Fact::Words),
     ("_tags", Fact::WordsText),
 ];
 /// How many of them the answer to a write shows.
 const OF_WRITES: usize = 4;
+/// What an event tells of its document.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    Created,
+    Changed,
+    CreatedBy,
+    ChangedBy,
+    Version,
+}
+
+impl Told {
+    fn write(self, event: &Event<'_>, actors: &Actors, out: &mut Vec<u8>) {
+        let origin = event.origin;
+        match self {
+            Self::Created => {
+                member(CREATED, out);
+                write_time(origin.map_or(event.time_ms, |origin| origin.created_ms), out);
+            }
+            Self::Changed => {
+                member(CHANGED, out);
+                write_time(event.time_ms, out);
+            }
+            Self::CreatedBy => {
+                member(CREATED_BY, out);
+                let by = origin.map_or(event.actor, |origin| origin.created_by);
+                write_text(&actors.show(by, KEY), out);
+            }
+            Self::ChangedBy => {
+                member(CHANGED_BY, out);
+                write_text(&actors.show(event.actor, KEY), out);
+            }
+            Self::Version => {
+                member(VERSION, out);
+                write_number(event.version, out);
+            }
+        }
+    }
+}
+
 /// Who has no e-mail address.
-pub(super) const KEY: &str = "api";
+const KEY: &str = "api";
 
 /// Whether a member of a document is a system field that the engine has.
 pub(super) fn is_fact(name: &str) -> bool {
@@ -57,6 +105,45 @@ pub(super) fn shown_to(session: &Session, wanted: impl Fn(&str) -> bool) -> Sess
         return session.clone();
     }
     session.with_metadata(Arc::new(Metadata::new(facts, session.show_users(KEY))))
+}
+
+/// Writes the document of an event, and behind its members what is told of it, in that order. A member that passes for a
+/// system field is left out.
+pub(super) fn write_document(
+    (event, document): (&Event<'_>, Raw<'_>),
+    actors: &Actors,
+    told: &[Told],
+    out: &mut Vec<u8>,
+) {
+    out.push(b'{');
+    let start = out.len();
+    let separate = |out: &mut Vec<u8>| {
+        if out.len() > start {
+            out.push(b',');
+        }
+    };
+    for (name, value) in document.object_iter().filter(|(name, _)| !is_fact(name)) {
+        separate(out);
+        member(name, out);
+        json::write(value, out);
+    }
+    for told in told {
+        separate(out);
+        told.write(event, actors, out);
+    }
+    out.push(b'}');
+}
+
+/// Writes a time as system fields have it: RFC 3339 UTC with milliseconds, as a text.
+pub(super) fn write_time(ms: u64, out: &mut Vec<u8>) {
+    out.push(b'"');
+    date::write_ms(i64::try_from(ms).unwrap_or(i64::MAX), out);
+    out.push(b'"');
+}
+
+fn member(name: &str, out: &mut Vec<u8>) {
+    write_text(name, out);
+    out.push(b':');
 }
 
 /// A body without what it may not say; an `_id` stays where `id` says so.

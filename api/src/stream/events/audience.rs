@@ -76,8 +76,8 @@ impl Audience for EventAudience {
         if seen == Seen::Nothing {
             return;
         }
-        if let Some(telling) = self.wire.telling() {
-            return self.wire.told(telling, event, &seen, out);
+        if let Some(encoder) = self.wire.encoder() {
+            return self.wire.encode(encoder, event, &seen, out);
         }
         let data = |out: &mut Vec<u8>| match &seen {
             // The frame's event says that it is hidden.
@@ -119,19 +119,19 @@ impl Audience for EventAudience {
 mod tests {
     use super::*;
     use crate::auth::GrantSource;
-    use crate::stream::Telling;
+    use crate::stream::EventEncoder;
     use headwater_engine::limits::Limits;
     use headwater_engine::log::Epoch;
     use headwater_engine::value::{Raw, json};
 
     struct Words;
 
-    impl Telling for Words {
+    impl EventEncoder for Words {
         fn name(&self) -> &'static str {
             "words"
         }
 
-        fn tell(&self, _event: &Event<'_>, _seen: &Seen, _out: &mut Vec<u8>) -> bool {
+        fn encode(&self, _event: &Event<'_>, _seen: &Seen, _out: &mut Vec<u8>) -> bool {
             false
         }
 
@@ -153,7 +153,7 @@ mod tests {
             grant: Arc::clone(grant),
             format: Format::Plain,
             hearing,
-            wire: Wire::told_by(Arc::new(Words), Epoch { id: [0; 16], start: 0 }),
+            wire: Wire::encoded_by(Arc::new(Words), Epoch { id: [0; 16], start: 0 }),
         }
     }
 

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use headwater_engine::value::{Raw, ValueKind, json};
 use headwater_engine::{Error, Result};
 
+use super::super::answer::Shown;
 use super::super::system;
-use super::super::writing::Shown;
 use crate::session::Readable;
 
 /// Most columns.

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::PREFIX;
 use crate::router::{Needs, Routes};
-use crate::session::{Onlooker, Readable};
+use crate::session::{Readable, SchemaReader};
 use crate::state::App;
 
 /// The client, in which one name stands for the collections.
@@ -43,17 +43,21 @@ pub(super) fn routes() -> Routes {
         .add("get", EVENTSOURCE_PATH, Needs::Nothing, eventsource)
 }
 
-async fn script(State(app): State<App>, onlooker: Onlooker, headers: HeaderMap) -> Response {
-    let text = client(&onlooker.collections(PREFIX));
+async fn script(State(app): State<App>, reader: SchemaReader, headers: HeaderMap) -> Response {
+    let text = client(&reader.collections(PREFIX));
     let day = today(&app);
     let database = &app.options.database;
     let comment = format!("/* Headwater, JavaScript API of the database {database}, {day} */\n");
-    answer(SCRIPT, (&comment, text), onlooker.is_public(), &headers)
+    answer(SCRIPT, (&comment, text), reader.is_public(), &headers)
 }
 
-async fn documentation(State(app): State<App>, onlooker: Onlooker, headers: HeaderMap) -> Response {
-    let text = page::page(&app.options.database, &onlooker.collections(PREFIX));
-    let mut response = answer(HTML, ("", text), onlooker.is_public(), &headers);
+async fn documentation(
+    State(app): State<App>,
+    reader: SchemaReader,
+    headers: HeaderMap,
+) -> Response {
+    let text = page::page(&app.options.database, &reader.collections(PREFIX));
+    let mut response = answer(HTML, ("", text), reader.is_public(), &headers);
     let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     response

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::types::{is_true, names, type_of};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, shortened};
 use crate::session::is_user_collection;
 
 /// Members of a field that are the same here and in definitions of the server: its name for them, and RestDB.io's.
@@ -53,7 +53,7 @@ pub(super) fn definitions(document: &Value) -> ApiResult<Vec<Definition>> {
 fn definition(place: usize, collection: &Value) -> ApiResult<Definition> {
     let name = collection.get("name").and_then(Value::as_str);
     let name = name.ok_or_else(|| wrong(format!("collections[{place}] needs a text `name`")))?;
-    let shown = short(name);
+    let shown = shortened(name);
     if !is_user_collection(name) {
         return Err(wrong(format!(
             "collection `{shown}`: the name must be 1 to 120 of A-Z a-z 0-9 _ . -, and not begin with _"
@@ -68,7 +68,7 @@ fn definition(place: usize, collection: &Value) -> ApiResult<Definition> {
     for (place, given) in given.iter().enumerate() {
         let (name, field) = field(&about, place, given)?;
         if fields.contains_key(&name) {
-            return Err(wrong(format!("{about}: field `{}` is there twice", short(&name))));
+            return Err(wrong(format!("{about}: field `{}` is there twice", shortened(&name))));
         }
         fields.insert(name, field);
     }
@@ -78,11 +78,11 @@ fn definition(place: usize, collection: &Value) -> ApiResult<Definition> {
 fn field(about: &str, place: usize, given: &Value) -> ApiResult<(String, Value)> {
     let name = given.get("fieldname").or_else(|| given.get("name")).and_then(Value::as_str);
     let name = name.ok_or_else(|| wrong(format!("{about}: fields[{place}] needs `fieldname`")))?;
-    let about = format!("{about}: field `{}`", short(name));
+    let about = format!("{about}: field `{}`", shortened(name));
     let kind = given.get("type").and_then(Value::as_str);
     let kind = kind.ok_or_else(|| wrong(format!("{about} needs a text `type`")))?;
     let known = type_of(kind, is_true(given.get(SEVERAL))).ok_or_else(|| {
-        let kind = short(kind);
+        let kind = shortened(kind);
         wrong(format!("{about}: there is no type `{kind}`; there are {}", names()))
     })?;
     let mut field = Map::new();
@@ -120,7 +120,7 @@ fn only(given: &Value, known: &[&str], about: &str) -> ApiResult<()> {
         None => Ok(()),
         Some(name) => Err(wrong(format!(
             "{about} has no member `{}`; there are {}",
-            short(name),
+            shortened(name),
             known.join(", ")
         ))),
     }
@@ -128,10 +128,6 @@ fn only(given: &Value, known: &[&str], about: &str) -> ApiResult<()> {
 
 fn is_said_only(name: &str) -> bool {
     SAID_ONLY.contains(&name)
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(120).collect()
 }
 
 fn wrong(message: impl Into<String>) -> ApiError {

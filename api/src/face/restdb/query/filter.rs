@@ -4,6 +4,7 @@
 
 use headwater_engine::value::{Object, Value, object_id};
 
+use super::build::{all_of, object};
 use super::dates::{self, Form};
 use super::read::malformed;
 use crate::error::{ApiError, ApiResult};
@@ -82,13 +83,7 @@ impl Translation {
                 }
             }
         }
-        if others.is_empty() {
-            return Ok(plain);
-        }
-        if !plain.is_empty() {
-            others.insert(0, Value::Object(plain));
-        }
-        Ok([("$and".to_owned(), Value::Array(others))].into_iter().collect())
+        Ok(all_of(plain, others))
     }
 
     fn branches(&self, name: &str, value: &Value, is_top: bool) -> ApiResult<Value> {
@@ -188,10 +183,6 @@ fn twice(name: &str) -> ApiError {
     malformed("q", format_args!("two operators mean {name} of the same field"))
 }
 
-fn object(name: &str, value: Value) -> Value {
-    Value::Object([(name.to_owned(), value)].into_iter().collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,7 +240,7 @@ mod tests {
         );
         assert!(found.ends_with(r#"{"t":{"$gt":"1970-01-02"}}]}]}"#), "{found}");
         let found = translated(r#"{"t":{"$ne":{"$date":"1970-01-02"}}}"#).unwrap();
-        assert!(found.starts_with(r#"{"$and":[{"$and":"#), "{found}");
+        assert!(found.starts_with(r#"{"$and":[{"t":{"$ne":"#), "{found}");
         assert!(translated(r#"{"t":{"$date":"never"}}"#).unwrap_err().contains("never"));
     }
 

@@ -10,8 +10,8 @@ mod result;
 use headwater_engine::value::{Object, Value};
 
 use super::read::malformed;
-use super::{Asking, filter};
-use crate::error::ApiResult;
+use super::{ListRequest, filter};
+use crate::error::{ApiResult, shortened};
 use keys::Key;
 
 pub(crate) use result::nested;
@@ -107,7 +107,7 @@ impl Grouping {
     }
 
     /// The pipeline that groups by the first fields, encoded.
-    pub(crate) fn pipeline(&self, asking: &Asking, depth: usize) -> Vec<u8> {
+    pub(crate) fn pipeline(&self, asking: &ListRequest, depth: usize) -> Vec<u8> {
         let mut stages = Vec::new();
         let mut stage = |name: &str, value: Value| stages.push(object([(name, value)]));
         if !asking.filter.is_empty() {
@@ -197,7 +197,7 @@ fn function(text: &str) -> ApiResult<Function> {
     let name = name.trim().to_ascii_uppercase();
     let found = KINDS.iter().find(|(known, _)| *known == name);
     let Some((name, kind)) = found else {
-        let what = format!("`{}` is not MIN, MAX, AVG, SUM or COUNT with a field", short(text));
+        let what = format!("`{}` is not MIN, MAX, AVG, SUM or COUNT with a field", shortened(text));
         return Err(malformed("aggregate", what));
     };
     if field.is_empty() && *kind != Kind::Count {
@@ -225,11 +225,7 @@ fn check_path(parameter: &'static str, path: &str) -> ApiResult<()> {
     if path.split('.').all(|part| !part.is_empty() && !part.starts_with('$')) {
         return Ok(());
     }
-    Err(malformed(parameter, format_args!("`{}` is not the path of a field", short(path))))
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(100).collect()
+    Err(malformed(parameter, format_args!("`{}` is not the path of a field", shortened(path))))
 }
 
 fn whole(number: usize) -> Value {

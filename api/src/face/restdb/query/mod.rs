@@ -4,6 +4,7 @@
 //! unknown parameters and hints are ignored.
 //! Leaves to others: running it (`list`).
 
+mod build;
 mod dates;
 mod filter;
 mod group;
@@ -19,6 +20,7 @@ use super::system;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Parameters;
 
+pub(super) use build::{all_of, object};
 pub(super) use filter::id;
 pub(super) use group::{Grouping, nested};
 pub(super) use read::flag;
@@ -28,7 +30,7 @@ const MAX: usize = 1000;
 
 /// What a list asks for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asking {
+pub(super) struct ListRequest {
     /// Which documents.
     pub(super) filter: Object,
     /// In which order; empty: by `_id`.
@@ -53,7 +55,7 @@ pub(super) struct Asking {
     pub(super) grouping: Option<Grouping>,
 }
 
-impl Asking {
+impl ListRequest {
     /// Reads a query string.
     pub(super) fn read(parameters: &Parameters, engine: &Engine) -> ApiResult<Self> {
         let mut asking = Self::filter_alone(parameters, engine)?;
@@ -86,13 +88,9 @@ impl Asking {
             Some(Value::String(field)) => Some(field),
             Some(_) => return Err(read::malformed("q", "$distinct must be the name of a field")),
         };
-        let mut filter = filter::translate(q, engine.clock().now_ms())?;
+        let filter = filter::translate(q, engine.clock().now_ms())?;
         let words = parameters.get("filter").map(filter::words).unwrap_or_default();
-        if !words.is_empty() {
-            let own = Value::Object(filter);
-            let all: Vec<Value> = [own].into_iter().chain(words).collect();
-            filter = [("$and".to_owned(), Value::Array(all))].into_iter().collect();
-        }
+        let filter = all_of(filter, words);
         Ok(Self { filter, distinct, ..Self::default() })
     }
 

@@ -6,7 +6,7 @@ use headwater_engine::{Detail, Error};
 
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Parameters;
-use crate::face::restdb::doubles;
+use crate::face::restdb::duplicate_members;
 
 /// A parameter that is malformed.
 pub(super) fn malformed(parameter: &'static str, what: impl std::fmt::Display) -> ApiError {
@@ -77,8 +77,9 @@ pub(super) fn object(
         None | Some("undefined") => return Ok(Object::new()),
         Some(text) => text,
     };
-    let read = json::parse_value(text.as_bytes(), limits)
-        .or_else(|error| json::parse_value(&doubles::dropped(text.as_bytes(), error)?, limits));
+    let read = json::parse_value(text.as_bytes(), limits).or_else(|error| {
+        json::parse_value(&duplicate_members::dropped(text.as_bytes(), error)?, limits)
+    });
     let bytes = read.map_err(|error| misread(name, text, &error))?;
     match Raw::trusted(&bytes).to_value() {
         Value::Object(object) => Ok(object),

@@ -2,9 +2,9 @@
 //!
 //! Guarantees: every event that the caller may hear, once, in order, from where its reader was cut; a place that is gone is
 //! refused (410), never passed over in silence.
-//! Leaves to others: the frames (`telling`), following the log (`stream`), who hears what (the grant).
+//! Leaves to others: the frames (`encoder`), following the log (`stream`), who hears what (the grant).
 
-mod telling;
+mod encoder;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::router::{Needs, Routes};
 use crate::session::{Hearing, Session, blocking};
 use crate::state::App;
 use crate::stream::{EventStream, EventTopic, Feed, NAME_BYTES_MAX, Wanted, Wire};
-use telling::Realtime;
+use encoder::Realtime;
 
 /// Between two pings. Programs look for a new connection when they hear none for 20 seconds.
 const PING: Duration = Duration::from_secs(5);
@@ -61,9 +61,9 @@ async fn follow(
     {
         check_recent(&app, id).await?;
     }
-    let telling = Arc::new(Realtime::new(&app.engine, &app.access));
+    let encoder = Arc::new(Realtime::new(&app.engine, &app.access));
     let epoch = app.engine.epoch();
-    let wire = Wire::told_by(telling, epoch);
+    let wire = Wire::encoded_by(encoder, epoch);
     let feed = Feed::open(&app, &session, topic(&parameters).into(), &wanted, wire).await?;
     Ok(EventStream::new(feed, app.options.heartbeat.min(PING)).into_response(epoch))
 }

@@ -1,4 +1,4 @@
-//! Conditions of `q` as values: taken apart, put together, and what references in them mean.
+//! Conditions of `q` as values: taken apart, and what references in them mean.
 
 use headwater_engine::value::{Object, Value};
 
@@ -41,23 +41,4 @@ pub(super) fn is_true(value: &Value) -> bool {
         Value::Bool(truth) => *truth,
         other => other.as_i64().is_none_or(|number| number != 0),
     }
-}
-
-/// Conditions that all have to hold.
-pub(super) fn both(plain: Object, mut others: Vec<Value>) -> Object {
-    if others.is_empty() {
-        return plain;
-    }
-    if !plain.is_empty() {
-        others.insert(0, Value::Object(plain));
-    }
-    match (others.len(), others.first_mut()) {
-        (1, Some(Value::Object(only))) => std::mem::take(only),
-        _ => [("$and".to_owned(), Value::Array(others))].into_iter().collect(),
-    }
-}
-
-/// An object of one member.
-pub(super) fn object(name: &str, value: Value) -> Value {
-    Value::Object([(name.to_owned(), value)].into_iter().collect())
 }

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use headwater_engine::fields::{FieldType, Fields};
 use headwater_engine::value::{Object, Raw, Value};
 
-use super::conditions::{both, ids_of, is_true, object, operators_of, reference};
-use super::dressing::listed;
+use super::conditions::{ids_of, is_true, operators_of, reference};
+use super::expansion::listed;
 use super::patience::Patience;
 use super::{Relation, is_left_out, parts, relations};
 use crate::error::{ApiError, ApiResult};
+use crate::face::restdb::query::{all_of, object};
 use crate::session::Session;
 
 /// Most conditions of one `q` on what looked-up documents hold: each is a query.
@@ -41,7 +42,7 @@ const POSITIVE: [&str; 14] = [
 
 /// A filter of a collection in which lookups are what is stored, and texts that are compared with typed fields are what
 /// those hold.
-pub(in crate::face::restdb) async fn translated(
+pub(super) async fn translated(
     session: &Session,
     fields: Option<&Fields>,
     filter: Object,
@@ -96,7 +97,7 @@ impl Translation<'_> {
                     None => drop(plain.insert(name.as_str(), value.clone())),
                 }
             }
-            Ok(both(plain, others))
+            Ok(all_of(plain, others))
         })
     }
 

@@ -12,6 +12,7 @@ use http::header::HOST;
 use http::request::Parts;
 
 use super::embed::Room;
+use crate::percent;
 use crate::server::IsEncrypted;
 use crate::state::App;
 
@@ -65,14 +66,7 @@ impl Base {
 
     fn link(&self, id: &str) -> String {
         let mut link = format!("{}/media/", self.0);
-        for byte in id.bytes() {
-            match byte {
-                byte if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) => {
-                    link.push(char::from(byte));
-                }
-                other => link.push_str(&format!("%{other:02X}")),
-            }
-        }
+        percent::push_segment(id, &mut link);
         link
     }
 }

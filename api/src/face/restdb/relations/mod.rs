@@ -4,33 +4,35 @@
 //! deep. All that a request embeds is bounded in bytes as the result of a query is, and in time. A collection without typed fields pays for none of it.
 //! Leaves to others: reading (the session), routes (`children`, `documents`, `list`).
 //!
-//! `home` is a list of children, `embed` puts lookups and children into documents, `filter` asks for what looked-up documents
-//! hold (`conditions` are its parts), `paths` reads other parameters that name such paths, `writing` reads ids in update operators, `links` and `flat`
-//! change the form, `referring` finds who refers to a document, and `dressing` does what a request asks for in its order.
+//! `parent_scope` is a list of children, `embed` puts lookups and children into documents, `filter` asks for what looked-up
+//! documents hold (`conditions` are its parts), `asked` holds a request to `filter` and `parent_scope`, `paths` reads other
+//! parameters that name paths into lookups, `operators` reads ids in update operators, `links` and `flat` change the form,
+//! `referring` finds who refers to a document, and `expansion` does what a request asks for in its order.
 
+mod asked;
 mod conditions;
-mod dressing;
 mod embed;
+mod expansion;
 mod filter;
 mod flat;
-mod home;
 mod links;
+mod operators;
+mod parent_scope;
 mod paths;
 mod patience;
 mod referring;
-mod writing;
 
 use headwater_engine::fields::{Field, FieldType, Fields};
 
 use super::system;
 
-pub(super) use dressing::Dressing;
-pub(super) use filter::translated;
-pub(super) use home::{Home, child_collection};
+pub(super) use asked::asked_of;
+pub(super) use expansion::Expansion;
 pub(super) use links::Base;
+pub(super) use operators::with_ids;
+pub(super) use parent_scope::{ParentScope, child_collection};
 pub(super) use paths::take_paths;
 pub(super) use referring::referring;
-pub(super) use writing::with_ids;
 
 /// A field whose values are documents of another collection.
 #[derive(Clone, Debug)]
@@ -52,7 +54,7 @@ fn relations(fields: Option<&Fields>, kind: FieldType) -> Vec<Relation> {
 
 /// Whether a member of a looked-up document is left out where it is embedded.
 fn is_left_out(name: &str) -> bool {
-    system::is_fact(name) || name == "_mock" || home::MEMBERS.contains(&name)
+    system::is_fact(name) || name == "_mock" || parent_scope::MEMBERS.contains(&name)
 }
 
 /// A path's first name, and what follows it without a position in an array: `a.0.b` is `a`, `0` and `b`.

@@ -8,12 +8,12 @@ use headwater_engine::value::{Object, Value};
 
 use super::{Relation, parts, relations};
 use crate::error::{ApiError, ApiResult};
-use crate::face::restdb::query::Asking;
+use crate::face::restdb::query::ListRequest;
 
 /// Reads the paths of a request that lead into lookups; which fields of looked-up documents it wants shown.
 pub(in crate::face::restdb) fn take_paths(
     fields: Option<&Fields>,
-    asking: &mut Asking,
+    asking: &mut ListRequest,
 ) -> ApiResult<Vec<(String, Object)>> {
     let lookups = relations(fields, FieldType::Lookup);
     if lookups.is_empty() {

@@ -9,18 +9,19 @@ use bytes::Bytes;
 use headwater_engine::fields::FieldType;
 use headwater_engine::value::{Object, Raw, Value};
 
-use super::dressing::listed;
 use super::embed::Room;
+use super::expansion::listed;
 use super::patience::Patience;
-use super::{Dressing, relations};
+use super::{Expansion, relations};
 use crate::error::ApiResult;
+use crate::face::restdb::query::object;
 use crate::session::Session;
 
 /// The documents that refer to the one with an id, at most `max`, as they are answered.
 pub(in crate::face::restdb) async fn referring(
     session: &Session,
     (collection, id): (&str, Raw<'_>),
-    dressing: &Dressing,
+    expansion: &Expansion,
     max: usize,
 ) -> ApiResult<Vec<Bytes>> {
     let id = id.to_value();
@@ -34,7 +35,7 @@ pub(in crate::face::restdb) async fn referring(
         let conditions: Vec<Value> = lookups
             .into_iter()
             .filter(|lookup| lookup.collection == collection)
-            .map(|lookup| Value::Object([(lookup.field, id.clone())].into_iter().collect()))
+            .map(|lookup| object(&lookup.field, id.clone()))
             .collect();
         let may = session.may_embed(&other.name) && session.covers_reading(&[&other.name]);
         if conditions.is_empty() || !may || found.len() >= max {
@@ -44,9 +45,9 @@ pub(in crate::face::restdb) async fn referring(
         patience.check(session)?;
         let listed = listed(session, &other.name, &filter, max - found.len()).await?;
         let place = (&*other.name, other.fields.as_ref());
-        let dressed = dressing.put_on(session, place, listed).await?;
-        dressed.iter().try_for_each(|document| room.take(document.len()))?;
-        found.extend(dressed);
+        let expanded = expansion.apply(session, place, listed).await?;
+        expanded.iter().try_for_each(|document| room.take(document.len()))?;
+        found.extend(expanded);
     }
     Ok(found)
 }

@@ -2,8 +2,8 @@
 
 use headwater_engine::value::Value;
 
-use super::{check_path, malformed, object, short};
-use crate::error::ApiResult;
+use super::{check_path, malformed, object};
+use crate::error::{ApiResult, shortened};
 
 /// The parts of dates.
 const PARTS: [(&str, &str); 6] = [
@@ -56,7 +56,7 @@ impl Key {
             check_path("groupby", text)?;
             return Ok(Self { field: text.to_owned(), of: Of::Value });
         }
-        let unknown = || malformed("groupby", format_args!("`{}` is not known", short(text)));
+        let unknown = || malformed("groupby", format_args!("`{}` is not known", shortened(text)));
         let (function, field) = text.rsplit_once(':').ok_or_else(unknown)?;
         check_path("groupby", field)?;
         let of = match function.strip_prefix("$DATE.") {
@@ -110,7 +110,8 @@ fn translated(format: &str) -> ApiResult<String> {
             continue;
         }
         if first.is_ascii_alphabetic() {
-            let what = format!("`{}` has `{first}`, which is not known in a format", short(format));
+            let what =
+                format!("`{}` has `{first}`, which is not known in a format", shortened(format));
             return Err(malformed("groupby", what));
         }
         if first == '%' {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use headwater_engine::value::{Raw, json};
 
 use super::{Grouping, Kind};
-use crate::face::restdb::writing::Shown;
+use crate::face::restdb::answer::Shown;
 use crate::reply::write_text;
 
 /// Where a level has its own aggregates.

@@ -1,8 +1,4 @@
-//! Names of collections.
-
-use std::sync::{Arc, LazyLock};
-
-use headwater_engine::restrict::{FieldRule, Restriction};
+//! Names of collections: which ones can be, which of them are the system's; what is answered where one is not there.
 
 use crate::error::ApiError;
 
@@ -14,39 +10,12 @@ pub(crate) fn is_user_collection(name: &str) -> bool {
 }
 
 /// Whether a name belongs to the system.
-pub(super) fn is_system(name: &str) -> bool {
+pub(crate) fn is_system(name: &str) -> bool {
     name.starts_with('_')
 }
 
-/// What nobody is shown of documents of a system collection: hashes of secrets, sealed secrets, and the headers in clear
-/// that earlier builds stored.
-const SECRETS: [&str; 13] = [
-    "password",
-    "hash",
-    "previous",
-    "family",
-    "refresh",
-    "cookie",
-    "secret",
-    "retiring",
-    "retiring_secret",
-    "signing_key",
-    "retiring_signing_key",
-    "sealed_headers",
-    "headers",
-];
-
-/// What may be seen of a system collection with full access; `None` for users' collections.
-pub(super) fn secrets(collection: &str) -> Option<Arc<Restriction>> {
-    static RESTRICTION: LazyLock<Option<Arc<Restriction>>> = LazyLock::new(|| {
-        let fields = FieldRule::parse(&[], &SECRETS.map(str::to_owned)).ok().flatten()?;
-        Some(Arc::new(Restriction { fields: Some(Arc::new(fields)), ..Restriction::default() }))
-    });
-    RESTRICTION.clone().filter(|_| is_system(collection))
-}
-
 /// Refuses what cannot be the name of a collection.
-pub(super) fn check(name: &str) -> Result<(), ApiError> {
+pub(crate) fn check(name: &str) -> Result<(), ApiError> {
     if well_formed(name) {
         return Ok(());
     }
@@ -55,6 +24,12 @@ pub(super) fn check(name: &str) -> Result<(), ApiError> {
         "`{shown}` is not the name of a collection: 1 to 120 of A-Z a-z 0-9 _ . -, but not . or .."
     );
     Err(ApiError::bad_request("invalid_collection_name", message).with("collection", shown))
+}
+
+/// What is answered where a collection is not there.
+pub(crate) fn not_found(name: &str) -> ApiError {
+    let message = format!("there is no collection `{name}`");
+    ApiError::not_found("collection_not_found", message)
 }
 
 fn well_formed(name: &str) -> bool {

@@ -21,8 +21,8 @@ mod tests {
 
     #[test]
     fn the_last_one_counts() {
-        let double = Error::invalid("duplicate_member", "twice");
-        let text = dropped(br#"{"b":1,"a":{"x":1,"x":2},"b":3}"#, double).unwrap();
+        let refusal = Error::invalid("duplicate_member", "twice");
+        let text = dropped(br#"{"b":1,"a":{"x":1,"x":2},"b":3}"#, refusal).unwrap();
         assert_eq!(text, br#"{"b":3,"a":{"x":2}}"#);
         let other = Error::invalid("malformed_json", "x");
         assert_eq!(dropped(b"{}", other).unwrap_err().code(), "malformed_json");

@@ -15,16 +15,16 @@ use headwater_engine::value::{Object, Raw, Value, key};
 use super::embed::{self, Children, Room};
 use super::links::Base;
 use super::patience::Patience;
-use super::{Relation, flat, home, relations};
+use super::{Relation, flat, parent_scope, relations};
 use crate::error::ApiResult;
 use crate::extract::{Format, Parameters};
+use crate::face::restdb::answer::sized;
 use crate::face::restdb::query;
-use crate::face::restdb::writing::sized;
-use crate::session::{Asked, At, ByKey, ListQuery, Session, path_segment};
+use crate::session::{Asked, ByKey, ListQuery, Session, path_segment};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
-pub(in crate::face::restdb) struct Dressing {
+pub(in crate::face::restdb) struct Expansion {
     children: bool,
     links: Option<Base>,
     flat: bool,
@@ -35,7 +35,7 @@ pub(in crate::face::restdb) struct Dressing {
     fields: Object,
 }
 
-impl Dressing {
+impl Expansion {
     /// Reads a query string.
     pub(in crate::face::restdb) fn read(parameters: &Parameters, base: Base) -> ApiResult<Self> {
         Ok(Self {
@@ -61,7 +61,7 @@ impl Dressing {
     }
 
     /// The documents of a collection as they are answered.
-    pub(in crate::face::restdb) async fn put_on(
+    pub(in crate::face::restdb) async fn apply(
         &self,
         session: &Session,
         (collection, fields): (&str, Option<&Arc<Fields>>),
@@ -139,7 +139,7 @@ impl Dressing {
         }
         let mut room = Room::beside(session, &documents)?;
         let add = move |document: Raw<'_>| {
-            let forms = document.get("_id").map(home::forms).unwrap_or_default();
+            let forms = document.get("_id").map(parent_scope::forms).unwrap_or_default();
             let list = |(field, children): &(String, Children)| {
                 Ok((field.clone(), children.of(&forms, &mut room)?))
             };
@@ -179,18 +179,20 @@ impl Dressing {
                     .is_some_and(|id| session.covers_reading(&[collection, &id, &relation.field]))
         };
         let ids = documents.iter().filter_map(|document| Raw::trusted(document).get("_id"));
-        let parents: Vec<Value> = ids.filter(is_covered).flat_map(home::forms).collect();
+        let parents: Vec<Value> = ids.filter(is_covered).flat_map(parent_scope::forms).collect();
         let at_once = (session.engine().limits().query_in_values as usize).max(1);
         for parents in parents.chunks(at_once) {
-            let filter = home::filter(collection, &relation.field, parents.to_vec());
+            let filter = parent_scope::filter(collection, &relation.field, parents.to_vec());
             patience.check(session)?;
             let listed = listed(session, target, &filter, usize::MAX).await?;
             let plain = Self { shows_facts: self.shows_facts, ..Self::default() };
             // One level: lookups of children are embedded, children of children are not.
             let children =
-                Box::pin(plain.put_on(session, (target, fields.as_ref()), listed)).await?;
+                Box::pin(plain.apply(session, (target, fields.as_ref()), listed)).await?;
             for child in children {
-                let Some(parent) = Raw::trusted(&child).get(home::PARENT_ID) else { continue };
+                let Some(parent) = Raw::trusted(&child).get(parent_scope::PARENT_ID) else {
+                    continue;
+                };
                 let parent = parent.as_bytes().to_vec();
                 gathered.take(child.len())?;
                 found.add(Raw::trusted(&parent), child, self.shows_facts);
@@ -253,15 +255,8 @@ pub(super) async fn listed(
     limit: usize,
 ) -> ApiResult<Vec<Bytes>> {
     let filter = filter.to_bytes();
-    let query = ListQuery {
-        asked: Asked::new(Some(Raw::trusted(&filter)), None, None, Format::Extended),
-        limit,
-        skip: 0,
-        cursor: None,
-        at: At::Now,
-        count: false,
-        explain: false,
-    };
+    let asked = Asked::new(Some(Raw::trusted(&filter)), None, None, Format::Extended);
+    let query = ListQuery { limit, ..ListQuery::new(asked) };
     Ok(session.list(collection, query).await?.documents)
 }
 

@@ -8,6 +8,7 @@ use headwater_engine::value::{Object, Raw, Value, object_id};
 
 use super::{Relation, relations};
 use crate::error::{ApiError, ApiResult};
+use crate::face::restdb::query::object;
 use crate::session::{At, Held, Session, has};
 
 pub(super) const PARENT_ID: &str = "_parent_id";
@@ -18,7 +19,7 @@ pub(super) const MEMBERS: [&str; 3] = [PARENT_ID, PARENT_DEF, PARENT_FIELD];
 
 /// The children of one parent under one field.
 #[derive(Clone, Debug)]
-pub(in crate::face::restdb) struct Home {
+pub(in crate::face::restdb) struct ParentScope {
     /// The collection of the children.
     pub(in crate::face::restdb) collection: String,
     /// The parent's id, in the forms in which a child may hold it; the first is the one that is written.
@@ -27,7 +28,7 @@ pub(in crate::face::restdb) struct Home {
     field: String,
 }
 
-impl Home {
+impl ParentScope {
     /// The list at a path.
     pub(in crate::face::restdb) async fn find(
         session: &Session,
@@ -97,9 +98,8 @@ impl Home {
 
 /// The filter of the children of some parents.
 pub(super) fn filter(def: &str, field: &str, parents: Vec<Value>) -> Object {
-    let among: Object = [("$in".to_owned(), Value::Array(parents))].into_iter().collect();
     let mut filter = Object::new();
-    filter.insert(PARENT_ID, Value::Object(among));
+    filter.insert(PARENT_ID, object("$in", Value::Array(parents)));
     filter.insert(PARENT_DEF, def);
     filter.insert(PARENT_FIELD, field);
     filter
@@ -166,7 +166,7 @@ mod tests {
             ("$set", Value::Object(set)),
             ("$unset", Value::Object(unset)),
         ]);
-        let left = Home::without_parent(body);
+        let left = ParentScope::without_parent(body);
         let names: Vec<_> = left.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["b", "$set"]);
         assert_eq!(left.get("$set").unwrap().as_object().unwrap().len(), 1);

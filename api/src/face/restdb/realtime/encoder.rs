@@ -3,69 +3,49 @@
 //! Guarantees: a document that is told of has the system fields that the answer to its creation has, and no member that
 //! passes for one; what was erased is told of by its id at most.
 
+use std::sync::Arc;
+
+use headwater_engine::event_json::shown_document;
 use headwater_engine::restrict::Seen;
 use headwater_engine::value::{Raw, date, json};
 use headwater_engine::{Engine, Event, EventKind};
 
-use super::super::system;
+use super::super::system::{self, Told, write_time};
 use crate::auth::{Access, Actors};
 use crate::reply::write_text;
-use crate::stream::Telling;
+use crate::stream::EventEncoder;
+
+/// What a new document is told with: the same as in the answer to its creation.
+const TOLD: [Told; 4] = [Told::Created, Told::Changed, Told::CreatedBy, Told::ChangedBy];
 
 /// Tells in the words of RestDB.io.
 pub(super) struct Realtime {
     engine: Engine,
-    actors: Actors,
+    actors: Arc<Actors>,
 }
 
 impl Realtime {
     pub(super) fn new(engine: &Engine, access: &Access) -> Self {
-        Self { engine: engine.clone(), actors: Actors::new(access, system::KEY) }
-    }
-
-    /// The document as the answer to its creation shows it.
-    fn write_document(&self, event: &Event<'_>, document: Raw<'_>, out: &mut Vec<u8>) {
-        out.push(b'{');
-        for (name, value) in document.object_iter().filter(|(name, _)| !system::is_fact(name)) {
-            write_text(name, out);
-            out.push(b':');
-            json::write(value, out);
-            out.push(b',');
-        }
-        for name in ["_created", "_changed"] {
-            write_text(name, out);
-            out.push(b':');
-            write_time(event.time_ms, out);
-            out.push(b',');
-        }
-        let who = self.actors.show(event.actor);
-        for (name, end) in [("_createdby", b','), ("_changedby", b'}')] {
-            write_text(name, out);
-            out.push(b':');
-            write_text(&who, out);
-            out.push(end);
-        }
+        Self { engine: engine.clone(), actors: Arc::clone(access.actors()) }
     }
 
     /// A new document, as far as it is shown.
     fn post(&self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) -> bool {
-        let Some(document) = event.body() else { return false };
-        let cut = match seen {
-            Seen::Cut(rule) => Some(rule.cut(document)),
-            _ => None,
-        };
-        let shown = cut.as_deref().map_or(document, Raw::trusted);
-        write(event, "post", out, |out| self.write_document(event, shown, out));
+        let Some(document) = shown_document(event, seen, None) else { return false };
+        let document = (event, Raw::trusted(&document));
+        write(event, "post", out, |out| {
+            system::write_document(document, &self.actors, &TOLD, out);
+        });
         true
     }
 }
 
-impl Telling for Realtime {
+impl EventEncoder for Realtime {
     fn name(&self) -> &'static str {
         "restdb"
     }
 
-    fn tell(&self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) -> bool {
+    fn encode(&self, event: &Event<'_>, seen: &Seen, out: &mut Vec<u8>) -> bool {
         match event.kind {
             EventKind::DocumentCreated => self.post(event, seen, out),
             EventKind::DocumentUpdated if *seen != Seen::Gone => put(event, out),
@@ -137,10 +117,4 @@ fn write_as(
     out.extend_from_slice(b",\"data\":");
     data(out);
     out.extend_from_slice(b"}\n");
-}
-
-fn write_time(ms: u64, out: &mut Vec<u8>) {
-    out.push(b'"');
-    date::write_ms(i64::try_from(ms).unwrap_or(i64::MAX), out);
-    out.push(b'"');
 }
