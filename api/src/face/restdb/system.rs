@@ -153,3 +153,58 @@ pub(super) fn without(body: Object, id: impl Fn(&Value) -> bool) -> Object {
     };
     body.into_iter().filter(kept).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Access, AccessOptions, testing};
+    use headwater_engine::clock::{ManualClock, SharedClock};
+    use headwater_engine::{EventKind, Origin};
+
+    fn written(event: &Event<'_>, told: &[Told]) -> String {
+        let clock = ManualClock::new(testing::NOW_MS, 1);
+        let vault = testing::vault(&clock);
+        let access = Access::new(None, clock as SharedClock, vault, AccessOptions::default());
+        let document = [("_id", "a\"b"), ("_created", "mine"), ("t", "x")];
+        let document: Object =
+            document.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
+        let mut out = Vec::new();
+        let document = document.to_bytes();
+        write_document((event, Raw::trusted(&document)), access.actors(), told, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn event(origin: Option<Origin<'static>>) -> Event<'static> {
+        Event {
+            position: 42,
+            time_ms: 1_700_000_000_123,
+            kind: EventKind::DocumentUpdated,
+            collection: "orders",
+            version: 2,
+            previous: 17,
+            actor: "k1",
+            batch: 42,
+            batch_end: true,
+            body_bytes: 0,
+            body_bytes_before: 0,
+            origin,
+            request: None,
+            digest: [0; 32],
+            content: None,
+        }
+    }
+
+    #[test]
+    fn a_document_is_told_with_what_is_known_of_it_in_order() {
+        let made = Origin { created_ms: 1_600_000_000_000, created_by: "k2" };
+        assert_eq!(
+            written(&event(Some(made)), &[Told::Version, Told::Created, Told::CreatedBy]),
+            r#"{"_id":"a\"b","t":"x","_version":2,"_created":"2020-09-13T12:26:40.000Z","_createdby":"api"}"#
+        );
+        assert_eq!(
+            written(&event(None), &[Told::Created, Told::Changed, Told::ChangedBy]),
+            r#"{"_id":"a\"b","t":"x","_created":"2023-11-14T22:13:20.123Z","_changed":"2023-11-14T22:13:20.123Z","_changedby":"api"}"#
+        );
+        assert_eq!(written(&event(None), &[]), r#"{"_id":"a\"b","t":"x"}"#);
+    }
+}
