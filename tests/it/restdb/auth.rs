@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 
-use super::{Scene, logged_in};
+use super::{Scene, issued, key, logged_in};
 use crate::harness::{Answer, Client, Server};
 
 const SECRET: &str = "the client secret of the application";
@@ -188,8 +188,7 @@ async fn tokens_are_signed_for_full_access() {
     refresh(&nobody, &dotted).await.expect(200);
     // Whoever may less has none signed.
     let all = json!({"grant": {"collections": {"*": ["*"]}}});
-    let issued = scene.root.post("/v1/credentials", &all).await.expect(201);
-    let key = scene.root.with_key(issued.body["key"].as_str().unwrap());
+    let key = key(&scene.root, all).await;
     key.post("/auth/jwt", &ask).await.expect(403);
     bearer(&nobody, "POST", "/auth/jwt", &token).await.expect(403);
     nobody.post("/auth/jwt", &ask).await.expect(401);
@@ -297,12 +296,12 @@ async fn refresh_tokens_end_with_what_they_rest_on() {
     let root = &scene.root;
     let ask = json!({"secret": "auth0", "payload": {"email": "ann@example.com"}});
     let full = json!({"grant": {"admin": true}});
-    let issued = root.post("/v1/credentials", &full).await.expect(201);
-    let other = root.with_key(issued.body["key"].as_str().unwrap());
+    let issued = issued(root, full.clone()).await;
+    let other = root.with_key(&issued.key);
     // The key that asked.
     let (_, of_key) = pair(&other.post("/auth/jwt", &ask).await.expect(200));
     let (_, of_key) = pair(&refresh(&nobody, &of_key).await.expect(200));
-    let path = format!("/v1/credentials/{}", issued.body["id"].as_str().unwrap());
+    let path = issued.path;
     root.patch(&path, &json!({"grant": {"collections": {"*": ["*"]}}})).await.expect(200);
     refresh(&nobody, &of_key).await.expect(403);
     root.patch(&path, &full).await.expect(200);

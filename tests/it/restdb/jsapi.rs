@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::{issued, key, log_in, logged_in};
 use crate::harness::{Client, Packages, Page, ROOT, Server};
 
 const SCRIPT: &str = "/rest/_jsapi.js";
@@ -36,11 +37,6 @@ fn names(script: &str) -> Vec<String> {
     let collections = collections(script);
     let all = collections.as_array().unwrap().iter();
     all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
-}
-
-async fn key(root: &Client, credential: Value) -> Client {
-    let issued = root.post("/v1/credentials", &credential).await.expect(201);
-    root.with_key(issued.body["key"].as_str().unwrap())
 }
 
 #[tokio::test]
@@ -130,12 +126,9 @@ async fn a_cookie_does_not_count_for_the_script() {
     let root = server.client();
     schema(&root).await;
     root.put("/v1/roles/all", &json!({"admin": true})).await.expect(201);
-    let login = json!({"email": "ann@example.com", "password": "a long password of ann"});
-    let mut user = login.clone();
-    user["roles"] = json!(["all"]);
-    root.post("/v1/users", &user).await.expect(201);
+    logged_in(&root, "ann@example.com", &["all"]).await;
     let nobody = root.without_key();
-    let begun = nobody.post("/v1/sessions", &login).await.expect(201);
+    let begun = log_in(&root, "ann@example.com").await;
     let cookie = begun.header("set-cookie").split(';').next().unwrap().to_owned();
     // It comes along by itself, whichever page asks; elsewhere it opens everything.
     let with_cookie =
@@ -205,8 +198,7 @@ async fn the_client_works_in_a_page_of_another_origin() {
     schema(&root).await;
     let grant =
         json!({"paths": ["/people/**"], "methods": ["GET", "POST", "DELETE"], "origins": ["*"]});
-    let issued = root.post("/v1/credentials", &json!({"kind": "web", "grant": grant})).await;
-    let key = issued.expect(201).body["key"].as_str().unwrap().to_owned();
+    let key = issued(&root, json!({"kind": "web", "grant": grant})).await.key;
     let html = PAGE.replace("URL", &server.url()).replace("KEY", &key);
     let page = Page::open(&[("/", html)], "/");
     page.wait("what was done", |shown| {

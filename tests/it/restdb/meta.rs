@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::key;
 use crate::harness::{Client, Server};
 
 const META: &str = "/rest/_meta";
@@ -38,11 +39,6 @@ async fn collection_names(client: &Client) -> Vec<String> {
     let meta = client.get(META).await.expect(200).body;
     let all = meta["collections"].as_array().unwrap().iter();
     all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
-}
-
-async fn with_grant(root: &Client, grant: Value) -> Client {
-    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
-    root.with_key(issued.body["key"].as_str().unwrap())
 }
 
 #[tokio::test]
@@ -180,7 +176,7 @@ async fn only_what_may_be_read_is_told() {
     root.without_key().get(META).await.expect(401);
     root.without_key().get("/rest/people/_meta").await.expect(401);
     let grant = json!({"collections": {"people": ["read"], "firms": ["create"]}, "fields": {"exclude": ["secret"]}});
-    let reader = with_grant(&root, grant).await;
+    let reader = key(&root, json!({"grant": grant})).await;
     assert_eq!(collection_names(&reader).await, ["people"]);
     let one = reader.get("/rest/people/_meta").await.expect(200);
     assert_eq!(one.body["fields"].as_array().unwrap().len(), 1);
@@ -189,17 +185,16 @@ async fn only_what_may_be_read_is_told() {
     root.get("/rest/nothing/_meta").await.expect(404);
     root.get("/rest/_users/_meta").await.expect(404);
     // Defining needs full access.
-    let settings = with_grant(&root, json!({"collections": {"*": ["*"]}})).await;
+    let settings = key(&root, json!({"grant": {"collections": {"*": ["*"]}}})).await;
     settings.put(META, &collections).await.expect(403);
     // A web key is told where its paths lead.
-    let web = |paths: Value| json!({"kind": "web", "grant": {"paths": paths, "methods": ["GET"], "origins": ["*"]}});
-    let key = async |paths: Value| {
-        let issued = root.post("/v1/credentials", &web(paths)).await.expect(201);
-        root.with_key(issued.body["key"].as_str().unwrap())
+    let web = async |paths: Value| {
+        let grant = json!({"paths": paths, "methods": ["GET"], "origins": ["*"]});
+        key(&root, json!({"kind": "web", "grant": grant})).await
     };
-    assert_eq!(collection_names(&key(json!(["/**"])).await).await, ["firms", "people"]);
-    assert_eq!(collection_names(&key(json!(["/_meta", "/firms/**"])).await).await, ["firms"]);
-    let narrow = key(json!(["/firms/**"])).await;
+    assert_eq!(collection_names(&web(json!(["/**"])).await).await, ["firms", "people"]);
+    assert_eq!(collection_names(&web(json!(["/_meta", "/firms/**"])).await).await, ["firms"]);
+    let narrow = web(json!(["/firms/**"])).await;
     narrow.get(META).await.expect(403);
     narrow.get("/rest/firms/_meta").await.expect(200);
     narrow.get("/rest/people/_meta").await.expect(403);
