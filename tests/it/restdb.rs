@@ -17,6 +17,7 @@ mod package;
 mod pages;
 mod pattern;
 mod private_data;
+mod provider;
 mod queries;
 mod realtime;
 mod realtime_client;

@@ -1,44 +1,14 @@
 //! `/auth`: who a caller is, tokens that the server signs, refresh tokens; and what users may who come with a token.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 
+use super::provider::{PROVIDER, id_token, now, provider};
 use super::{Scene, issued, key, logged_in};
 use crate::harness::{Answer, Client, Server};
 
-const SECRET: &str = "the client secret of the application";
 const RSA_PUBLIC: &str = include_str!("../../../api/src/auth/external/testdata/rsa.pub.pem");
-const PROVIDER: &str = "/v1/auth/providers/auth0";
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// An ID token as Auth0 gives one.
-fn id_token(changes: &Value) -> String {
-    let mut claims = json!({
-        "iss": "https://app.eu.auth0.example/", "aud": "client1", "sub": "auth0|1",
-        "email": "ann@example.com", "iat": now() - 5, "exp": now() + 600,
-    });
-    for (name, value) in changes.as_object().unwrap() {
-        claims[name] = value.clone();
-    }
-    let header = BASE64.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
-    let message = format!("{header}.{}", BASE64.encode(claims.to_string()));
-    let key = EncodingKey::from_secret(SECRET.as_bytes());
-    format!("{message}.{}", crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap())
-}
-
-fn provider() -> Value {
-    json!({
-        "algorithms": ["HS256", "HS512"], "secret": SECRET, "audience": "client1",
-        "issuer": "https://app.eu.auth0.example/", "user_fields": {"email": "email"},
-    })
-}
 
 /// A scene with a provider, and with a user whose roles read people and write notes.
 async fn scene() -> (Scene, Client) {

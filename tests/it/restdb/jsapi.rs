@@ -158,6 +158,14 @@ async fn the_client_follows_realtime_with_its_own_reader_and_with_an_eventsource
     }
 }
 
+#[tokio::test]
+async fn the_client_follows_this_servers_realtime() {
+    let server = Server::start();
+    schema(&server.client()).await;
+    let asked = json!({"url": server.url(), "key": ROOT});
+    assert_eq!(run("restdb/jsapi_realtime.mjs", asked).await, [json!("done")]);
+}
+
 /// Runs a program of `tests/clients`.
 async fn run(program: &'static str, asked: Value) -> Vec<Value> {
     let work = move || Packages::installed().plain(program, &[asked]);
@@ -206,4 +214,59 @@ async fn the_client_works_in_a_page_of_another_origin() {
     })
     .await;
     assert_eq!(page.lines(), ["Jane \u{2028} </script>|1|1|true"]);
+}
+
+/// What a page sees where its key may read people and nothing else.
+const LIMITED: &str = r#"<!doctype html><title>Limits</title>
+<script src="URL/rest/_jsapi.js"></script>
+<ul id="list"></ul><p id="done"></p>
+<script>
+  var db = new restdb("KEY");
+  function show(what, error) {
+    var line = document.createElement("li");
+    line.textContent = [what, error.status, error.name, error.message].join("|");
+    document.getElementById("list").appendChild(line);
+  }
+  db.people.find({}, function (error, found) {
+    if (error) throw error;
+    db.notes.find({}, function (error) {
+      show("other", error);
+      found[0].age = 43;
+      found[0].save(function (error) {
+        show("save", error);
+        found[0].delete(function (error) {
+          show("delete", error);
+          new db.people({name: "Bob"}).save(function (error) {
+            show("create", error);
+            document.getElementById("done").textContent = found[0].name;
+          });
+        });
+      });
+    });
+  });
+</script>"#;
+
+#[tokio::test]
+async fn a_page_can_read_why_its_key_may_not() {
+    let server = Server::start();
+    let root = server.client();
+    schema(&root).await;
+    let jane = root.post("/rest/people", &json!({"name": "Jane", "age": 42})).await.expect(201);
+    root.post("/rest/notes", &json!({"text": "of others"})).await.expect(201);
+    let grant = json!({"paths": ["/people/**"], "methods": ["GET"], "origins": ["*"]});
+    let key = issued(&root, json!({"kind": "web", "grant": grant})).await.key;
+    let html = LIMITED.replace("URL", &server.url()).replace("KEY", &key);
+    let page = Page::open(&[("/", html)], "/");
+    page.wait("what was tried", |shown| shown["texts"]["done"] == "Jane").await;
+    let refused =
+        |what: &str, why: &str| format!("{what}|403|Forbidden|the credential does not allow {why}");
+    let wanted = [
+        refused("other", "this path"),
+        refused("save", "the method PUT"),
+        refused("delete", "the method DELETE"),
+        refused("create", "the method POST"),
+    ];
+    assert_eq!(page.lines(), wanted);
+    let path = format!("/rest/people/{}", jane.body["_id"].as_str().unwrap());
+    assert_eq!(root.get(&path).await.expect(200).body["age"], 42);
 }
