@@ -1,9 +1,9 @@
-//! Answers in other forms (flat, with links to media), and writes that are not checked.
+//! Answers in other forms (flat, with links to media; in exports none of them), and writes that are not checked.
 
 use serde_json::{Value, json};
 
 use super::lookups::Work;
-use super::{id, key};
+use super::{asked, id, key};
 use crate::administration::job;
 use crate::harness::Server;
 
@@ -39,6 +39,23 @@ async fn answers_have_other_forms_where_they_are_asked_for() {
     );
     assert_eq!(work.root.get(&path).await.expect(200).body["photo"], json!(["0011", "b 2"]));
     work.root.get(&format!("{path}?flatten=perhaps")).await.expect(400);
+}
+
+#[tokio::test]
+async fn exports_have_what_is_stored() {
+    let work = Work::new().await;
+    let sent =
+        json!({"name": "Fay", "photo": ["0011"], "home": {"town": "Oslo"}, "company": work.acme});
+    work.root.post("/rest/people", &sent).await.expect(201);
+    let fay = ("q", r#"{"name":"Fay"}"#);
+    let forms = [fay, ("flatten", "true"), ("idtolink", "true"), ("fetchchildren", "true")];
+    let chosen = [fay, ("h", r#"{"$fields":{"company.name":1,"photo":1,"home":1}}"#)];
+    for parameters in [&forms[..], &chosen] {
+        let line = work.root.get(&asked("/rest/people.ndjson", parameters)).await.expect(200).text;
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["company"], json!([work.acme]), "{line}");
+        assert_eq!((&line["photo"], &line["home"]), (&sent["photo"], &sent["home"]), "{line}");
+    }
 }
 
 #[tokio::test]
