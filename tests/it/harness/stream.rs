@@ -54,7 +54,7 @@ impl Stream {
                 return Some(block);
             }
             let chunk = tokio::time::timeout_at(deadline, self.chunks.next()).await;
-            let chunk = chunk.expect("the stream is silent").and_then(Result::ok)?;
+            let chunk = chunk.expect("what was waited for does not come").and_then(Result::ok)?;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
