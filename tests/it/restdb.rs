@@ -7,6 +7,7 @@ mod children;
 mod documents;
 mod examples;
 mod export;
+mod forms;
 mod generated_client;
 mod groups;
 mod jsapi;
@@ -17,6 +18,7 @@ mod package;
 mod pages;
 mod pattern;
 mod private_data;
+mod provider;
 mod queries;
 mod realtime;
 mod realtime_client;
@@ -87,6 +89,24 @@ async fn logged_in(root: &Client, email: &str, roles: &[&str]) -> Client {
 async fn log_in(root: &Client, email: &str) -> Answer {
     let login = json!({"email": email, "password": PASSWORD});
     root.without_key().post("/v1/sessions", &login).await.expect(201)
+}
+
+/// A credential that was made anew.
+struct Issued {
+    /// Where it is shown, changed and revoked.
+    path: String,
+    key: String,
+}
+
+async fn issued(root: &Client, body: Value) -> Issued {
+    let issued = root.post("/v1/credentials", &body).await.expect(201).body;
+    let path = format!("/v1/credentials/{}", issued["id"].as_str().unwrap());
+    Issued { path, key: issued["key"].as_str().unwrap().to_owned() }
+}
+
+/// A client with a credential that is made anew.
+async fn key(root: &Client, body: Value) -> Client {
+    root.with_key(&issued(root, body).await.key)
 }
 
 /// A path with parameters.

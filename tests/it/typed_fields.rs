@@ -98,7 +98,7 @@ async fn every_rule_that_is_broken_is_listed_with_those_of_the_schema() {
         json!({"fields": every_type(), "schema": {"properties": {"free": {"maximum": 9}}}});
     client.put(PEOPLE, &definition).await.expect(201);
     let wrong = json!({
-        "age": "old", "born": "yesterday", "seen": 5, "active": "maybe", "extra": "{", "email": "ann", "home": "x",
+        "age": "old", "born": "yesterday", "seen": true, "active": "maybe", "extra": "{", "email": "ann", "home": "x",
         "phone": "call", "friends": [null], "photo": 7, "papers": [""], "state": 3, "free": 10,
     });
     let expected = [

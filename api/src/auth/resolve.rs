@@ -175,6 +175,7 @@ pub(super) fn of_credential(
         }
         None => credential.source.clone().unwrap_or_default(),
     };
+    let source = if credential.kind == Kind::Web { source.public() } else { source };
     Identity {
         actor: Arc::clone(&credential.id),
         kind: credential.kind,

@@ -93,8 +93,12 @@ pub(super) fn convert(kind: FieldType, value: Raw<'_>) -> Option<Change> {
     }
     let converted = match kind {
         FieldType::Number => parse_number(text?),
-        FieldType::Boolean => parse_boolean(text?),
-        FieldType::Date | FieldType::DateTime => parse_time(text?).map(date),
+        FieldType::Boolean => boolean(value),
+        FieldType::Date | FieldType::DateTime => match value.as_i64() {
+            // Milliseconds since 1970, as programs have the time.
+            Some(ms) => Some(date(ms)),
+            None => parse_time(text?).map(date),
+        },
         FieldType::Json => parse_json(text?),
         FieldType::Lookup => list(value, document_id),
         FieldType::Image | FieldType::File => list(value, file_id),
@@ -121,10 +125,12 @@ fn parse_number(text: &str) -> Option<Vec<u8>> {
     Raw::trusted(&bytes).kind().is_number().then_some(bytes)
 }
 
-fn parse_boolean(text: &str) -> Option<Vec<u8>> {
-    let value = match text.trim() {
-        "true" => true,
-        "false" => false,
+/// What forms, spreadsheets and old programs say for true and false.
+fn boolean(value: Raw<'_>) -> Option<Vec<u8>> {
+    let text = value.as_str().map(|text| text.trim().to_ascii_lowercase());
+    let value = match (text.as_deref(), value.as_i64()) {
+        (Some("true" | "on" | "1"), _) | (None, Some(1)) => true,
+        (Some("false" | "off" | "0"), _) | (None, Some(0)) => false,
         _ => return None,
     };
     let mut out = Vec::with_capacity(1);

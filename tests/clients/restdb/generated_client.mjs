@@ -2,7 +2,8 @@
 //
 // It reads JSON lines {url, key, task, ...} and prints "done" for each; a broken rule ends the program. The rules are those of
 // the reference: the body of every answer is parsed as JSON, errors have a text `message`, X-Pagination is parsed, `h` is
-// "undefined" where no hint was given, save sends every field of the schema. Tasks: documents, refusals, realtime.
+// "undefined" where no hint was given, save sends every field of the schema. Tasks: documents, refusals; the rules of
+// realtime are in realtime.mjs.
 import assert from "node:assert/strict";
 import readline from "node:readline";
 
@@ -180,74 +181,7 @@ async function refusals({ url, key, rows }) {
   }
 }
 
-/** The events of a stream as its polyfill reads them; `credential` is the beginning of the query string. */
-async function* listen(url, credential, signal) {
-  const answer = await fetch(`${url}/realtime?${credential}&lastEventId=&r=8351290463`, {
-    headers: { accept: "text/event-stream", "cache-control": "no-cache" },
-    signal,
-  });
-  assert.equal(answer.status, 200, answer.status === 200 ? "" : await answer.text());
-  assert.match(answer.headers.get("content-type"), /^text\/event-stream(; *charset=utf-8)?$/i);
-  let text = "";
-  for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
-    text += part;
-    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-      const lines = text.slice(0, end).split("\n");
-      text = text.slice(end + 2);
-      const of = (name) => lines.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1).replace(/^ /, "");
-      if (of("data") !== undefined) yield { event: of("event"), data: of("data"), id: of("id") };
-    }
-  }
-}
-
-async function realtime(asked) {
-  const db = new Database(asked);
-  for (const credential of [`apikey=${asked.key}`, `jwt=${asked.key}&rt-apikey=${asked.key}`]) {
-    const stop = new AbortController();
-    const events = listen(asked.url, credential, stop.signal);
-    /** The next event that is no ping; pings are checked as they pass. */
-    let pings = 0;
-    const next = async () => {
-      for (;;) {
-        const { value } = await events.next();
-        assert.ok(value, "the stream has ended");
-        if (value.event !== "ping") return { sse: value.event, ...JSON.parse(value.data) };
-        assert.ok(!Number.isNaN(Date.parse(value.data)) && !/["{]/.test(value.data), value.data);
-        assert.ok(Math.abs(Date.parse(value.data) - Date.now()) < 25_000, `the ping says ${value.data}`);
-        pings += 1;
-      }
-    };
-    // The first event is a ping at once: from then on nothing is missed.
-    const first = await events.next();
-    assert.equal(first.value.event, "ping", JSON.stringify(first.value));
-    const bike = new Item(db, "motorbikes", { Model: "Scrambler", Year: 1971 });
-    const stored = await bike.save();
-    const told = await next();
-    assert.deepEqual([told.sse, told.event, told.collection], ["post", "post", "motorbikes"]);
-    assert.equal(typeof told.ts, "string");
-    assert.deepEqual([told.data._id, told.data.Model, told.data.Year], [stored._id, "Scrambler", 1971]);
-    bike.Year = 1972;
-    await bike.save();
-    await db.send("PATCH", `/rest/motorbikes/${bike._id}`, { Color: "red" });
-    for (const by of ["PUT", "PATCH"]) {
-      const put = await next();
-      assert.deepEqual([put.sse, put.collection, put.data], ["put", "motorbikes", bike._id], by);
-    }
-    await bike.delete();
-    const gone = await next();
-    assert.deepEqual([gone.sse, gone.collection, gone.data], ["delete", "motorbikes", [bike._id]]);
-    const { status } = await db.send("POST", "/realtime", { event: "answer", data: { name: 42 } });
-    assert.equal(status, 200);
-    const published = await next();
-    // The client compares the `event` of the JSON itself with the name that it listens to.
-    assert.equal(published.sse, "publish");
-    assert.deepEqual([published.event, published.data], ["answer", { name: 42 }]);
-    stop.abort();
-    await events.next().catch(() => {});
-  }
-}
-
-const TASKS = { documents, refusals, realtime };
+const TASKS = { documents, refusals };
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const asked = JSON.parse(line);
   await TASKS[asked.task](asked);

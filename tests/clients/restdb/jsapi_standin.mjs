@@ -3,10 +3,11 @@
 // {"eventSource": true} among it the client has an EventSource, as in a browser.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { EventSourceOverHttp } from "./event_source.mjs";
 import { load, input, until } from "./load.mjs";
 
 const { url, eventSource } = await input();
-if (eventSource) globalThis.EventSource = eventSourceOverHttp();
+if (eventSource) globalThis.EventSource = EventSourceOverHttp;
 else globalThis.fetch = byteByByte(globalThis.fetch);
 const { restdb } = await load(url);
 
@@ -203,38 +204,5 @@ function byteByByte(whole) {
     if (!String(address).includes("/realtime?")) return answer;
     const cut = (part, out) => part.forEach((byte) => out.enqueue(Uint8Array.of(byte)));
     return { status: answer.status, body: answer.body.pipeThrough(new TransformStream({ transform: cut })) };
-  };
-}
-
-/** As much of a browser's EventSource as decides how the client behaves: one that connects again by itself unless closed. */
-function eventSourceOverHttp() {
-  return class extends EventTarget {
-    constructor(address) {
-      super();
-      this.stop = new AbortController();
-      fetch(address, { signal: this.stop.signal })
-        .then(async (response) => {
-          if (response.status !== 200) throw new Error(String(response.status));
-          this.dispatchEvent(new Event("open"));
-          let rest = "", id = "";
-          const decoder = new TextDecoder();
-          for await (const part of response.body) {
-            const frames = (rest + decoder.decode(part, { stream: true })).replaceAll("\r\n", "\n").split("\n\n");
-            rest = frames.pop();
-            for (const frame of frames) {
-              const lines = Object.fromEntries(frame.split("\n").map((line) => line.split(/: ([^]*)/)));
-              id = lines.id ?? id;
-              const event = new Event(lines.event ?? "message");
-              Object.assign(event, { data: lines.data, lastEventId: id });
-              if (lines.data !== undefined) this.dispatchEvent(event);
-            }
-          }
-          throw new Error("ended");
-        })
-        .catch(() => this.dispatchEvent(new Event("error")));
-    }
-    close() {
-      this.stop.abort();
-    }
   };
 }

@@ -207,7 +207,7 @@ impl Client {
 async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.timeout(PATIENCE).send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let others = ["/rest", "/realtime", "/auth/"];
+    let others = ["/rest", "//rest", "/realtime", "/auth/", "/media", "/mail", "/views", "/assets"];
     let is_native = !others.iter().any(|face| response.url().path().starts_with(face));
     let text = response.text().await?;
     let body = serde_json::from_str(&text).unwrap_or_default();

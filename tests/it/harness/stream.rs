@@ -5,6 +5,7 @@ use std::pin::Pin;
 use futures_util::{Stream as Chunks, StreamExt};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::PATIENCE;
 
@@ -40,22 +41,29 @@ impl Stream {
 
     /// The next block as it stands, without its empty line; `None` at the end, however it came.
     pub(crate) async fn block(&mut self) -> Option<String> {
+        self.block_until(Instant::now() + PATIENCE).await
+    }
+
+    /// The same, with a deadline for what a caller waits for, however many other blocks come.
+    pub(crate) async fn block_until(&mut self, deadline: Instant) -> Option<String> {
+        assert!(Instant::now() < deadline, "what was waited for does not come: {:?}", self.text);
         loop {
             if let Some(end) = self.text.find("\n\n") {
                 let block = self.text[..end].to_owned();
                 self.text.drain(..end + 2);
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.chunks.next()).await;
-            let chunk = chunk.expect("the stream is silent").and_then(Result::ok)?;
+            let chunk = tokio::time::timeout_at(deadline, self.chunks.next()).await;
+            let chunk = chunk.expect("what was waited for does not come").and_then(Result::ok)?;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
 
-    /// The next frame with data.
+    /// The next frame with data. Heartbeats do not make the wait longer.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(frame) = parse(&self.block().await?) {
+            if let Some(frame) = parse(&self.block_until(deadline).await?) {
                 return Some(frame);
             }
         }

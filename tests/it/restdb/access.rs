@@ -2,13 +2,8 @@
 
 use serde_json::json;
 
-use super::{Scene, asked, id};
-use crate::harness::{Client, Server};
-
-async fn issued(root: &Client, body: serde_json::Value) -> String {
-    let issued = root.post("/v1/credentials", &body).await.expect(201);
-    issued.body["key"].as_str().unwrap().to_owned()
-}
+use super::{Scene, asked, id, issued, key, logged_in};
+use crate::harness::Server;
 
 #[tokio::test]
 async fn no_credential_is_401_and_a_wrong_one_403() {
@@ -18,7 +13,8 @@ async fn no_credential_is_401_and_a_wrong_one_403() {
     assert_eq!(refused.body["name"], "Unauthorized");
     let wrong = nobody.with_key("597a2c3d4e5f60718293a4b5");
     assert_eq!(wrong.get("/rest/people").await.expect(403).body["name"], "Forbidden");
-    let key = issued(&scene.root, json!({"grant": {"collections": {"people": ["read"]}}})).await;
+    let reads = json!({"grant": {"collections": {"people": ["read"]}}});
+    let key = issued(&scene.root, reads).await.key;
     nobody.with_key(&key).get("/rest/people").await.expect(200);
     nobody.with_key(&key).post("/rest/people", &json!({})).await.expect(403);
     nobody.get(&format!("/rest/people?apikey={key}")).await.expect(200);
@@ -29,8 +25,7 @@ async fn no_credential_is_401_and_a_wrong_one_403() {
 #[tokio::test]
 async fn the_first_of_several_credentials_counts() {
     let scene = Scene::new().await;
-    let key = issued(&scene.root, json!({"grant": {"collections": {"people": ["read"]}}})).await;
-    let reader = scene.root.without_key().with_key(&key);
+    let reader = key(&scene.root, json!({"grant": {"collections": {"people": ["read"]}}})).await;
     // The header's key may not write, whatever the parameter's may.
     let path = format!("/rest/people?apikey={}", crate::harness::ROOT);
     reader.post(&path, &json!({})).await.expect(403);
@@ -42,8 +37,7 @@ async fn the_first_of_several_credentials_counts() {
 #[tokio::test]
 async fn deletions_by_query_need_full_access() {
     let scene = Scene::new().await;
-    let key = issued(&scene.root, json!({"grant": {"collections": {"*": ["*"]}}})).await;
-    let other = scene.root.with_key(&key);
+    let other = key(&scene.root, json!({"grant": {"collections": {"*": ["*"]}}})).await;
     let q = [("q", "{}")];
     other.delete(&asked("/rest/people/*", &q)).await.expect(403);
     let all = scene.list(&[]).await.expect(200).body;
@@ -60,8 +54,7 @@ async fn web_keys_hold_to_paths_and_methods_relative_to_the_face() {
         "collections": {"*": ["*"]}, "paths": ["/people/**"], "methods": ["GET", "POST"],
         "origins": [page],
     });
-    let key = issued(&scene.root, json!({"kind": "web", "grant": grant})).await;
-    let web = scene.root.with_key(&key);
+    let web = key(&scene.root, json!({"kind": "web", "grant": grant})).await;
     web.get("/rest/people").await.expect(200);
     web.get("/rest/people.html").await.expect(200);
     web.get("/rest/others").await.expect(403);
@@ -107,13 +100,7 @@ async fn what_users_write_has_their_address() {
     let rights = json!({"read": true, "create": true, "update": true, "search": true});
     let role = json!({"collections": {"people": rights}});
     root.put("/v1/roles/editor", &role).await.expect(201);
-    let user =
-        json!({"email": "ann@example.com", "password": "a long password", "roles": ["editor"]});
-    root.post("/v1/users", &user).await.expect(201);
-    let begin = json!({"email": "ann@example.com", "password": "a long password"});
-    let session = root.without_key().post("/v1/sessions", &begin).await.expect(201).body;
-    let token = session["token"].as_str().or_else(|| session["access_token"].as_str()).unwrap();
-    let ann = root.with_key(token);
+    let ann = logged_in(root, "ann@example.com", &["editor"]).await;
     let made = ann.post("/rest/people", &json!({"name": "Ann"})).await.expect(201).body;
     assert_eq!(made["_createdby"], "ann@example.com");
     let path = format!("/rest/people/{}", id(&made));
@@ -132,8 +119,7 @@ async fn what_is_hidden_from_a_caller_stays_hidden() {
     let grant = json!({
         "collections": {"people": ["*"]}, "read_filter": {"town": "Oslo"},
     });
-    let key = issued(&scene.root, json!({"grant": grant})).await;
-    let oslo = scene.root.with_key(&key);
+    let oslo = key(&scene.root, json!({"grant": grant})).await;
     for path in ["/rest/people", "/rest/people?metafields=true", "/rest/people?sort=_created"] {
         let found = oslo.get(path).await.expect(200);
         assert!(!found.text.contains("Jane"), "{path}: {}", found.text);

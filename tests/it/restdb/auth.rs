@@ -1,44 +1,14 @@
 //! `/auth`: who a caller is, tokens that the server signs, refresh tokens; and what users may who come with a token.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 
-use super::{Scene, logged_in};
+use super::provider::{PROVIDER, id_token, now, provider};
+use super::{Scene, issued, key, logged_in};
 use crate::harness::{Answer, Client, Server};
 
-const SECRET: &str = "the client secret of the application";
 const RSA_PUBLIC: &str = include_str!("../../../api/src/auth/external/testdata/rsa.pub.pem");
-const PROVIDER: &str = "/v1/auth/providers/auth0";
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// An ID token as Auth0 gives one.
-fn id_token(changes: &Value) -> String {
-    let mut claims = json!({
-        "iss": "https://app.eu.auth0.example/", "aud": "client1", "sub": "auth0|1",
-        "email": "ann@example.com", "iat": now() - 5, "exp": now() + 600,
-    });
-    for (name, value) in changes.as_object().unwrap() {
-        claims[name] = value.clone();
-    }
-    let header = BASE64.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
-    let message = format!("{header}.{}", BASE64.encode(claims.to_string()));
-    let key = EncodingKey::from_secret(SECRET.as_bytes());
-    format!("{message}.{}", crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap())
-}
-
-fn provider() -> Value {
-    json!({
-        "algorithms": ["HS256", "HS512"], "secret": SECRET, "audience": "client1",
-        "issuer": "https://app.eu.auth0.example/", "user_fields": {"email": "email"},
-    })
-}
 
 /// A scene with a provider, and with a user whose roles read people and write notes.
 async fn scene() -> (Scene, Client) {
@@ -188,8 +158,7 @@ async fn tokens_are_signed_for_full_access() {
     refresh(&nobody, &dotted).await.expect(200);
     // Whoever may less has none signed.
     let all = json!({"grant": {"collections": {"*": ["*"]}}});
-    let issued = scene.root.post("/v1/credentials", &all).await.expect(201);
-    let key = scene.root.with_key(issued.body["key"].as_str().unwrap());
+    let key = key(&scene.root, all).await;
     key.post("/auth/jwt", &ask).await.expect(403);
     bearer(&nobody, "POST", "/auth/jwt", &token).await.expect(403);
     nobody.post("/auth/jwt", &ask).await.expect(401);
@@ -297,12 +266,12 @@ async fn refresh_tokens_end_with_what_they_rest_on() {
     let root = &scene.root;
     let ask = json!({"secret": "auth0", "payload": {"email": "ann@example.com"}});
     let full = json!({"grant": {"admin": true}});
-    let issued = root.post("/v1/credentials", &full).await.expect(201);
-    let other = root.with_key(issued.body["key"].as_str().unwrap());
+    let issued = issued(root, full.clone()).await;
+    let other = root.with_key(&issued.key);
     // The key that asked.
     let (_, of_key) = pair(&other.post("/auth/jwt", &ask).await.expect(200));
     let (_, of_key) = pair(&refresh(&nobody, &of_key).await.expect(200));
-    let path = format!("/v1/credentials/{}", issued.body["id"].as_str().unwrap());
+    let path = issued.path;
     root.patch(&path, &json!({"grant": {"collections": {"*": ["*"]}}})).await.expect(200);
     refresh(&nobody, &of_key).await.expect(403);
     root.patch(&path, &full).await.expect(200);

@@ -130,3 +130,110 @@ async fn a_hidden_lookup_is_as_if_it_were_not_there() {
     }
     root.get(&asked("/rest/people", &[("sort", "firm.name")])).await.expect(400);
 }
+
+#[tokio::test]
+async fn a_deletion_without_a_query_deletes_nothing() {
+    let server = Server::start();
+    let root = server.client();
+    root.post("/rest/people", &json!([{"n": 1}, {"n": 2}, {"n": 3}])).await.expect(201);
+    for q in ["undefined", "null", "[]", "\"\"", "true"] {
+        let refused = root.delete(&asked("/rest/people/*", &[("q", q)])).await.expect(400);
+        assert!(refused.text.contains("q: must be a JSON object"), "{q}: {}", refused.text);
+    }
+    for (name, value) in [("max", "1"), ("skip", "1"), ("h", r#"{"$max":1}"#)] {
+        let path = asked("/rest/people/*", &[("q", "{}"), (name, value)]);
+        root.delete(&path).await.expect(400);
+    }
+    root.delete(&asked("/rest/people/*", &[("q", r#"{"$distinct":"n"}"#)])).await.expect(400);
+    assert_eq!(root.get("/rest/people").await.expect(200).body.as_array().unwrap().len(), 3);
+    let path = asked("/rest/people/*", &[("q", r#"{"n":{"$gt":1}}"#), ("h", "undefined")]);
+    let deleted = root.delete(&path).await.expect(200).body;
+    assert_eq!(deleted["result"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_key_in_pages_changes_no_rules() {
+    let server = Server::start();
+    let root = server.client();
+    let fields = json!({"fields": {"name": {"type": "text", "required": true}}});
+    root.put("/v1/collections/people", &fields).await.expect(201);
+    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+    let grant = json!({"paths": ["/**"], "methods": methods, "origins": ["*"]});
+    let (web, _) = key(&root, json!({"kind": "web", "grant": grant})).await;
+    web.post("/rest/people", &json!({"name": "Jo"})).await.expect(201);
+    web.put("/v1/collections/people", &json!({"fields": {}})).await.expect(403);
+    web.delete("/v1/collections/people").await.expect(403);
+    let hook = json!({"url": "http://example.com/", "collections": ["people"]});
+    web.post("/v1/webhooks", &hook).await.expect(403);
+    web.put("/rest/_meta", &json!({"name": "people", "fields": []})).await.expect(403);
+    web.post("/rest/people", &json!({})).await.expect(400);
+}
+
+#[tokio::test]
+async fn a_slash_too_many_is_none() {
+    let server = Server::start();
+    let root = server.client();
+    let made = root.post("/rest/people/", &json!({"n": 1})).await.expect(201).body;
+    for path in ["/rest/people/", "//rest/people", "/rest/people.json/"] {
+        assert_eq!(root.get(path).await.expect(200).body[0]["n"], 1, "{path}");
+    }
+    root.put(&format!("/rest/people/{}/", id(&made)), &json!({"n": 2})).await.expect(200);
+    // A key's paths are asked about the path that is meant.
+    let grant = json!({"paths": ["/people"], "methods": ["GET"]});
+    let (reader, _) = key(&root, json!({"grant": grant})).await;
+    reader.get("//rest/people/").await.expect(200);
+    reader.get("//rest/others/").await.expect(403);
+    for path in ["/media/x", "/mail", "/views/x", "/auth/nope", "/assets/js/nope.js"] {
+        let refused = root.get(path).await.expect(404);
+        assert_eq!(refused.body["name"], "NotFound", "{path}");
+        assert!(refused.body["message"].is_string(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn paths_in_updates_lead_where_they_say() {
+    let server = Server::start();
+    let root = server.client();
+    let made = json!({"address": {"city": "A", "zip": "1"}, "n": 1});
+    let made = root.post("/rest/people", &made).await.expect(201).body;
+    let path = format!("/rest/people/{}", id(&made));
+    let body = json!({"address.city": "B", "n": 2, "$set": {"address.street": "S"}});
+    let changed = root.put(&path, &body).await.expect(200).body;
+    assert_eq!(changed["address"], json!({"city": "B", "zip": "1", "street": "S"}));
+    assert_eq!((&changed["n"], changed.get("address.city")), (&json!(2), None));
+    let found = asked("/rest/people", &[("q", r#"{"address.city":"B"}"#)]);
+    assert_eq!(root.get(&found).await.expect(200).body.as_array().unwrap().len(), 1);
+    let refused = root.post("/rest/people", &json!({"$x": 1})).await.expect(400);
+    assert!(refused.text.contains("`$x` is no name of a field"), "{}", refused.text);
+    let refused = root.post_text("/rest/people", "text/csv", "a,$x\n1,2\n").await.expect(400);
+    assert!(refused.text.contains("`$x` is no name of a field"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn what_forms_and_sheets_say_is_understood() {
+    let server = Server::start();
+    let root = server.client();
+    let fields = json!({"fields": {
+        "active": {"type": "boolean"}, "seen": {"type": "datetime"},
+        "firm": {"type": "lookup", "collection": "firms"}, "code": {"type": "text", "unique": true},
+    }});
+    root.put("/v1/collections/people", &fields).await.expect(201);
+    for (given, wanted) in
+        [(json!("on"), true), (json!("TRUE"), true), (json!(0), false), (json!("False"), false)]
+    {
+        let made = root.post("/rest/people", &json!({"active": given})).await.expect(201).body;
+        assert_eq!(made["active"], wanted, "{given}");
+    }
+    let sheet = "active,code\nTRUE,a\n";
+    let made = root.post_text("/rest/people", "text/csv", sheet).await.expect(201).body;
+    assert_eq!(made[0]["active"], true);
+    let dated = json!({"seen": 1_700_000_000_000_u64, "firm": ""});
+    let made = root.post("/rest/people", &dated).await.expect(201).body;
+    assert_eq!(made["seen"], "2023-11-14T22:13:20.000Z");
+    assert_eq!(made["firm"], json!([]), "programs look into it");
+    let taken = root.post("/rest/people", &json!({"code": "a"})).await.expect(400).body;
+    assert_eq!(taken["list"][0]["message"], json!(["already exists", "UNIQUE"]));
+    let request = root.request("POST", "/rest/people").header("content-type", "application/xml");
+    let refused = root.send(request.body("<a/>")).await.expect(406);
+    assert!(refused.text.contains("application/x-www-form-urlencoded"), "{}", refused.text);
+}

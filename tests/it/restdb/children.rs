@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{asked, id};
+use super::{asked, id, key};
 use crate::harness::{Client, Server};
 
 /// Customers with notes, and others.
@@ -39,11 +39,6 @@ impl Shop {
     /// Adds a note.
     async fn note(&self, customer: &str, text: &str) -> Value {
         self.root.post(&self.notes(customer), &json!({"text": text})).await.expect(201).body
-    }
-
-    async fn key(&self, body: Value) -> Client {
-        let issued = self.root.post("/v1/credentials", &body).await.expect(201);
-        self.root.with_key(issued.body["key"].as_str().unwrap())
     }
 }
 
@@ -182,7 +177,7 @@ async fn children_are_deleted_within_their_parent() {
     assert_eq!(root.send(several).await.expect(200).body, json!({"result": [ids[2]]}));
     root.delete(&format!("{anns}/*")).await.expect(400);
     let all = asked(&format!("{anns}/*"), &[("q", "{}")]);
-    let most = shop.key(json!({"grant": {"collections": {"*": ["*"]}}})).await;
+    let most = key(&shop.root, json!({"grant": {"collections": {"*": ["*"]}}})).await;
     most.delete(&all).await.expect(403);
     assert_eq!(root.delete(&all).await.expect(200).body, json!({"result": [ids[3]]}));
     let by_fact = asked(&format!("{anns}/*"), &[("q", r#"{"_version":1}"#)]);
@@ -243,7 +238,7 @@ async fn a_key_of_one_sub_collection_reaches_just_that() {
         json!({"origins": [page], "paths": [path, format!("{path}/*")]}),
         json!({"origins": [page], "collections": {"customers": ["read"], "notes": ["*"]}, "paths": [path, format!("{path}/*")]}),
     ] {
-        let web = shop.key(json!({"kind": "web", "grant": grant})).await;
+        let web = key(&shop.root, json!({"kind": "web", "grant": grant})).await;
         assert_eq!(texts(&web.get(&notes).await.expect(200).body), ["ann's"]);
         let made = web.post(&notes, &json!({"text": "more", "_parent_id": shop.bob})).await;
         let made = made.expect(201).body;
@@ -272,9 +267,8 @@ async fn a_key_of_one_sub_collection_reaches_just_that() {
         }
         web.post("/rest/notes", &json!({"_parent_id": shop.bob})).await.expect(403);
     }
-    let all = shop
-        .key(json!({"kind": "web", "grant": {"origins": [page], "paths": ["/customers/*/notes"]}}))
-        .await;
+    let grant = json!({"origins": [page], "paths": ["/customers/*/notes"]});
+    let all = key(&shop.root, json!({"kind": "web", "grant": grant})).await;
     all.get(&notes).await.expect(200);
     all.get(&shop.notes(&shop.bob)).await.expect(200);
     all.get(&format!("{notes}/{own}")).await.expect(403);
@@ -287,7 +281,7 @@ async fn rights_are_those_on_the_parent_and_on_the_childrens_collection() {
     let own = id(&shop.note(&shop.ann, "public").await).to_owned();
     shop.note(&shop.ann, "secret").await;
     let one = format!("{notes}/{own}");
-    let with = async |grant: Value| shop.key(json!({"grant": grant})).await;
+    let with = async |grant: Value| key(&shop.root, json!({"grant": grant})).await;
     let reader =
         with(json!({"collections": {"customers": ["read"], "notes": ["read", "search"]}})).await;
     assert_eq!(texts(&reader.get(&notes).await.expect(200).body), ["public", "secret"]);
@@ -336,7 +330,7 @@ async fn filters_and_fields_of_roles_hold_for_children() {
             "fields": {"exclude": ["price"]}},
     }});
     shop.root.put("/v1/roles/open", &role).await.expect(201);
-    let some = shop.key(json!({"grant": {"roles": ["open"]}})).await;
+    let some = key(&shop.root, json!({"grant": {"roles": ["open"]}})).await;
     let list = some.get(&notes).await.expect(200);
     assert_eq!(texts(&list.body), ["public"]);
     assert!(!list.text.contains("price"));
@@ -350,7 +344,7 @@ async fn filters_and_fields_of_roles_hold_for_children() {
     // A field of the parent that is hidden is none.
     let hidden = json!({"collections": {"customers": {"read": true, "fields": {"exclude": ["notes"]}}, "notes": rights}});
     shop.root.put("/v1/roles/blind", &hidden).await.expect(201);
-    let blind = shop.key(json!({"grant": {"roles": ["blind"]}})).await;
+    let blind = key(&shop.root, json!({"grant": {"roles": ["blind"]}})).await;
     assert!(message(&blind.get(&notes).await.expect(404)).contains("no field `notes`"));
     let page = blind.get("/rest/customers?fetchchildren=true").await.expect(200);
     assert!(
@@ -392,15 +386,15 @@ async fn children_are_embedded_where_that_is_asked_for() {
     let few = root.get(&few).await.expect(200).body;
     assert!(few[0].get("notes").is_none() && few[0]["calls"][0]["text"] == "ring", "{few}");
     // Who may not read them gets none.
-    let reader = shop.key(json!({"grant": {"collections": {"customers": ["read"]}}})).await;
+    let reader = key(&shop.root, json!({"grant": {"collections": {"customers": ["read"]}}})).await;
     let page = reader.get("/rest/customers?fetchchildren=true").await.expect(200);
     assert_eq!(page.body[0]["notes"], json!([]));
     assert!(!page.text.contains("first"));
-    let by_path = shop.key(json!({"grant": {"paths": ["/customers"]}})).await;
+    let by_path = key(&shop.root, json!({"grant": {"paths": ["/customers"]}})).await;
     let page = by_path.get("/rest/customers?fetchchildren=true").await.expect(200);
     assert_eq!(page.body[0]["notes"], json!([]), "its paths do not cover them");
     let path = format!("/customers/{}/notes", shop.ann);
-    let by_path = shop.key(json!({"grant": {"paths": ["/customers", path]}})).await;
+    let by_path = key(&shop.root, json!({"grant": {"paths": ["/customers", path]}})).await;
     let page = by_path.get("/rest/customers?fetchchildren=true&sort=name").await.expect(200).body;
     assert_eq!((texts(&page[0]["notes"]), &page[1]["notes"]), (vec!["first", "third"], &json!([])));
     assert_eq!(page[0]["calls"], json!([]));

@@ -1,6 +1,6 @@
 //! Documents: written, merged, changed by operators, deleted.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Scene, asked, encoded, id};
 use crate::harness::Server;
@@ -147,4 +147,18 @@ async fn a_header_names_the_method_that_is_meant() {
     root.send(named("BREW")).await.expect(405);
     root.send(named("Delete")).await.expect(200);
     root.get(&path).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_deletion_by_a_query_is_bounded_by_the_size_of_what_it_finds() {
+    let server = Server::with(&[("HEADWATER_LIMITS__QUERY_RESULT_BYTES", "4096")]);
+    let root = server.client();
+    let all: Vec<Value> = (0..6).map(|n| json!({"n": n, "text": "x".repeat(800)})).collect();
+    root.post("/rest/notes", &json!(all)).await.expect(201);
+    let refused = root.delete("/rest/notes/*?q=%7B%7D").await.expect(400);
+    let message = refused.body["message"].as_str().unwrap();
+    assert!(message.contains("limits.query_result_bytes"), "{message}");
+    let some = asked("/rest/notes/*", &[("q", r#"{"n":{"$lt":3}}"#)]);
+    assert_eq!(root.delete(&some).await.expect(200).list("result").len(), 3);
+    assert_eq!(root.get("/rest/notes").await.expect(200).body.as_array().unwrap().len(), 3);
 }

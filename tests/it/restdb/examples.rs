@@ -3,13 +3,11 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 
 use super::pattern::difference;
-use super::stage::{Stage, issued, web_key};
+use super::stage::{Stage, web_key};
+use super::{issued, provider};
 use crate::harness::ROOT;
 
 fn bikes() -> Value {
@@ -55,15 +53,12 @@ async fn s0_a_server_of_others_has_a_limited_key() {
     // The domain is not looked at, since no page asks.
     let grant = json!({"collections": {"*": ["*"]}, "paths": ["/customers/**"],
         "methods": ["GET"], "origins": ["https://shop.example"]});
-    let limited = issued(&stage.root, json!({"kind": "web", "grant": grant})).await;
-    let revoked =
-        stage.root.post("/v1/credentials", &json!({"grant": {"collections": {"*": ["*"]}}}));
-    let revoked = revoked.await.expect(201).body;
-    let id = revoked["_id"].as_str().or_else(|| revoked["id"].as_str()).unwrap();
-    stage.root.delete(&format!("/v1/credentials/{id}")).await.expect(200);
+    let limited = issued(&stage.root, json!({"kind": "web", "grant": grant})).await.key;
+    let revoked = issued(&stage.root, json!({"grant": {"collections": {"*": ["*"]}}})).await;
+    stage.root.delete(&revoked.path).await.expect(200);
     stage.with_tls();
     assert_eq!(stage.told("s0-limited-key.sh", &limited), [200, 200, 403, 403, 403]);
-    assert_eq!(stage.told("s0-revoked-token.sh", revoked["key"].as_str().unwrap()), [403]);
+    assert_eq!(stage.told("s0-revoked-token.sh", &revoked.key), [403]);
     assert_eq!(stage.told("s0-revoked-token.sh", "597a2c3d4e5f60718293a4b5"), [403]);
 }
 
@@ -101,14 +96,9 @@ fn is_answered(found: &Value) -> bool {
 
 /// An id token of the identity provider.
 fn id_token(secret: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let claims = json!({"iss": "https://mydb.eu.auth0.com/", "aud": "client", "sub": "auth0|1",
-        "email": "ann@example.com", "exp": now.as_secs() + 600});
-    let header = json!({"alg": "HS256", "typ": "JWT"});
-    let message =
-        format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
-    let key = EncodingKey::from_secret(secret.as_bytes());
-    format!("{message}.{}", crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap())
+        "email": "ann@example.com", "exp": provider::now() + 600});
+    provider::signed(&claims, secret)
 }
 
 #[tokio::test]
@@ -151,21 +141,44 @@ async fn s1_keys_in_other_places_and_the_header_for_methods() {
     assert_eq!(told[2], json!({"result": ["557eb5ed345a1b27000005e7"]}));
 }
 
+/// The names of the files of a folder among the clients.
+fn files(folder: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(folder);
+    let entries = std::fs::read_dir(path).unwrap().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+    files.map(|file| file.file_name().into_string().unwrap()).collect()
+}
+
+/// The text of all files with an ending in a folder, relative to the repository.
+fn texts(folder: &str, ending: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let wanted = paths.filter(|path| path.extension().is_some_and(|found| found == ending));
+    wanted.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
 #[test]
 fn every_example_is_run_by_a_test() {
-    let tests = [
-        include_str!("examples.rs"),
-        include_str!("realtime_examples.rs"),
-        include_str!("jsapi_examples.rs"),
-    ]
-    .concat();
+    let tests = texts("tests/it/restdb", "rs");
     let table = include_str!("../../clients/restdb/README.md");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/restdb/examples");
-    let names = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
-    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    let names = files("restdb/examples");
     assert!(names.len() >= 16, "{names:?}");
     for name in names {
         assert!(tests.contains(&format!("\"{name}\"")), "no test runs {name}");
         assert!(table.contains(&format!("`examples/{name}`")), "the table has no {name}");
+    }
+}
+
+#[test]
+fn every_client_is_run_by_a_test() {
+    let tests = texts("tests/it/restdb", "rs");
+    let programs = texts("tests/clients/restdb", "mjs");
+    let table = include_str!("../../clients/restdb/README.md");
+    let names = files("restdb");
+    assert!(names.iter().filter(|name| name.ends_with(".mjs")).count() >= 6, "{names:?}");
+    for name in names.iter().filter(|name| *name != "README.md") {
+        let is_imported = programs.contains(&format!("from \"./{name}\""));
+        assert!(is_imported || tests.contains(&format!("restdb/{name}\"")), "no test runs {name}");
+        assert!(table.contains(&format!("| `{name}` |")), "the table has no {name}");
     }
 }

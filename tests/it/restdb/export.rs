@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use super::{Scene, asked};
+use super::{Scene, asked, issued, key};
 use crate::harness::{Client, Server};
 
 const CSV: &str = "text/csv";
@@ -151,8 +151,7 @@ async fn an_export_has_what_its_reader_may_see() {
         "collections": {"people": ["read", "search"]}, "read_filter": {"town": "Oslo"},
         "fields": {"exclude": ["salary", "born"]},
     });
-    let issued = scene.root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
-    let reader = scene.root.with_key(issued.body["key"].as_str().unwrap());
+    let reader = key(&scene.root, json!({"grant": grant})).await;
     let fields =
         json!([{"fieldname": "salary", "type": "number"}, {"fieldname": "name", "type": "text"}]);
     scene.root.put("/rest/_meta", &json!({"name": "people", "fields": fields})).await.expect(200);
@@ -209,13 +208,13 @@ async fn an_export_ends_with_its_credential() {
     let root = server.client();
     many(&root).await;
     let grant = json!({"grant": {"collections": {"many": ["read"]}}});
-    let issued = root.post("/v1/credentials", &grant).await.expect(201).body;
-    let reader = root.with_key(issued["key"].as_str().unwrap());
+    let issued = issued(&root, grant).await;
+    let reader = root.with_key(&issued.key);
     let answer = reader.request("GET", "/rest/many.ndjson").send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let mut body = answer.bytes_stream();
     body.next().await.unwrap().unwrap();
-    root.delete(&format!("/v1/credentials/{}", issued["id"].as_str().unwrap())).await.expect(200);
+    root.delete(&issued.path).await.expect(200);
     let mut parts = 0;
     let broken = loop {
         match body.next().await {
@@ -278,17 +277,12 @@ async fn rows_become_documents_all_or_none() {
     assert_eq!(root.get("/rest/people").await.expect(200).body, list);
     assert_eq!(root.post_text("/rest/people", CSV, "a,b\n").await.expect(201).body, json!([]));
     // Creating is enough, and needed.
-    let key = async |actions: Value| {
-        let grant = json!({"grant": {"collections": {"people": actions}}});
-        let issued = root.post("/v1/credentials", &grant).await.expect(201);
-        root.with_key(issued.body["key"].as_str().unwrap())
+    let may = async |actions: Value| {
+        key(&root, json!({"grant": {"collections": {"people": actions}}})).await
     };
-    key(json!(["create", "bulk"]))
-        .await
-        .post_text("/rest/people", CSV, "n\n1\n2\n")
-        .await
-        .expect(201);
-    key(json!(["read"])).await.post_text("/rest/people", CSV, "n\n1\n").await.expect(403);
+    let importer = may(json!(["create", "bulk"])).await;
+    importer.post_text("/rest/people", CSV, "n\n1\n2\n").await.expect(201);
+    may(json!(["read"])).await.post_text("/rest/people", CSV, "n\n1\n").await.expect(403);
 }
 
 #[tokio::test]

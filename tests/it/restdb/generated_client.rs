@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::issued;
 use crate::harness::{Client, Packages, ROOT, Server};
 
 /// Runs one task of the client.
@@ -10,10 +11,6 @@ fn play(server: &Server, task: &str, rows: &Value) {
     let asked = json!({"url": server.url(), "key": ROOT, "task": task, "rows": rows});
     let told = Packages::installed().plain("restdb/generated_client.mjs", &[asked]);
     assert_eq!(told, [json!("done")]);
-}
-
-async fn issued(root: &Client, body: &Value) -> Value {
-    root.post("/v1/credentials", body).await.expect(201).body
 }
 
 fn row(method: &str, path: &str, status: u16, more: Value) -> Value {
@@ -82,18 +79,17 @@ fn broken_documents() -> Vec<Value> {
 /// Refusals for want of a right. The last key is used up by its first request.
 async fn wrong_credentials(root: &Client) -> Vec<Value> {
     let limited = json!({"grant": {"collections": {"motorbikes": ["read", "delete"]}}});
-    let limited = issued(root, &limited).await["key"].clone();
-    let revoked = issued(root, &json!({"grant": {"collections": {"*": ["*"]}}})).await;
-    let id = revoked["_id"].as_str().or_else(|| revoked["id"].as_str()).unwrap();
-    root.delete(&format!("/v1/credentials/{id}")).await.expect(200);
+    let limited = json!(issued(root, limited).await.key);
+    let revoked = issued(root, json!({"grant": {"collections": {"*": ["*"]}}})).await;
+    root.delete(&revoked.path).await.expect(200);
     let rate = json!({"collections": {"*": ["*"]}, "rate_limit": {"per_ip_per_hour": 1}});
-    let rate = issued(root, &json!({"grant": rate})).await["key"].clone();
+    let rate = json!(issued(root, json!({"grant": rate})).await.key);
     let all = |key: &Value| json!({"headers": {"x-apikey": key}});
     let far = json!({"headers": {"x-apikey": rate, "x-forwarded-for": "203.0.113.1"}});
     vec![
         row("GET", "/rest/motorbikes", 401, all(&Value::Null)),
         row("GET", "/rest/motorbikes", 403, all(&json!("597a2c3d4e5f60718293a4b5"))),
-        row("GET", "/rest/motorbikes", 403, all(&revoked["key"])),
+        row("GET", "/rest/motorbikes", 403, all(&json!(revoked.key))),
         row("GET", "/rest/parts", 403, all(&limited)),
         row(
             "POST",

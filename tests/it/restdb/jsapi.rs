@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::{issued, key, log_in, logged_in};
 use crate::harness::{Client, Packages, Page, ROOT, Server};
 
 const SCRIPT: &str = "/rest/_jsapi.js";
@@ -36,11 +37,6 @@ fn names(script: &str) -> Vec<String> {
     let collections = collections(script);
     let all = collections.as_array().unwrap().iter();
     all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
-}
-
-async fn key(root: &Client, credential: Value) -> Client {
-    let issued = root.post("/v1/credentials", &credential).await.expect(201);
-    root.with_key(issued.body["key"].as_str().unwrap())
 }
 
 #[tokio::test]
@@ -130,12 +126,9 @@ async fn a_cookie_does_not_count_for_the_script() {
     let root = server.client();
     schema(&root).await;
     root.put("/v1/roles/all", &json!({"admin": true})).await.expect(201);
-    let login = json!({"email": "ann@example.com", "password": "a long password of ann"});
-    let mut user = login.clone();
-    user["roles"] = json!(["all"]);
-    root.post("/v1/users", &user).await.expect(201);
+    logged_in(&root, "ann@example.com", &["all"]).await;
     let nobody = root.without_key();
-    let begun = nobody.post("/v1/sessions", &login).await.expect(201);
+    let begun = log_in(&root, "ann@example.com").await;
     let cookie = begun.header("set-cookie").split(';').next().unwrap().to_owned();
     // It comes along by itself, whichever page asks; elsewhere it opens everything.
     let with_cookie =
@@ -163,6 +156,14 @@ async fn the_client_follows_realtime_with_its_own_reader_and_with_an_eventsource
         let told = run("restdb/jsapi_standin.mjs", asked).await;
         assert_eq!(told, [json!("done")], "with an EventSource: {has_event_source}");
     }
+}
+
+#[tokio::test]
+async fn the_client_follows_this_servers_realtime() {
+    let server = Server::start();
+    schema(&server.client()).await;
+    let asked = json!({"url": server.url(), "key": ROOT});
+    assert_eq!(run("restdb/jsapi_realtime.mjs", asked).await, [json!("done")]);
 }
 
 /// Runs a program of `tests/clients`.
@@ -205,8 +206,7 @@ async fn the_client_works_in_a_page_of_another_origin() {
     schema(&root).await;
     let grant =
         json!({"paths": ["/people/**"], "methods": ["GET", "POST", "DELETE"], "origins": ["*"]});
-    let issued = root.post("/v1/credentials", &json!({"kind": "web", "grant": grant})).await;
-    let key = issued.expect(201).body["key"].as_str().unwrap().to_owned();
+    let key = issued(&root, json!({"kind": "web", "grant": grant})).await.key;
     let html = PAGE.replace("URL", &server.url()).replace("KEY", &key);
     let page = Page::open(&[("/", html)], "/");
     page.wait("what was done", |shown| {
@@ -214,4 +214,59 @@ async fn the_client_works_in_a_page_of_another_origin() {
     })
     .await;
     assert_eq!(page.lines(), ["Jane \u{2028} </script>|1|1|true"]);
+}
+
+/// What a page sees where its key may read people and nothing else.
+const LIMITED: &str = r#"<!doctype html><title>Limits</title>
+<script src="URL/rest/_jsapi.js"></script>
+<ul id="list"></ul><p id="done"></p>
+<script>
+  var db = new restdb("KEY");
+  function show(what, error) {
+    var line = document.createElement("li");
+    line.textContent = [what, error.status, error.name, error.message].join("|");
+    document.getElementById("list").appendChild(line);
+  }
+  db.people.find({}, function (error, found) {
+    if (error) throw error;
+    db.notes.find({}, function (error) {
+      show("other", error);
+      found[0].age = 43;
+      found[0].save(function (error) {
+        show("save", error);
+        found[0].delete(function (error) {
+          show("delete", error);
+          new db.people({name: "Bob"}).save(function (error) {
+            show("create", error);
+            document.getElementById("done").textContent = found[0].name;
+          });
+        });
+      });
+    });
+  });
+</script>"#;
+
+#[tokio::test]
+async fn a_page_can_read_why_its_key_may_not() {
+    let server = Server::start();
+    let root = server.client();
+    schema(&root).await;
+    let jane = root.post("/rest/people", &json!({"name": "Jane", "age": 42})).await.expect(201);
+    root.post("/rest/notes", &json!({"text": "of others"})).await.expect(201);
+    let grant = json!({"paths": ["/people/**"], "methods": ["GET"], "origins": ["*"]});
+    let key = issued(&root, json!({"kind": "web", "grant": grant})).await.key;
+    let html = LIMITED.replace("URL", &server.url()).replace("KEY", &key);
+    let page = Page::open(&[("/", html)], "/");
+    page.wait("what was tried", |shown| shown["texts"]["done"] == "Jane").await;
+    let refused =
+        |what: &str, why: &str| format!("{what}|403|Forbidden|the credential does not allow {why}");
+    let wanted = [
+        refused("other", "this path"),
+        refused("save", "the method PUT"),
+        refused("delete", "the method DELETE"),
+        refused("create", "the method POST"),
+    ];
+    assert_eq!(page.lines(), wanted);
+    let path = format!("/rest/people/{}", jane.body["_id"].as_str().unwrap());
+    assert_eq!(root.get(&path).await.expect(200).body["age"], 42);
 }

@@ -1,21 +1,20 @@
-//! Lookups: embedded in answers, asked for in `q`; who refers to a document; the forms of answers.
+//! Lookups: embedded in answers, asked for in `q`; who refers to a document.
 
 use serde_json::{Value, json};
 
-use super::{asked, id};
-use crate::administration::job;
+use super::{asked, id, key};
 use crate::harness::{Answer, Client, Server};
 
 /// People who work for companies.
-struct Work {
-    server: Server,
-    root: Client,
-    acme: String,
+pub(super) struct Work {
+    pub(super) server: Server,
+    pub(super) root: Client,
+    pub(super) acme: String,
     zeta: String,
 }
 
 impl Work {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let server = Server::start();
         let root = server.client();
         let people = json!({"fields": {
@@ -45,7 +44,7 @@ impl Work {
         Self { server, root, acme, zeta }
     }
 
-    async fn list(&self, parameters: &[(&str, &str)]) -> Answer {
+    pub(super) async fn list(&self, parameters: &[(&str, &str)]) -> Answer {
         self.root.get(&asked("/rest/people", parameters)).await
     }
 
@@ -54,17 +53,13 @@ impl Work {
         names(&self.list(&[("q", q), ("sort", "name")]).await.expect(200).body)
     }
 
-    async fn key(&self, grant: Value) -> Client {
-        let issued = self.root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
-        self.root.with_key(issued.body["key"].as_str().unwrap())
-    }
-
     async fn person(&self, name: &str) -> Value {
         let q = format!(r#"{{"name":"{name}"}}"#);
         self.list(&[("q", &q)]).await.expect(200).body[0].clone()
     }
 
-    fn path(person: &Value) -> String {
+    /// Where a person is.
+    pub(super) fn path(person: &Value) -> String {
         format!("/rest/people/{}", id(person))
     }
 }
@@ -149,7 +144,7 @@ async fn a_reference_that_cannot_be_read_is_its_id_and_is_not_lost() {
     let work = Work::new().await;
     let bob = work.person("Bob").await;
     let bare = json!([{"_id": work.zeta}, {"_id": work.acme}]);
-    let people = work.key(json!({"collections": {"people": ["*"]}})).await;
+    let people = key(&work.root, json!({"grant": {"collections": {"people": ["*"]}}})).await;
     let read = people.get(&Work::path(&bob)).await.expect(200).body;
     assert_eq!(read["company"], bare);
     // Who writes back what it has read changes nothing.
@@ -173,7 +168,7 @@ async fn what_is_embedded_is_what_the_caller_may_read() {
     let role = json!({"collections": {"people": all, "companies": {"read": {"size": {"$lt": 10}}, "search": {"size": {"$lt": 10}},
         "fields": {"exclude": ["secret", "town"]}}}});
     work.root.put("/v1/roles/some", &role).await.expect(201);
-    let some = work.key(json!({"roles": ["some"]})).await;
+    let some = key(&work.root, json!({"grant": {"roles": ["some"]}})).await;
     let page = some.get("/rest/people?sort=name").await.expect(200);
     assert!(
         !page.text.contains("s1") && !page.text.contains("Oslo") && !page.text.contains("Zeta"),
@@ -199,7 +194,7 @@ async fn what_is_embedded_is_what_the_caller_may_read() {
         assert!(found(q).await.is_empty(), "{q}");
     }
     // A key whose paths do not cover the companies reads none by writing their ids.
-    let web = work.key(json!({"paths": ["/people", "/people/*"]})).await;
+    let web = key(&work.root, json!({"grant": {"paths": ["/people", "/people/*"]}})).await;
     let made = web.post("/rest/people", &json!({"company": [work.acme]})).await.expect(201);
     assert_eq!(made.body["company"], json!([{"_id": work.acme}]));
     assert!(!web.get("/rest/people").await.expect(200).text.contains("Acme"));
@@ -210,16 +205,20 @@ async fn what_is_embedded_is_what_the_caller_may_read() {
             .body,
         json!([])
     );
-    let web = work.key(json!({"paths": ["/**"], "methods": ["POST"]})).await;
+    let web = key(&work.root, json!({"grant": {"paths": ["/**"], "methods": ["POST"]}})).await;
     let made = web.post("/rest/people", &json!({"company": [work.acme]})).await.expect(201);
     assert!(!made.text.contains("Acme"), "{}", made.text);
-    let web = work.key(json!({"paths": ["/people", format!("/companies/{}", work.zeta)]})).await;
+    let web = key(
+        &work.root,
+        json!({"grant": {"paths": ["/people", format!("/companies/{}", work.zeta)]}}),
+    )
+    .await;
     let page = web.get("/rest/people").await.expect(200);
     assert!(page.text.contains("Zeta") && !page.text.contains("Acme"), "{}", page.text);
     // A hidden lookup is not there.
     let role = json!({"collections": {"people": {"read": true, "search": true, "fields": {"exclude": ["company"]}}, "companies": all}});
     work.root.put("/v1/roles/blind", &role).await.expect(201);
-    let blind = work.key(json!({"roles": ["blind"]})).await;
+    let blind = key(&work.root, json!({"grant": {"roles": ["blind"]}})).await;
     let page = blind.get("/rest/people").await.expect(200);
     assert!(!page.text.contains("company"), "{}", page.text);
     for q in
@@ -251,7 +250,7 @@ async fn users_are_embedded_without_their_secrets_and_for_full_access_alone() {
     let made = work.root.post("/rest/tasks", &json!({"by": user["id"]})).await.expect(201);
     assert_eq!(made.body["by"][0]["email"], "ann@example.com", "{}", made.text);
     assert!(made.body["by"][0].get("password").is_none(), "{}", made.text);
-    let most = work.key(json!({"collections": {"*": ["*"]}})).await;
+    let most = key(&work.root, json!({"grant": {"collections": {"*": ["*"]}}})).await;
     let q = [("q", r#"{"by.email":"ann@example.com"}"#)];
     assert_eq!(
         most.get("/rest/tasks").await.expect(200).body[0]["by"],
@@ -403,112 +402,9 @@ async fn documents_tell_who_refers_to_them() {
         .expect(200);
     let path = format!("{}?referencedby=true", Work::path(&ann));
     assert_eq!(names(&root.get(&path).await.expect(200).body), ["Zeta", "Fay"]);
-    let people = work.key(json!({"collections": {"people": ["*"]}})).await;
+    let people = key(&work.root, json!({"grant": {"collections": {"people": ["*"]}}})).await;
     assert_eq!(names(&people.get(&path).await.expect(200).body), ["Fay"]);
-    let by_path = work.key(json!({"paths": ["/people/*"]})).await;
+    let by_path = key(&work.root, json!({"grant": {"paths": ["/people/*"]}})).await;
     assert_eq!(by_path.get(&path).await.expect(200).body, json!([]));
     root.get("/rest/people/5f1f77bcf86cd79943901122?referencedby=true").await.expect(404);
-}
-
-#[tokio::test]
-async fn answers_have_other_forms_where_they_are_asked_for() {
-    let work = Work::new().await;
-    let sent = json!({"photo": ["0011", "b 2"], "papers": "33", "home": {"town": {"name": "Oslo"}, "list": [{"a": 1}]},
-        "company": work.acme});
-    let made = work.root.post("/rest/people", &sent).await.expect(201).body;
-    let path = Work::path(&made);
-    let flat = work.root.get(&format!("{path}?flatten=true")).await.expect(200).body;
-    assert_eq!((&flat["home.town.name"], &flat["home.list"]), (&json!("Oslo"), &json!([{"a": 1}])));
-    assert!(flat.get("home").is_none() && flat["company"][0]["town"]["name"] == "Oslo", "{flat}");
-    let base = work.server.url();
-    let linked = work.root.get(&format!("{path}?idtolink=true")).await.expect(200).body;
-    assert_eq!(
-        linked["photo"],
-        json!([format!("{base}/media/0011"), format!("{base}/media/b%202")])
-    );
-    assert_eq!(linked["papers"], json!([format!("{base}/media/33")]));
-    let request = work
-        .root
-        .request("GET", &format!("{path}?idtolink=1"))
-        .header("x-forwarded-proto", "https");
-    let request = request.header("host", "db.example");
-    let linked = work.root.send(request).await.expect(200).body;
-    assert_eq!(linked["papers"], json!(["https://db.example/media/33"]));
-    let q = [("q", r#"{"photo":"0011"}"#), ("idtolink", "true"), ("flatten", "true")];
-    let list = work.list(&q).await.expect(200).body;
-    assert_eq!(
-        (&list[0]["home.town.name"], &list[0]["papers"]),
-        (&json!("Oslo"), &json!([format!("{base}/media/33")]))
-    );
-    assert_eq!(work.root.get(&path).await.expect(200).body["photo"], json!(["0011", "b 2"]));
-    work.root.get(&format!("{path}?flatten=perhaps")).await.expect(400);
-}
-
-#[tokio::test]
-async fn links_have_the_scheme_of_the_connection() {
-    let mut work = Work::new().await;
-    work.root.post("/rest/people", &json!({"photo": "0011"})).await.expect(201);
-    work.server.encrypt();
-    let url =
-        format!("{}/rest/people?idtolink=true&q=%7B%22photo%22:%220011%22%7D", work.server.url());
-    for version in ["--http1.1", "--http2"] {
-        let key = format!("x-apikey: {}", crate::harness::ROOT);
-        let flags = ["--silent", "--show-error", "--insecure", version, "-H", &key];
-        let curl = std::process::Command::new("curl").args(flags).arg(&url).output().unwrap();
-        let list: Value = serde_json::from_slice(&curl.stdout).unwrap();
-        let wanted = format!("{}/media/0011", work.server.url());
-        assert_eq!(list[0]["photo"], json!([wanted]), "{version}");
-        assert!(wanted.starts_with("https://"), "{wanted}");
-    }
-}
-
-#[tokio::test]
-async fn checks_are_skipped_for_those_who_could_change_the_rules() {
-    let mut server = Server::start();
-    let root = server.client();
-    let definition = json!({
-        "fields": {
-            "email": {"type": "email", "required": true, "unique": true}, "n": {"type": "number"},
-            "code": {"type": "text", "pattern": "^[0-9]+$"},
-            "children": {"type": "child", "collection": "people"},
-        },
-        "schema": {"properties": {"free": {"maximum": 9}}},
-    });
-    root.put("/v1/collections/people", &definition).await.expect(201);
-    let wrong = json!({"n": "many", "code": "x", "free": 10});
-    root.post("/rest/people", &wrong).await.expect(400);
-    root.post("/rest/people?validate=true", &wrong).await.expect(400);
-    let made = root.post("/rest/people?validate=false", &wrong).await.expect(201).body;
-    assert_eq!((&made["n"], &made["free"]), (&json!("many"), &json!(10)));
-    let several = json!([{"n": "5"}, {"code": "y"}]);
-    let several = root.post("/rest/people?validate=false", &several).await.expect(201).body;
-    assert_eq!(several[0]["n"], 5, "what can be converted is");
-    let children = format!("/rest/people/{}/children?validate=false", id(&made));
-    root.post(&children, &json!({"n": "x"})).await.expect(201);
-    // Unique values stay unique, and the next write is checked.
-    let ann = json!({"email": "ann@example.com"});
-    root.post("/rest/people", &ann).await.expect(201);
-    let refused = root.post("/rest/people?validate=false", &ann).await.expect(400);
-    assert_eq!(refused.body["list"][0]["message"][1], "UNIQUE");
-    let path = format!("/rest/people/{}", id(&made));
-    root.put(&path, &json!({"other": 1})).await.expect(400);
-    let right = json!({"email": "b@example.com", "n": 1, "code": "1", "free": 1});
-    root.put(&path, &right).await.expect(200);
-    // Others' documents are checked as ever.
-    let issued = json!({"grant": {"collections": {"people": ["read", "create"]}}});
-    let issued = root.post("/v1/credentials", &issued).await.expect(201);
-    let writer = root.with_key(issued.body["key"].as_str().unwrap());
-    writer.post("/rest/people?validate=false", &wrong).await.expect(400);
-    writer
-        .post("/rest/people?validate=false", &json!({"email": "c@example.com"}))
-        .await
-        .expect(201);
-    // The views accept it again.
-    let before = root.get("/rest/people?metafields=true").await.expect(200).body;
-    assert!(server.stop().success());
-    server.restart();
-    let root = server.client();
-    assert_eq!(job(&root, "verify").await["result"]["ok"], true);
-    job(&root, "rebuild").await;
-    assert_eq!(root.get("/rest/people?metafields=true").await.expect(200).body, before);
 }

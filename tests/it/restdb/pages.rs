@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::issued;
 use super::recorded::prepare;
 use crate::harness::{Client, Page, Server};
 
 async fn key(root: &Client, origin: &str) -> String {
     let grant = json!({"collections": {"*": ["*"]}, "origins": [origin], "methods": ["GET"],
         "paths": ["/customers/**"]});
-    let issued = root.post("/v1/credentials", &json!({"kind": "web", "grant": grant})).await;
-    issued.expect(201).body["key"].as_str().unwrap().to_owned()
+    issued(root, json!({"kind": "web", "grant": grant})).await.key
 }
 
 /// What the page shows. Status 0: the browser hides the answer, since the server does not let this origin read it.

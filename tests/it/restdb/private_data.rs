@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, asked, id, logged_in};
+use super::{Scene, asked, id, issued, logged_in};
 use crate::harness::Client;
 
 const NOTES: &str = "/rest/notes";
@@ -92,8 +92,8 @@ async fn documents_of_others_are_not_there_to_be_read_or_changed() {
     }
     // A key that is given the role afterwards is answered by its rights of now, also what it did before.
     let body = json!({"grant": {"collections": {"notes": ["*"]}}});
-    let issued = scene.root.post("/v1/credentials", &body).await.expect(201);
-    let key = scene.root.with_key(issued.body["key"].as_str().unwrap());
+    let issued = issued(&scene.root, body).await;
+    let key = scene.root.with_key(&issued.key);
     let native = format!("/v1/collections/notes/documents/{}", id(&made));
     let change = async || {
         let request = key.request("PATCH", &native).header("idempotency-key", "k1");
@@ -101,8 +101,7 @@ async fn documents_of_others_are_not_there_to_be_read_or_changed() {
     };
     assert!(change().await.contains(r#""text":"b1""#));
     let narrowed = json!({"grant": {"roles": ["own"]}});
-    let credential = format!("/v1/credentials/{}", issued.body["id"].as_str().unwrap());
-    scene.root.patch(&credential, &narrowed).await.expect(200);
+    scene.root.patch(&issued.path, &narrowed).await.expect(200);
     let again = change().await;
     assert!(!again.contains(r#""text":"b1""#), "{again}");
     let several = ann.request("DELETE", "/rest/notes/*").json(&json!([id(&made)]));

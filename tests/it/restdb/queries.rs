@@ -200,4 +200,12 @@ async fn other_formats_are_asked_for_by_suffix_or_parameter() {
     }
     scene.root.get("/rest/people.xml").await.expect(406);
     scene.root.get("/rest/people?format=xml").await.expect(406);
+    // A single document has no other format.
+    let list = scene.list(&[]).await.expect(200).body;
+    let id = super::id(&list[0]);
+    for path in ["people.html/ID", "people.js/ID", "people.csv/ID", "people/ID?format=html"] {
+        let path = format!("/rest/{}", path.replace("ID", id));
+        assert_eq!(scene.root.get(&path).await.expect(200).body, list[0], "{path}");
+    }
+    scene.root.get(&format!("/rest/people.xml/{id}")).await.expect(406);
 }

@@ -3,9 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::id;
-use crate::harness::{Answer, Client, Server, Stream};
+use super::{id, key};
+use crate::harness::{Answer, Client, PATIENCE, Server, Stream};
 
 /// A frame as it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,18 +55,23 @@ impl Realtime {
 
     /// The next frame, pings among them; `None` at the end.
     pub(super) async fn any(&mut self) -> Option<Frame> {
+        self.any_until(Instant::now() + PATIENCE).await
+    }
+
+    async fn any_until(&mut self, deadline: Instant) -> Option<Frame> {
         loop {
-            let block = self.0.block().await?;
+            let block = self.0.block_until(deadline).await?;
             if !block.starts_with(':') {
                 return Some(frame(&block));
             }
         }
     }
 
-    /// The next frame that is no ping.
+    /// The next frame that is no ping. Pings do not make the wait longer.
     pub(super) async fn next(&mut self) -> Option<Frame> {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let frame = self.any().await?;
+            let frame = self.any_until(deadline).await?;
             if frame.event != "ping" {
                 return Some(frame);
             }
@@ -123,12 +129,6 @@ fn check_time(text: &str) {
 /// Publishes the custom event at which a test stops reading.
 pub(super) async fn end(root: &Client) {
     root.post("/realtime", &json!({"event": "end"})).await.expect(200);
-}
-
-/// A credential with a grant.
-pub(super) async fn key(root: &Client, grant: Value) -> Client {
-    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
-    root.with_key(issued.body["key"].as_str().unwrap())
 }
 
 /// When the event at a position was, as the native page of events says it.
@@ -223,7 +223,7 @@ async fn writes_of_every_face_come_and_the_system_stays_silent() {
     root.post("/v1/collections/chat/documents", &json!({"_id": 7, "n": 1})).await.expect(201);
     let role = json!({"collections": {"*": {"read": true}}});
     root.put("/v1/roles/reader", &role).await.expect(201);
-    key(&root, json!({"admin": true})).await;
+    key(&root, json!({"grant": {"admin": true}})).await;
     root.patch("/v1/collections/chat/documents/7", &json!({"n": 2})).await.expect(200);
     root.post("/v1/events", &json!({"event": "a", "data": 1, "channel": "room"})).await.expect(201);
     root.delete("/v1/collections/chat/documents/7").await.expect(200);

@@ -6,7 +6,7 @@ use super::pattern::is_time;
 use super::recorded::{Recorded, Reply, prepare};
 use super::stage::{Stage, web_key};
 use crate::harness::wire::Wire;
-use crate::harness::{Packages, Program, ROOT, Server};
+use crate::harness::{Program, ROOT, Server};
 
 #[tokio::test]
 async fn recorded_subscriptions_begin_with_a_ping() {
@@ -96,12 +96,4 @@ async fn s0_a_page_follows_by_its_eventsource() {
     assert_eq!(data("put ")["data"], made["_id"]);
     assert_eq!(data("delete ")["data"], json!([made["_id"]]));
     assert!(!lines.iter().any(|line| line.starts_with("a wrong ping")), "{lines:?}");
-}
-
-#[test]
-fn the_generated_client_hears_what_happens() {
-    let server = Server::start();
-    let asked = json!({"url": server.url(), "key": ROOT, "task": "realtime"});
-    let told = Packages::installed().plain("restdb/generated_client.mjs", &[asked]);
-    assert_eq!(told, [json!("done")]);
 }

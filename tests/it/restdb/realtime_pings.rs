@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::realtime::{Frame, Realtime, key};
+use super::key;
+use super::realtime::{Frame, Realtime};
 use crate::harness::{PATIENCE, Server};
 
 #[tokio::test]
@@ -42,7 +43,7 @@ async fn pings_come_in_a_busy_stream() {
 async fn a_ping_has_the_place_that_nothing_before_concerned_the_reader() {
     let server = Server::with(&[("HEADWATER_SERVER__HEARTBEAT_MS", "100")]);
     let root = server.client();
-    let reader = key(&root, json!({"realtime": ["POST:a"]})).await;
+    let reader = key(&root, json!({"grant": {"realtime": ["POST:a"]}})).await;
     let mut stream = Realtime::open(&reader, "/realtime").await;
     let place = root.post("/rest/b", &json!({"n": 1})).await.expect(201).position();
     loop {
@@ -60,7 +61,7 @@ async fn two_hundred_subscribers_are_told_the_same_bytes() {
     let root = server.client();
     let made = root.post("/rest/chat", &json!({"n": 0})).await.expect(201);
     let place = made.position();
-    let reader = key(&root, json!({"realtime": ["*:chat"]})).await;
+    let reader = key(&root, json!({"grant": {"realtime": ["*:chat"]}})).await;
     let path = format!("/realtime?lastEventId={place}");
     let open = (0..200).map(|_| Realtime::open(&reader, &path));
     let streams = futures_util::future::join_all(open).await;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::realtime::{Realtime, end, key};
+use super::key;
+use super::realtime::{Realtime, end};
 use crate::harness::Server;
 use crate::harness::wire::{Wire, follow};
 
@@ -112,7 +113,7 @@ async fn r14_a_stop_ends_the_stream_with_a_comment() {
 async fn streams_are_counted_against_the_key() {
     let server = Server::with(&[("HEADWATER_LIMITS__CONNECTIONS_PER_KEY", "1")]);
     let root = server.client();
-    let reader = key(&root, json!({"realtime": ["*"]})).await;
+    let reader = key(&root, json!({"grant": {"realtime": ["*"]}})).await;
     let stream = Realtime::open(&reader, "/realtime").await;
     let refused = reader.get("/realtime").await.expect(429);
     assert_eq!(refused.body["name"], "TooManyRequests");

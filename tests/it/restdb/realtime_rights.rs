@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::id;
-use super::realtime::{Realtime, end, key};
+use super::realtime::{Realtime, end};
+use super::{Issued, issued, key};
 use crate::harness::{Client, Server};
 
 /// Writes of each kind to two collections, and custom events.
@@ -49,7 +50,7 @@ async fn a_list_says_what_is_heard() {
     for (list, wanted) in rows {
         let mut listed = list.as_array().unwrap().clone();
         listed.push(json!("end"));
-        let reader = key(&root, json!({"realtime": listed})).await;
+        let reader = key(&root, json!({"grant": {"realtime": listed}})).await;
         let mut stream = Realtime::open(&reader, "/realtime").await;
         happen(&root).await;
         assert_eq!(stream.until_end().await, wanted, "{list}");
@@ -64,7 +65,7 @@ async fn true_stands_for_paths_and_methods_and_the_rest_says_what_is_heard() {
         "collections": {"b": ["read", "subscribe"], "*": ["subscribe"], "a": ["read"]},
         "paths": ["/b/**"], "methods": ["GET"], "realtime": true,
     });
-    let web = key(&root, grant).await;
+    let web = key(&root, json!({"grant": grant})).await;
     let mut stream = Realtime::open(&web, "/realtime").await;
     happen(&root).await;
     let wanted = ["post b 1", "put b", "delete b", "publish answer 1", "publish other 1"];
@@ -74,7 +75,7 @@ async fn true_stands_for_paths_and_methods_and_the_rest_says_what_is_heard() {
     let by_path = json!({"grant": {"paths": ["/b/**"], "realtime": true}});
     let refused = root.post("/v1/credentials", &by_path).await.expect(400);
     assert!(refused.text.contains("list what is heard"), "{refused:?}");
-    let nothing = key(&root, json!({"realtime": true})).await;
+    let nothing = key(&root, json!({"grant": {"realtime": true}})).await;
     nothing.get("/realtime").await.expect(403);
 }
 
@@ -86,7 +87,7 @@ async fn a_list_stands_for_paths_methods_and_actions_on_realtime_alone() {
         "collections": {"b": ["read"]}, "paths": ["/b/**"], "methods": ["GET"],
         "realtime": ["POST:a", "end"],
     });
-    let web = key(&root, web).await;
+    let web = key(&root, json!({"grant": web})).await;
     let mut stream = Realtime::open(&web, "/realtime").await;
     happen(&root).await;
     assert_eq!(stream.until_end().await, ["post a 1"]);
@@ -104,7 +105,7 @@ async fn false_shuts_realtime_and_nothing_else() {
     let root = server.client();
     let grant = json!({"collections": {"*": ["*"]}, "realtime": false});
     for grant in [grant, json!({"admin": true, "realtime": false})] {
-        let shut = key(&root, grant).await;
+        let shut = key(&root, json!({"grant": grant})).await;
         let refused = shut.get("/realtime").await.expect(403);
         assert_eq!(refused.body["name"], "Forbidden");
         shut.post("/realtime", &json!({"event": "a"})).await.expect(403);
@@ -116,7 +117,7 @@ async fn false_shuts_realtime_and_nothing_else() {
 async fn full_access_with_a_list_is_not_told_what_full_access_without_one_is() {
     let server = Server::start();
     let root = server.client();
-    let listed = key(&root, json!({"admin": true, "realtime": ["PUT:a", "end"]})).await;
+    let listed = key(&root, json!({"grant": {"admin": true, "realtime": ["PUT:a", "end"]}})).await;
     let mut full = Realtime::open(&root, "/realtime").await;
     let mut listed = Realtime::open(&listed, "/realtime").await;
     happen(&root).await;
@@ -130,22 +131,30 @@ async fn without_a_list_the_rest_of_the_grant_decides() {
     let root = server.client();
     let ping = json!({"event": "end"});
     // Nothing to follow; a path like any other, from the root; a method.
-    key(&root, json!({"collections": {"a": ["read"]}})).await.get("/realtime").await.expect(403);
+    key(&root, json!({"grant": {"collections": {"a": ["read"]}}}))
+        .await
+        .get("/realtime")
+        .await
+        .expect(403);
     let paths = |path: &str| json!({"collections": {"*": ["*"]}, "paths": [path]});
-    key(&root, paths("/a/**")).await.get("/realtime").await.expect(403);
-    key(&root, json!({"methods": ["POST"]})).await.get("/realtime").await.expect(403);
-    key(&root, json!({"methods": ["GET"]})).await.post("/realtime", &ping).await.expect(403);
+    key(&root, json!({"grant": paths("/a/**")})).await.get("/realtime").await.expect(403);
+    key(&root, json!({"grant": {"methods": ["POST"]}})).await.get("/realtime").await.expect(403);
+    key(&root, json!({"grant": {"methods": ["GET"]}}))
+        .await
+        .post("/realtime", &ping)
+        .await
+        .expect(403);
     let acls = json!({"acls": ["get", "search"]});
-    key(&root, acls).await.get("/realtime").await.expect(403);
+    key(&root, json!({"grant": acls})).await.get("/realtime").await.expect(403);
     for path in ["/**", "/realtime"] {
-        let reader = key(&root, paths(path)).await;
+        let reader = key(&root, json!({"grant": paths(path)})).await;
         let mut stream = Realtime::open(&reader, "/realtime").await;
         end(&root).await;
         assert!(stream.until_end().await.is_empty(), "{path}");
         reader.post("/realtime", &ping).await.expect(200);
     }
     let some = json!({"collections": {"a": ["subscribe"], "b": ["read"]}});
-    let reader = key(&root, some).await;
+    let reader = key(&root, json!({"grant": some})).await;
     let mut stream = Realtime::open(&reader, "/realtime").await;
     happen(&root).await;
     root.post("/rest/a", &json!({"n": 9})).await.expect(201);
@@ -164,7 +173,7 @@ async fn what_a_key_does_not_see_is_cut_whatever_the_list_says() {
         "read_filter": {"town": "Oslo"}, "fields": {"exclude": ["salary"]},
         "realtime": ["*:people", "end"],
     });
-    let reader = key(&root, grant).await;
+    let reader = key(&root, json!({"grant": grant})).await;
     let mut stream = Realtime::open(&reader, "/realtime").await;
     let jane = json!({"name": "Jane", "town": "Bergen", "salary": 1});
     let jane = root.post("/rest/people", &jane).await.expect(201).body;
@@ -201,11 +210,10 @@ async fn s4_rights_that_change_take_effect_on_open_streams() {
     let server = Server::start();
     let root = server.client();
     let grant = json!({"realtime": ["POST:a", "end"]});
-    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201).body;
-    let path = format!("/v1/credentials/{}", issued["id"].as_str().unwrap());
+    let Issued { path, key } = issued(&root, json!({"grant": grant})).await;
     let shown = root.get(&path).await.expect(200).body;
     assert_eq!(shown["grant"], grant);
-    let reader = root.with_key(issued["key"].as_str().unwrap());
+    let reader = root.with_key(&key);
     let mut stream = Realtime::open(&reader, "/realtime").await;
     happen(&root).await;
     assert_eq!(stream.until_end().await, ["post a 1"]);
@@ -256,9 +264,8 @@ async fn pages_of_other_origins_follow_by_a_key_in_the_address() {
     let root = server.client();
     let (shop, evil) = ("https://shop.example", "https://evil.example");
     let grant = json!({"realtime": ["end"], "origins": [shop]});
-    let issued = root.post("/v1/credentials", &json!({"kind": "web", "grant": grant}));
-    let issued = issued.await.expect(201).body;
-    let path = format!("/realtime?apikey={}&lastEventId=&r=99", issued["key"].as_str().unwrap());
+    let key = issued(&root, json!({"kind": "web", "grant": grant})).await.key;
+    let path = format!("/realtime?apikey={key}&lastEventId=&r=99");
     let nobody = root.without_key();
     let stream = Realtime::with(&nobody, &path, &[("origin", shop)]).await;
     assert_eq!(stream.0.headers["access-control-allow-origin"], shop);

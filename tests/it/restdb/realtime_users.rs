@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::realtime::{Realtime, end, key};
+use super::realtime::{Realtime, end};
+use super::{PASSWORD, issued, log_in};
 use crate::harness::{Client, Server};
 
 /// A user with a session; its id and its token.
 async fn user(root: &Client, name: &str, data: Value) -> (String, String) {
-    let (email, password) = (format!("{name}@example.com"), "a long password");
-    let body = json!({"email": email, "password": password, "data": data, "roles": ["clerk"]});
+    let email = format!("{name}@example.com");
+    let body = json!({"email": email, "password": PASSWORD, "data": data, "roles": ["clerk"]});
     let made = root.post("/v1/users", &body).await.expect(201).body;
-    let login = json!({"email": email, "password": password});
-    let session = root.without_key().post("/v1/sessions", &login).await.expect(201).body;
+    let session = log_in(root, &email).await.body;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     (text(&made["id"]), text(&session["access_token"]))
 }
@@ -92,14 +92,10 @@ async fn a_token_in_the_address_wins_over_the_key_beside_it() {
         assert!(stream.until_end().await.is_empty(), "{beside}");
     }
     // The key alone, where there is no token; and nowhere else.
-    let listed = key(&root, json!({"realtime": ["POST:chat", "end"]})).await;
-    let issued = root.post("/v1/credentials", &json!({"grant": {"realtime": ["end"]}}));
-    let issued = issued.await.expect(201).body;
-    let secret = issued["key"].as_str().unwrap();
+    let secret = issued(&root, json!({"grant": {"realtime": ["end"]}})).await.key;
     Realtime::open(&nobody, &format!("/realtime?rt-apikey={secret}")).await;
     nobody.get("/realtime?rt-apikey=hw_unknown").await.expect(403);
     nobody.get(&format!("/rest/chat?rt-apikey={secret}")).await.expect(401);
     nobody.get(&format!("/v1/events?rt-apikey={secret}")).await.expect(401);
-    drop(listed);
-    assert!(!server.log().contains(secret), "no key is logged");
+    assert!(!server.log().contains(&secret), "no key is logged");
 }

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, asked};
+use super::{Scene, asked, key};
 use crate::harness::Server;
+use crate::harness::wire::{Wire, request};
 
 #[tokio::test]
 async fn every_refusal_is_json_with_a_message() {
     let scene = Scene::new().await;
     let root = &scene.root;
+    let limited = key(root, json!({"grant": {"collections": {"people": ["read"]}}})).await;
     let rows = [
         ("GET", "/rest/nothing", 404, "NotFound"),
         ("GET", "/rest/nothing/5f1f77bcf86cd79943901122", 404, "NotFound"),
@@ -31,21 +33,13 @@ async fn every_refusal_is_json_with_a_message() {
     ];
     for (method, path, status, name) in rows {
         // The client looks at the members of every refusal.
-        let path = if path == "/rest/_users" { "/rest/_users?x=1" } else { path };
-        let client =
-            if path.starts_with("/rest/_users") { limited(root).await } else { root.clone() };
+        let client = if path == "/rest/_users" { &limited } else { root };
         let refused = client.send(client.request(method, path)).await.expect(status);
         assert_eq!(refused.body["name"], name, "{method} {path}");
     }
     let refused = root.post_text("/rest/people", "application/json", "{\"a\":").await.expect(400);
     assert!(refused.body["message"].as_str().unwrap().contains("JSON"));
     root.post_text("/rest/people", "multipart/form-data; boundary=x", "--x").await.expect(406);
-}
-
-async fn limited(root: &crate::harness::Client) -> crate::harness::Client {
-    let grant = json!({"collections": {"people": ["read"]}});
-    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
-    root.with_key(issued.body["key"].as_str().unwrap())
 }
 
 #[tokio::test]
@@ -139,5 +133,39 @@ async fn broken_rules_of_a_collection_are_listed() {
         let list = refused.body["list"].as_array().unwrap();
         let found: Vec<Value> = list.iter().map(shown).collect();
         assert_eq!(json!(found), wanted, "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn what_the_parser_refuses_has_a_status_alone() {
+    let server = Server::start();
+    let root = server.client();
+    root.post("/rest/people", &json!({"name": "Joe B"})).await.expect(201);
+    let blank = r#"/rest/people?q={"name":"Joe B"}"#;
+    let long = format!("/rest/people?q={}", "x".repeat(65_534));
+    // With host and key.
+    let lines = |count: usize| "x-more: 1\r\n".repeat(count - 2);
+    let rows = [
+        (request("GET", blank, "1.1", ""), 400),
+        (request("GET", &long, "1.1", ""), 414),
+        (request("GET", "/rest/people", "1.1", &lines(101)), 431),
+        (request("POST", "/rest/people", "1.1", "transfer-encoding: gzip\r\n"), 400),
+        (request("POST", "/rest/people", "1.1", "content-length: 2\r\ncontent-length: 3\r\n"), 400),
+    ];
+    for (sent, status) in rows {
+        let mut wire = Wire::open(&server).await;
+        wire.send(&sent).await;
+        let head = wire.until("\r\n\r\n").await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{sent:.80}: {head}");
+        assert!(head.contains("content-length: 0\r\n"), "{sent:.80}: {head}");
+        wire.end().await;
+    }
+    let let_in = [blank.replace(' ', "%20"), blank.replace(' ', "+")];
+    for sent in let_in.iter().map(|target| request("GET", target, "1.1", &lines(100))) {
+        let mut wire = Wire::open(&server).await;
+        wire.send(&sent).await;
+        let head = wire.until("\r\n\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200 "), "{sent:.80}: {head}");
+        wire.until("\"name\":\"Joe B\"").await;
     }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::issued;
 use super::recorded::prepare;
 use crate::harness::{Client, Packages, Page, Server, text};
 
@@ -125,11 +126,5 @@ async fn fill(root: &Client) {
 pub(super) async fn web_key(root: &Client, more: Value) -> String {
     let mut grant = json!({"collections": {"*": ["*"]}, "origins": ["http://127.0.0.1:*"]});
     grant.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    issued(root, json!({"kind": "web", "grant": grant})).await
-}
-
-/// A credential that is made anew: its key.
-pub(super) async fn issued(root: &Client, body: Value) -> String {
-    let issued = root.post("/v1/credentials", &body).await.expect(201);
-    issued.body["key"].as_str().unwrap().to_owned()
+    issued(root, json!({"kind": "web", "grant": grant})).await.key
 }

@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::id;
+use super::{id, key, logged_in};
 use crate::harness::{Client, Received, Receiver, Reply, Server};
-
-const PASSWORD: &str = "correct horse battery";
 
 /// Registers a webhook in the form for articles; its path.
 async fn register(client: &Client, receiver: &Receiver, more: Value) -> String {
@@ -78,11 +76,7 @@ async fn users_are_told_by_their_addresses_and_retries_are_the_same() {
     register(&root, &receiver, json!({"projection": {"title": 1}})).await;
     let role = json!({"collections": {"articles": {"create": true, "read": true}}});
     root.put("/v1/roles/writer", &role).await.expect(201);
-    let user = json!({"email": "ann@example.com", "password": PASSWORD, "roles": ["writer"]});
-    root.post("/v1/users", &user).await.expect(201);
-    let login = json!({"email": "ann@example.com", "password": PASSWORD});
-    let session = root.without_key().post("/v1/sessions", &login).await.expect(201);
-    let ann = root.without_key().with_key(session.body["access_token"].as_str().unwrap());
+    let ann = logged_in(&root, "ann@example.com", &["writer"]).await;
     ann.post("/rest/articles", &json!({"title": "one", "secret": 1})).await.expect(201);
     let received = receiver.wait(3).await;
     for one in &received {
@@ -132,8 +126,7 @@ async fn a_document_that_leaves_the_owners_sight_is_told_as_deleted() {
         "collections": {"articles": ["read", "settings", "subscribe"]},
         "read_filter": {"public": true}, "fields": {"exclude": ["secret"]},
     });
-    let issued = root.post("/v1/credentials", &json!({"grant": grant})).await.expect(201);
-    let owner = root.without_key().with_key(issued.body["key"].as_str().unwrap());
+    let owner = key(&root, json!({"grant": grant})).await;
     root.post("/rest/articles", &json!({"title": "hidden"})).await.expect(201);
     register(&owner, &receiver, json!({})).await;
     let article = json!({"public": true, "secret": 1});

@@ -40,6 +40,8 @@ pub(crate) struct GrantSource {
     pub(super) collections: Option<Collections>,
     /// `type`.
     kind: Option<Actions>,
+    /// Whether it is read in pages, by anybody: paths alone do not let such a key change rules.
+    is_public: bool,
     /// Whether it is narrowed by something that lets a missing `collections` mean every one.
     narrowed: bool,
     /// Which kinds of requests are open; all where there is none.
@@ -105,6 +107,12 @@ impl GrantSource {
         Ok(source)
     }
 
+    /// The same as that of a key that stands in pages.
+    #[must_use]
+    pub(crate) fn public(self) -> Self {
+        Self { is_public: true, ..self }
+    }
+
     /// Full access.
     pub(crate) fn full() -> Self {
         Self { admin: true, ..Self::default() }
@@ -131,6 +139,11 @@ impl GrantSource {
     pub(super) fn actions(&self, collection: Option<&str>) -> Actions {
         let listed = match &self.collections {
             Some(collections) => collections.actions(collection),
+            None if self.is_public && self.narrowed => {
+                let mut actions = Actions::STAR;
+                actions.remove(Action::Settings);
+                actions
+            }
             None if self.narrowed || !self.roles.is_empty() => Actions::STAR,
             None => Actions::default(),
         };

@@ -80,7 +80,7 @@ async fn several(
         return Err(ApiError::bad_request("nothing_named", message));
     }
     session.full_access()?;
-    let asking = ListRequest::filter_alone(parameters, session.engine())?;
+    let asking = ListRequest::of_deletion(parameters, session.engine())?;
     let fields = session.fields(collection);
     let asking = relations::asked_of(session, fields.as_deref(), asking, within).await?;
     let ids = found(session, collection, &asking).await?;
@@ -104,7 +104,8 @@ async fn found(
     let (filter, ids_alone) = (Raw::trusted(&filter), Raw::trusted(&ids_alone));
     let query = ListQuery::new(Asked::new(Some(filter), None, Some(ids_alone), Format::Extended));
     let session = system::shown_to(session, |name| asking.mentions(name));
-    let listing = session.list(collection, query).await?;
+    let listing = session.list(collection, query).await;
+    let listing = listing.map_err(|error| asking.blamed(session.engine(), error))?;
     let id = |document: &bytes::Bytes| {
         let id = Raw::trusted(document).get("_id")?;
         Some(id.as_bytes().to_vec())

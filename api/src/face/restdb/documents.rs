@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::Path;
 use axum::response::Response;
 use bytes::Bytes;
@@ -17,12 +16,11 @@ use http::StatusCode;
 use super::answer::{self, Shown};
 use super::body::{Documents, Sent};
 use super::import::Rows;
-use super::markup::Markup;
 use super::query::{self, ListRequest};
 use super::relations::{self, Base, Expansion, ParentScope};
 use super::system;
 use crate::auth::{Acl, Action};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, shortened};
 use crate::extract::{Condition, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
@@ -67,7 +65,8 @@ pub(super) async fn create_in(
     if documents.is_empty() {
         return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
     }
-    let encoded = documents.into_iter().map(|one| made(of_create(one)).to_bytes()).collect();
+    let encoded = documents.into_iter().map(|one| Ok(made(of_create(one)?).to_bytes()));
+    let encoded = encoded.collect::<ApiResult<Vec<_>>>()?;
     let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
     let committed = session.create_with(collection, prepared, None, checks).await?;
     let written = written(session, collection, &committed).await?;
@@ -98,7 +97,8 @@ async fn create_rows(
         return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
     }
     let committing = async {
-        let encoded = documents.into_iter().map(|one| of_create(one).to_bytes()).collect();
+        let encoded = documents.into_iter().map(|one| Ok(of_create(one)?.to_bytes()));
+        let encoded = encoded.collect::<ApiResult<Vec<_>>>()?;
         let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
         session.create_with(collection, prepared, None, checks).await
     };
@@ -109,8 +109,14 @@ async fn create_rows(
 }
 
 /// What is stored of a new document: its own id only if it could be one of the face's.
-fn of_create(document: Object) -> Object {
-    system::without(document, |id| id.as_str().is_some_and(|id| object_id::parse(id).is_some()))
+fn of_create(document: Object) -> ApiResult<Object> {
+    if let Some((name, _)) = document.iter().find(|(name, _)| name.starts_with('$')) {
+        let message =
+            format!("`{}` is no name of a field: it begins like an operator", shortened(name));
+        return Err(ApiError::bad_request("invalid_field", message).with("path", name.as_str()));
+    }
+    let is_own = |id: &Value| id.as_str().is_some_and(|id| object_id::parse(id).is_some());
+    Ok(system::without(document, is_own))
 }
 
 async fn get(
@@ -118,9 +124,7 @@ async fn get(
     Path((collection, id)): Path<(String, String)>,
     parameters: Parameters,
     base: Base,
-    suffix: Option<Extension<Markup>>,
 ) -> ApiResult {
-    Markup::only_json(suffix, &parameters)?;
     let fields = session.existing(&collection)?;
     if query::flag(&parameters, "referencedby")? {
         return referring(session, (&collection, &id), (&parameters, base)).await;
@@ -210,9 +214,12 @@ pub(super) async fn update_in(
 fn of_update(body: Object) -> ApiResult<Object> {
     // Names come once each; setting them one by one would look at all of them each time.
     let mut kept = Vec::new();
+    // A path is set where it leads, as `$set` has it; a name with a dot in it would be found by no query.
+    let mut deep = Vec::new();
     for (name, value) in system::without(body, |_| false) {
         if !name.starts_with('$') {
-            kept.push((name, value));
+            let place = if name.contains('.') { &mut deep } else { &mut kept };
+            place.push((name, value));
             continue;
         }
         let Value::Object(fields) = value else {
@@ -225,9 +232,14 @@ fn of_update(body: Object) -> ApiResult<Object> {
             .filter(|(path, _)| !system::is_ignored(path))
             .map(|(path, value)| (path, if is_number { number(value) } else { value }))
             .collect();
-        if !fields.is_empty() {
+        if name == "$set" {
+            deep.extend(fields);
+        } else if !fields.is_empty() {
             kept.push((name, Value::Object(fields)));
         }
+    }
+    if !deep.is_empty() {
+        kept.push(("$set".to_owned(), Value::Object(deep.into_iter().collect())));
     }
     Ok(kept.into_iter().collect())
 }

@@ -21,10 +21,24 @@ pub(super) const REALTIME: &str = "/realtime";
 const BESIDE: [&str; 5] =
     [REALTIME, "/auth/userinfo", "/auth/jwt", "/auth/token", jsapi::EVENTSOURCE_PATH];
 
+/// What RestDB.io has besides, and the face has not yet: its programs are refused in its words.
+const ELSEWHERE: [&str; 8] =
+    ["/auth", "/media", "/mail", "/appdeploy", "/views", "/static", "/public", "/assets"];
+
 /// Whether a path belongs to the face.
 pub(crate) fn serves(path: &str) -> bool {
-    path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        || BESIDE.contains(&path)
+    let path = plain(path);
+    let is_under = |prefix: &str| {
+        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    is_under(PREFIX) || BESIDE.contains(&path) || ELSEWHERE.into_iter().any(is_under)
+}
+
+/// A path as programs mean it that join it to a base URL with one slash too many, in front or at the end.
+fn plain(path: &str) -> &str {
+    let begin = path.len() - path.trim_start_matches('/').len();
+    let path = &path[begin.saturating_sub(1)..];
+    if path.len() > 1 { path.trim_end_matches('/') } else { path }
 }
 
 /// The rules of access for a path.
@@ -40,6 +54,10 @@ pub(crate) fn rules(path: &str) -> FaceRules {
 
 /// Reads what stands in front of the route.
 pub(crate) fn enter(request: &mut Request<Body>) -> ApiResult<()> {
+    let path = request.uri().path();
+    if plain(path) != path {
+        *request.uri_mut() = with_path(request.uri(), plain(path))?;
+    }
     let rules = rules(request.uri().path());
     request.extensions_mut().insert(rules);
     if request.method() == Method::POST
@@ -106,7 +124,8 @@ mod tests {
     fn paths_belong_to_the_face() {
         assert!(serves("/rest") && serves("/rest/") && serves("/rest/a/b"));
         assert!(serves("/realtime") && serves("/auth/jwt"));
-        assert!(!serves("/realtime/x") && !serves("/auth"));
+        assert!(serves("//rest/a") && serves("/realtime/") && serves("/media/x"));
+        assert!(!serves("/realtime/x") && !serves("/mailer") && !serves("/") && !serves("//"));
         assert!(!serves("/restful") && !serves("/v1/rest") && !serves("/"));
     }
 
@@ -135,6 +154,9 @@ mod tests {
             ("/rest/a/5f.6", Ok("/rest/a/5f.6")),
             ("/rest/_jsapi.js", Ok("/rest/_jsapi.js")),
             ("/rest/a.xml", Err(406)),
+            ("/rest/a/?q={}", Ok("/rest/a?q={}")),
+            ("//rest/a.json/", Ok("/rest/a")),
+            ("/rest//a", Ok("/rest//a")),
         ];
         for (uri, wanted) in rows {
             let found = entered("GET", uri, None).map(|(_, uri)| uri);

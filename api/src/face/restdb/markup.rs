@@ -5,14 +5,12 @@
 
 use std::collections::HashSet;
 
-use axum::Extension;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use super::export;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::Parameters;
 
 /// Most columns of a table; fields beyond them are left out.
 const COLUMNS_MAX: usize = 250;
@@ -47,23 +45,6 @@ impl Markup {
                 Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, "unknown_format", message))
             }
         }
-    }
-
-    /// Refuses what is no list in any format but JSON.
-    pub(super) fn only_json(
-        suffix: Option<Extension<Self>>,
-        parameters: &Parameters,
-    ) -> ApiResult<()> {
-        let named = match (suffix, parameters.get("format")) {
-            (Some(Extension(markup)), _) => markup,
-            (None, Some(name)) => Self::named(name)?,
-            (None, None) => return Ok(()),
-        };
-        if named == Self::Json {
-            return Ok(());
-        }
-        let message = "single documents are JSON; other formats are of lists";
-        Err(ApiError::new(StatusCode::NOT_ACCEPTABLE, "not_a_list", message))
     }
 
     /// A JSON answer in the format.

@@ -15,6 +15,11 @@ use crate::error::ApiError;
 use crate::face::Refusal;
 use crate::state::App;
 
+/// Why a value that another document has is refused: programs show it to people.
+const TAKEN: &str = "already exists";
+/// The bodies that the face takes.
+const MEDIA_TYPES: &str = "the content type must be application/json, application/x-www-form-urlencoded, text/csv or application/x-ndjson";
+
 /// The refusal of a request with a path, which presented some sort of credential.
 pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, offered: Offered) -> Refusal {
     let details = error.details();
@@ -27,11 +32,12 @@ pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, offered: Offered)
         }
         ("unique_violation", _) => {
             let field = unique_field(app, path, &details);
-            return validation(vec![entry(&field, error.message(), "UNIQUE")], place);
+            return validation(vec![entry(&field, TAKEN, "UNIQUE")], place);
         }
         ("duplicate_id", _) => {
-            return validation(vec![entry("_id", error.message(), "UNIQUE")], place);
+            return validation(vec![entry("_id", TAKEN, "UNIQUE")], place);
         }
+        ("unsupported_media_type", _) => MEDIA_TYPES,
         _ => error.message(),
     };
     let status = status_of(error, offered);

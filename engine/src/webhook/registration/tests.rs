@@ -214,7 +214,7 @@ fn refusals_name_the_member() {
         (r#"{"signatures":"v1"}"#, "signatures"),
         (r#"{"signatures":["v1","v2"]}"#, "signatures"),
         (r#"{"signatures":[1]}"#, "signatures"),
-        (r#"{"format":"restdb"}"#, "format"),
+        (r#"{"format":"yaml"}"#, "format"),
         (r#"{"order":"random"}"#, "order"),
         (r#"{"timeout_ms":0}"#, "timeout_ms"),
         (r#"{"concurrency":1.5}"#, "concurrency"),

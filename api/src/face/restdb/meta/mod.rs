@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::PREFIX;
 use super::body::Sent;
+use super::relations::Base;
 use crate::auth::{Acl, Action};
 use crate::error::{ApiError, ApiResult};
 use crate::reply;
@@ -38,26 +39,26 @@ pub(super) fn routes() -> Routes {
         .add("get", "/rest/{collection}/_meta", Needs::Collection(Action::Read, &READING), one)
 }
 
-async fn all(State(app): State<App>, session: Session) -> ApiResult {
+async fn all(State(app): State<App>, session: Session, base: Base) -> ApiResult {
     let position = session.engine().position();
-    Ok(reply::value(StatusCode::OK, position, &described(&app, &session.readable(PREFIX))))
+    Ok(reply::value(StatusCode::OK, position, &described(&app, &base, &session.readable(PREFIX))))
 }
 
-async fn one(session: Session, Path(collection): Path<String>) -> ApiResult {
+async fn one(session: Session, Path(collection): Path<String>, base: Base) -> ApiResult {
     let position = session.engine().position();
     let readable = session.readable_named(&collection)?;
-    Ok(reply::value(StatusCode::OK, position, &collection_of(&readable)))
+    Ok(reply::value(StatusCode::OK, position, &collection_of(&base, &readable)))
 }
 
-fn described(app: &App, collections: &[Readable]) -> Value {
-    let collections: Vec<Value> = collections.iter().map(collection_of).collect();
+fn described(app: &App, base: &Base, collections: &[Readable]) -> Value {
+    let collections: Vec<Value> = collections.iter().map(|one| collection_of(base, one)).collect();
     json!({"name": app.options.database, "collections": collections})
 }
 
-fn collection_of(readable: &Readable) -> Value {
+fn collection_of(base: &Base, readable: &Readable) -> Value {
     let fields: Vec<Value> =
         readable.fields.iter().map(|(name, definition)| field_of(name, definition)).collect();
-    let rest = format!("{PREFIX}/{}", readable.name);
+    let rest = format!("{}{PREFIX}/{}", base.as_str(), readable.name);
     json!({"name": *readable.name, "description": "", "rest": rest, "icon": "", "fields": fields})
 }
 
@@ -78,7 +79,7 @@ fn field_of(name: &str, definition: &Value) -> Value {
 }
 
 /// Defines collections: all of them are checked before the first is changed.
-async fn define(State(app): State<App>, session: Session, sent: Sent) -> ApiResult {
+async fn define(State(app): State<App>, session: Session, base: Base, sent: Sent) -> ApiResult {
     let sent = sent.object(session.engine()).await?.to_bytes();
     let mut definitions = Vec::new();
     for definition in read::definitions(&to_json(Raw::trusted(&sent)))? {
@@ -104,7 +105,7 @@ async fn define(State(app): State<App>, session: Session, sent: Sent) -> ApiResu
     }
     let defined = definitions.iter().map(|(collection, _)| session.readable_named(collection));
     let defined = defined.collect::<ApiResult<Vec<_>>>()?;
-    Ok(reply::value(StatusCode::OK, position, &described(&app, &defined)))
+    Ok(reply::value(StatusCode::OK, position, &described(&app, &base, &defined)))
 }
 
 /// The definition of a collection with new fields; a schema that it has stays.

@@ -42,7 +42,9 @@ pub(super) fn order(value: &Value) -> ApiResult<Object> {
     };
     let mut order = Object::new();
     for (name, value) in fields {
-        order.insert(name.as_str(), direction("h", &number(value))?);
+        let direction = direction("h", &number(value))
+            .map_err(|_| malformed("h", format_args!("$orderby: `{name}` must be 1 or -1")))?;
+        order.insert(name.as_str(), direction);
     }
     Ok(order)
 }

@@ -94,6 +94,29 @@ impl ListRequest {
         Ok(Self { filter, distinct, ..Self::default() })
     }
 
+    /// Reads which documents a deletion means. What a program sends for nothing (`undefined`, `null`, `[]`) means no document
+    /// here, rather than every one, and what would not be obeyed is refused.
+    pub(super) fn of_deletion(parameters: &Parameters, engine: &Engine) -> ApiResult<Self> {
+        if !parameters.get("q").is_some_and(|text| text.trim_start().starts_with('{')) {
+            return Err(read::malformed(
+                "q",
+                "must be a JSON object, where documents are deleted by it",
+            ));
+        }
+        let whole = Self::read(parameters, engine)?;
+        let unheeded = [
+            ("max", whole.max.is_some()),
+            ("skip", whole.skip > 0),
+            ("h", whole.grouping.is_some() || !whole.fields.is_empty()),
+            ("q", whole.distinct.is_some()),
+        ];
+        if let Some((name, _)) = unheeded.into_iter().find(|(_, is_there)| *is_there) {
+            let what = "a deletion is of everything that q and filter find, and takes nothing else";
+            return Err(read::malformed(name, what));
+        }
+        Ok(Self { filter: whole.filter, ..Self::default() })
+    }
+
     /// A refusal of what was asked, with the parameter that it is about: `q` where that does not compile by itself, else
     /// the hints.
     pub(super) fn blamed(&self, engine: &Engine, error: ApiError) -> ApiError {
@@ -151,8 +174,14 @@ impl ListRequest {
                 "$orderby" => self.sort = hints::order(value)?,
                 "$max" => self.max = Some(hints::size("$max", value)?),
                 "$skip" => self.skip = hints::size("$skip", value)?,
-                "$groupby" => grouping.group_by(&hints::texts("$groupby", value)?)?,
-                "$aggregate" => grouping.compute(&hints::texts("$aggregate", value)?)?,
+                "$groupby" => {
+                    let fields = hints::texts("$groupby", value)?;
+                    grouping.group_by(&fields).map_err(of_hints)?;
+                }
+                "$aggregate" => {
+                    let functions = hints::texts("$aggregate", value)?;
+                    grouping.compute(&functions).map_err(of_hints)?;
+                }
                 "$aggregate-grand-total" => grouping.grand_total = hints::truth(value),
                 "metafields" | "$metafields" => self.metafields = hints::truth(value),
                 _ => {}
@@ -160,4 +189,9 @@ impl ListRequest {
         }
         Ok(())
     }
+}
+
+/// A refusal of what a hint says: it names the parameter that has the hints.
+fn of_hints(error: ApiError) -> ApiError {
+    error.about(|message| format!("h: ${message}"))
 }

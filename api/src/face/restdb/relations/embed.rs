@@ -107,11 +107,10 @@ fn id_of(element: Raw<'_>) -> Option<Vec<u8>> {
 
 /// A lookup with its documents in the place of their ids: always an array, but for null.
 pub(super) fn embedded(value: Raw<'_>, found: &ByKey, room: &mut Room) -> Result<Option<Vec<u8>>> {
-    if value.is_null() {
-        return Ok(None);
-    }
+    // Programs look into what they find: nothing is an empty list.
     let elements: Vec<Raw<'_>> = match value.as_array() {
         Some(elements) => elements.collect(),
+        None if value.is_null() => Vec::new(),
         None => vec![value],
     };
     let mut out = Vec::with_capacity(value.as_bytes().len());

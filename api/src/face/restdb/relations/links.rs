@@ -46,6 +46,11 @@ impl FromRequestParts<App> for Base {
 }
 
 impl Base {
+    /// As text.
+    pub(in crate::face::restdb) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// A list of ids as URLs, encoded; `None` where it is no list.
     pub(super) fn linked(&self, ids: Raw<'_>, room: &mut Room) -> EngineResult<Option<Vec<u8>>> {
         let Some(elements) = ids.as_array() else { return Ok(None) };
