@@ -233,7 +233,7 @@ async fn what_forms_and_sheets_say_is_understood() {
     assert_eq!(made["firm"], json!([]), "programs look into it");
     let taken = root.post("/rest/people", &json!({"code": "a"})).await.expect(400).body;
     assert_eq!(taken["list"][0]["message"], json!(["already exists", "UNIQUE"]));
-    let request = root.request("POST", "/rest/people").header("content-type", "application/xml");
-    let refused = root.send(request.body("<a/>")).await.expect(406);
+    let request = root.request("POST", "/rest/people").header("content-type", "multipart/form-data; boundary=x");
+    let refused = root.send(request.body("--x--")).await.expect(406);
     assert!(refused.text.contains("application/x-www-form-urlencoded"), "{}", refused.text);
 }
