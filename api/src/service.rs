@@ -48,7 +48,8 @@ impl Service {
     pub async fn call(&self, request: Request<Body>) -> Response {
         let clock = self.app.engine.clock();
         let start = clock.monotonic();
-        let class = RouteClass::of(request.method(), request.uri().path());
+        let path = request.uri().path();
+        let class = RouteClass::of(request.method(), Face::of(path).plain(path));
         let head = Head::of(&request);
         let mut request = request;
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
@@ -210,8 +211,8 @@ impl Head {
         // Over HTTP/2 the host stands in the request's target.
         let authority = || request.uri().authority().map(|authority| authority.to_string());
         let host = origin.as_ref().and_then(|_| text(header::HOST).or_else(authority));
-        let path = request.uri().path().chars().take(PATH_NOTED).collect();
         let face = Face::of(request.uri().path());
+        let path = face.plain(request.uri().path()).chars().take(PATH_NOTED).collect();
         let offered = face.offered(request);
         Self { face, offered, method: request.method().clone(), path, origin, host }
     }

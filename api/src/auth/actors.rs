@@ -13,7 +13,7 @@ use super::directory::Directory;
 use super::people::address;
 
 /// Actors whose addresses are kept.
-const KEPT_MAX: usize = 1000;
+const KEPT_MAX: usize = 10_000;
 
 /// Says who actors are.
 pub(crate) struct Actors {
@@ -41,7 +41,7 @@ impl Actors {
     fn address(&self, actor: &str) -> Option<String> {
         let newest = self.directory.watch.newest();
         let mut kept = self.kept.lock();
-        if kept.newest != newest || kept.addresses.len() >= KEPT_MAX {
+        if kept.newest != newest {
             *kept = Kept { newest, addresses: HashMap::new() };
         }
         if let Some(found) = kept.addresses.get(actor) {
@@ -54,6 +54,9 @@ impl Actors {
         if snapshot.position() >= newest {
             let mut kept = self.kept.lock();
             if kept.newest == newest {
+                if kept.addresses.len() >= KEPT_MAX {
+                    kept.addresses.clear();
+                }
                 kept.addresses.insert(actor.to_owned(), found.clone());
             }
         }

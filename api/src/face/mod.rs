@@ -45,6 +45,14 @@ impl Face {
         if restdb::serves(path) { Self::RestDb } else { Self::Native }
     }
 
+    /// A path of the face as it is routed.
+    pub(crate) fn plain(self, path: &str) -> &str {
+        match self {
+            Self::Native => path,
+            Self::RestDb => restdb::plain(path),
+        }
+    }
+
     /// Its own rules of access for a path.
     fn rules(self, path: &str) -> FaceRules {
         match self {

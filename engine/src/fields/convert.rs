@@ -93,7 +93,11 @@ pub(super) fn convert(kind: FieldType, value: Raw<'_>) -> Option<Change> {
     }
     let converted = match kind {
         FieldType::Number => parse_number(text?),
-        FieldType::Boolean => boolean(value),
+        FieldType::Boolean => boolean(value).map(|truth| {
+            let mut out = Vec::with_capacity(1);
+            encode::write_bool(truth, &mut out);
+            out
+        }),
         FieldType::Date | FieldType::DateTime => match value.as_i64() {
             // Milliseconds since 1970, as programs have the time.
             Some(ms) => Some(date(ms)),
@@ -126,16 +130,13 @@ fn parse_number(text: &str) -> Option<Vec<u8>> {
 }
 
 /// What forms, spreadsheets and old programs say for true and false.
-fn boolean(value: Raw<'_>) -> Option<Vec<u8>> {
+pub(super) fn boolean(value: Raw<'_>) -> Option<bool> {
     let text = value.as_str().map(|text| text.trim().to_ascii_lowercase());
-    let value = match (text.as_deref(), value.as_i64()) {
-        (Some("true" | "on" | "1"), _) | (None, Some(1)) => true,
-        (Some("false" | "off" | "0"), _) | (None, Some(0)) => false,
-        _ => return None,
-    };
-    let mut out = Vec::with_capacity(1);
-    encode::write_bool(value, &mut out);
-    Some(out)
+    match (text.as_deref(), value.as_i64()) {
+        (Some("true" | "on" | "1"), _) | (None, Some(1)) => Some(true),
+        (Some("false" | "off" | "0"), _) | (None, Some(0)) => Some(false),
+        _ => None,
+    }
 }
 
 fn parse_json(text: &str) -> Option<Vec<u8>> {

@@ -1,15 +1,16 @@
-//! Queries in plain JSON, which has no dates and no ObjectIds: texts that are compared with typed fields.
+//! Queries in plain JSON, which has no dates and no ObjectIds: what is compared with typed fields, as those would take it.
 //!
-//! Guarantees: only operands of fields of the types `date`, `datetime` and `lookup` change, and only texts that can be
-//! converted; everything else is copied.
+//! Guarantees: only operands of fields of the types `date`, `datetime`, `boolean` and `lookup` change, and only what can
+//! be converted; everything else is copied.
 //! Leaves to others: faces whose clients need it ask for it; the native face compares what it is given.
 
+use super::convert::boolean;
 use super::{FieldType, Fields, parse_time};
 use crate::value::{Raw, encode, object_id};
 
 impl Fields {
-    /// A filter in which texts that are compared with a date are dates, and texts of 24 hexadecimal digits that are compared
-    /// with a lookup are ObjectIds.
+    /// A filter in which texts and numbers that are compared with a date or a boolean are such, and texts of 24 hexadecimal
+    /// digits that are compared with a lookup are ObjectIds.
     pub fn typed_filter(&self, filter: Raw<'_>) -> Vec<u8> {
         let mut out = Vec::with_capacity(filter.as_bytes().len());
         self.copy(filter, None, &mut out);
@@ -28,7 +29,7 @@ impl Fields {
                 encode::write_str(name, out);
                 let of_member = match name.strip_prefix('$') {
                     // What a type or a pattern is called is no value.
-                    Some("regex" | "options" | "type" | "exists" | "size") => None,
+                    Some("regex" | "options" | "type" | "exists" | "size" | "mod") => None,
                     Some(_) => kind,
                     None => self.kind_at(name),
                 };
@@ -36,24 +37,33 @@ impl Fields {
             }
             return;
         }
-        let text = value.as_str();
-        match (kind, text) {
-            (Some(FieldType::Lookup), Some(text)) => match object_id::parse(text) {
-                Some(id) => encode::write_object_id(&id, out),
-                None => out.extend_from_slice(value.as_bytes()),
-            },
-            (Some(_), Some(text)) => match parse_time(text) {
-                Some(ms) => encode::write_date(ms, out),
-                None => out.extend_from_slice(value.as_bytes()),
-            },
-            _ => out.extend_from_slice(value.as_bytes()),
+        let time = || value.as_i64().or_else(|| parse_time(value.as_str()?));
+        match kind {
+            Some(FieldType::Lookup) => {
+                if let Some(id) = value.as_str().and_then(object_id::parse) {
+                    return encode::write_object_id(&id, out);
+                }
+            }
+            Some(FieldType::Boolean) => {
+                if let Some(truth) = boolean(value) {
+                    return encode::write_bool(truth, out);
+                }
+            }
+            Some(_) => {
+                if let Some(ms) = time() {
+                    return encode::write_date(ms, out);
+                }
+            }
+            None => {}
         }
+        out.extend_from_slice(value.as_bytes());
     }
 
     /// The type of a path that matters here.
     fn kind_at(&self, path: &str) -> Option<FieldType> {
         let name = path.split('.').next().unwrap_or(path);
         let kind = self.get(name)?.kind;
-        (kind.is_date() || kind == FieldType::Lookup).then_some(kind)
+        let matters = kind.is_date() || matches!(kind, FieldType::Lookup | FieldType::Boolean);
+        matters.then_some(kind)
     }
 }

@@ -60,9 +60,10 @@ async fn flat_forms_of_deep_documents_are_bounded_before_they_are_made() {
     root.get(&path).await.expect(200);
     let refused = root.get(&format!("{path}?flatten=true")).await.expect(400);
     assert!(refused.text.contains("limits.query_result_bytes"), "{}", refused.text);
-    let twice = json!({"a.b": 1, "a": {"b": 2, "c": 3}});
-    let made = root.post("/rest/deep", &twice).await.expect(201).body;
-    let flat = root.get(&format!("/rest/deep/{}?flatten=true", id(&made))).await.expect(200);
+    let id = "5f1f77bcf86cd799439011ab";
+    let twice = json!({"_id": id, "a.b": 1, "a": {"b": 2, "c": 3}});
+    root.post("/v1/collections/deep/documents", &twice).await.expect(201);
+    let flat = root.get(&format!("/rest/deep/{id}?flatten=true")).await.expect(200);
     assert_eq!(flat.text.matches("\"a.b\"").count(), 1, "{}", flat.text);
 }
 
@@ -205,6 +206,9 @@ async fn paths_in_updates_lead_where_they_say() {
     assert_eq!(root.get(&found).await.expect(200).body.as_array().unwrap().len(), 1);
     let refused = root.post("/rest/people", &json!({"$x": 1})).await.expect(400);
     assert!(refused.text.contains("`$x` is no name of a field"), "{}", refused.text);
+    let sheet = "address.city,address.zip\nC,3\n";
+    let made = root.post_text("/rest/people", "text/csv", sheet).await.expect(201).body;
+    assert_eq!(made[0]["address"]["city"], "C");
     let refused = root.post_text("/rest/people", "text/csv", "a,$x\n1,2\n").await.expect(400);
     assert!(refused.text.contains("`$x` is no name of a field"), "{}", refused.text);
 }
@@ -231,9 +235,20 @@ async fn what_forms_and_sheets_say_is_understood() {
     let made = root.post("/rest/people", &dated).await.expect(201).body;
     assert_eq!(made["seen"], "2023-11-14T22:13:20.000Z");
     assert_eq!(made["firm"], json!([]), "programs look into it");
+    for (q, wanted) in [
+        (r#"{"seen":1700000000000}"#, 1),
+        (r#"{"seen":{"$gt":1700000000000}}"#, 0),
+        (r#"{"active":"on"}"#, 3),
+        (r#"{"active":{"$in":[0,"false"]}}"#, 2),
+    ] {
+        let found = root.get(&asked("/rest/people", &[("q", q)])).await.expect(200).body;
+        assert_eq!(found.as_array().unwrap().len(), wanted, "{q}");
+    }
     let taken = root.post("/rest/people", &json!({"code": "a"})).await.expect(400).body;
     assert_eq!(taken["list"][0]["message"], json!(["already exists", "UNIQUE"]));
-    let request = root.request("POST", "/rest/people").header("content-type", "multipart/form-data; boundary=x");
+    let request = root
+        .request("POST", "/rest/people")
+        .header("content-type", "multipart/form-data; boundary=x");
     let refused = root.send(request.body("--x--")).await.expect(406);
     assert!(refused.text.contains("application/x-www-form-urlencoded"), "{}", refused.text);
 }

@@ -21,7 +21,7 @@ use parking_lot::RwLock;
 
 use super::grant::{GrantSource, UserFacts};
 use super::identity::{Dependency, Identity};
-use super::jws::{Flaw, Jws, looks_like_one};
+use super::jws::{EXPIRED, Flaw, Jws, looks_like_one};
 use super::options::AccessOptions;
 use super::people::user::User;
 use super::principal::Kind;
@@ -126,6 +126,8 @@ impl External {
                     let known = (position, expires_ms);
                     return holder(engine, &provider, jws.claims(), known, options).await.map(Some);
                 }
+                // Only a token that is rightly signed has expired: no other provider knows better.
+                Ok(Err(_)) if flaw == EXPIRED => {}
                 Ok(Err(found)) => flaw = found,
             }
         }

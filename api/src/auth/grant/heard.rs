@@ -46,15 +46,23 @@ impl Grant {
         !self.is_by_path() || self.surface().leads_to(&format!("{prefix}/{collection}"), prefix)
     }
 
-    /// Whether documents are heard that could not be followed otherwise.
-    pub(crate) fn hears_beyond_rights(&self) -> bool {
+    /// Whether documents are heard that could not be read by a request of their own, behind the face's prefix.
+    pub(crate) fn hears_beyond_rights(&self, prefix: &str) -> bool {
         let Some(list) = self.realtime.as_ref().filter(|list| list.gives_documents()) else {
             return false;
         };
-        let listed = list.collections();
-        !self.admin
-            && listed
-                .is_none_or(|names| names.iter().any(|name| !self.allows(name, Action::Subscribe)))
+        let is_covered =
+            |name: &&str| self.allows(name, Action::Subscribe) && self.leads_to(name, prefix);
+        let covers_all = || !self.is_by_path() && self.allows_everywhere(Action::Subscribe);
+        let covers_listed =
+            list.collections().map_or_else(covers_all, |names| names.iter().all(is_covered));
+        !(self.admin || covers_listed && self.surface().allows_method("GET"))
+    }
+
+    /// Whether an action is allowed on every collection.
+    fn allows_everywhere(&self, action: Action) -> bool {
+        let mut all = self.named.values().chain([&self.others]);
+        self.admin || all.all(|rules| rules.actions.contains(action))
     }
 
     /// Whether custom events of a name, of a channel or of none, are heard (`subscribe`) or published.

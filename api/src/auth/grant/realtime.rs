@@ -114,11 +114,6 @@ impl List {
         Self { entries: texts.filter_map(Entry::read).flatten().collect(), is_flag: false }
     }
 
-    /// Whether it is `true`.
-    pub(super) fn is_flag(&self) -> bool {
-        self.is_flag
-    }
-
     fn names(&self, happened: Method, collection: &str) -> bool {
         self.entries.iter().any(|entry| match entry {
             Entry::Documents(method, of) => {
@@ -150,7 +145,9 @@ impl Realtime {
             return None;
         }
         let gives_own = !is_users && own.is_some_and(|own| !own.is_flag);
-        let (gives_documents, gives_custom) = (gives_own, gives_own || record.is_some());
+        // A key of a user has what its own list names, never more than the user's.
+        let gives_record = record.is_some() && (!is_users || own.is_some_and(|own| !own.is_flag));
+        let (gives_documents, gives_custom) = (gives_own, gives_own || gives_record);
         let own = own.map(|own| (own.clone(), own.clone()));
         let (heard, published) = own.into_iter().chain(record).unzip();
         Some(Self { heard, published, gives_documents, gives_custom })

@@ -100,10 +100,6 @@ impl GrantSource {
             return Err(reader.refuse(name, what));
         }
         source.surface = Arc::new(surface);
-        if source.is_by_path() && source.realtime.as_ref().is_some_and(List::is_flag) {
-            let what = "cannot be true where `paths` alone say which collections are meant: list what is heard";
-            return Err(reader.refuse("realtime", what));
-        }
         Ok(source)
     }
 

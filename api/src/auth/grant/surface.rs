@@ -85,6 +85,11 @@ impl Surface {
         Ok(true)
     }
 
+    /// Whether a method is let in.
+    pub(super) fn allows_method(&self, method: &str) -> bool {
+        self.methods.as_ref().is_none_or(|methods| methods.contains(&plain_method(method)))
+    }
+
     /// Whether paths are not demanded, or one of them matches a path as it would be sent to a face with a prefix.
     pub(super) fn leads_to(&self, path: &str, prefix: &str) -> bool {
         let covers = |paths: &Vec<_>| PathPattern::any_matches(paths, path, Some(prefix));

@@ -16,11 +16,12 @@ use http::StatusCode;
 use super::answer::{self, Shown};
 use super::body::{Documents, Sent};
 use super::import::Rows;
+use super::paths;
 use super::query::{self, ListRequest};
 use super::relations::{self, Base, Expansion, ParentScope};
 use super::system;
 use crate::auth::{Acl, Action};
-use crate::error::{ApiError, ApiResult, shortened};
+use crate::error::{ApiError, ApiResult};
 use crate::extract::{Condition, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
@@ -65,8 +66,7 @@ pub(super) async fn create_in(
     if documents.is_empty() {
         return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
     }
-    let encoded = documents.into_iter().map(|one| Ok(made(of_create(one)?).to_bytes()));
-    let encoded = encoded.collect::<ApiResult<Vec<_>>>()?;
+    let encoded = of_create(documents, made)?;
     let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
     let committed = session.create_with(collection, prepared, None, checks).await?;
     let written = written(session, collection, &committed).await?;
@@ -97,8 +97,7 @@ async fn create_rows(
         return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
     }
     let committing = async {
-        let encoded = documents.into_iter().map(|one| Ok(of_create(one)?.to_bytes()));
-        let encoded = encoded.collect::<ApiResult<Vec<_>>>()?;
+        let encoded = of_create(documents, |document| document)?;
         let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
         session.create_with(collection, prepared, None, checks).await
     };
@@ -108,15 +107,19 @@ async fn create_rows(
     Ok(reply::json(StatusCode::CREATED, committed.position, out))
 }
 
-/// What is stored of a new document: its own id only if it could be one of the face's.
-fn of_create(document: Object) -> ApiResult<Object> {
-    if let Some((name, _)) = document.iter().find(|(name, _)| name.starts_with('$')) {
-        let message =
-            format!("`{}` is no name of a field: it begins like an operator", shortened(name));
-        return Err(ApiError::bad_request("invalid_field", message).with("path", name.as_str()));
-    }
-    let is_own = |id: &Value| id.as_str().is_some_and(|id| object_id::parse(id).is_some());
-    Ok(system::without(document, is_own))
+/// What is stored of new documents, encoded; a refusal says which of them it is about.
+fn of_create(documents: Vec<Object>, made: impl Fn(Object) -> Object) -> ApiResult<Vec<Vec<u8>>> {
+    let each = |(place, document): (usize, Object)| {
+        let stored = paths::unfolded(system::without(document, is_own_id));
+        let stored = stored.map_err(|error| error.with("operation", place as u64))?;
+        Ok(made(stored).to_bytes())
+    };
+    documents.into_iter().enumerate().map(each).collect()
+}
+
+/// Whether an `_id` could be one of the face's.
+fn is_own_id(id: &Value) -> bool {
+    id.as_str().is_some_and(|id| object_id::parse(id).is_some())
 }
 
 async fn get(

@@ -34,8 +34,8 @@ pub(crate) fn serves(path: &str) -> bool {
     is_under(PREFIX) || BESIDE.contains(&path) || ELSEWHERE.into_iter().any(is_under)
 }
 
-/// A path as programs mean it that join it to a base URL with one slash too many, in front or at the end.
-fn plain(path: &str) -> &str {
+/// A path of the face as programs mean it that join it to a base URL with one slash too many, in front or at the end.
+pub(crate) fn plain(path: &str) -> &str {
     let begin = path.len() - path.trim_start_matches('/').len();
     let path = &path[begin.saturating_sub(1)..];
     if path.len() > 1 { path.trim_end_matches('/') } else { path }

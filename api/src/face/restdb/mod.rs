@@ -20,6 +20,7 @@ mod jsapi;
 mod list;
 mod markup;
 mod meta;
+mod paths;
 mod payload;
 mod query;
 mod realtime;
@@ -29,7 +30,7 @@ mod system;
 
 use crate::router::Routes;
 
-pub(crate) use entry::{enter, rules, serves};
+pub(crate) use entry::{enter, plain, rules, serves};
 pub(crate) use payload::Payload;
 pub(crate) use refusal::refusal;
 

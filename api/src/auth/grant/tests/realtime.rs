@@ -84,6 +84,19 @@ fn paths_alone_lead_to_what_is_heard() {
     assert!(all.hears(Post, "a", "/x"));
     let named = keyed(r#"{"collections":{"c":["subscribe"]},"paths":["/realtime"]}"#);
     assert!(named.hears(Post, "c", "/x") && !named.hears(Post, "a", "/x"));
+    let beyond = [
+        (r#"{"realtime":["POST:a"]}"#, true),
+        (r#"{"paths":["/b"],"realtime":["POST:a"]}"#, true),
+        (r#"{"paths":["/a/**"],"methods":["POST"],"realtime":["POST:a"]}"#, true),
+        (r#"{"paths":["/a/**"],"realtime":["POST:a","x"]}"#, false),
+        (r#"{"collections":{"a":["subscribe"]},"realtime":["POST:a"]}"#, false),
+        (r#"{"collections":{"*":["subscribe"]},"realtime":["*"]}"#, false),
+        (r#"{"collections":{"*":["subscribe"],"a":[]},"realtime":["*"]}"#, true),
+        (r#"{"admin":true,"realtime":["*"]}"#, false),
+    ];
+    for (grant, wanted) in beyond {
+        assert_eq!(keyed(grant).hears_beyond_rights("/x"), wanted, "{grant}");
+    }
 }
 
 #[test]
@@ -162,6 +175,17 @@ fn a_key_of_a_user_stays_within_the_user() {
             && !both.hears(Delete, "b", "/x")
             && !both.hears(Post, "a", "/x")
     );
+    let custom = r#"{"realtime":{"sub":["x"],"pub":["x"]}}"#;
+    for (own, wanted) in [
+        (r#"{"collections":{"b":["read"]}}"#, false),
+        (r#"{"realtime":true}"#, false),
+        (r#"{"realtime":["y"]}"#, false),
+        (r#"{"realtime":["x"]}"#, true),
+    ] {
+        let key = of_user(own, custom);
+        assert_eq!(key.handles("x", None, Action::Publish), wanted, "{own}");
+        assert_eq!(key.handles("x", None, Action::Subscribe), wanted, "{own}");
+    }
     let of_record = of_user("{}", record);
     assert!(of_record.hears(Put, "b", "/x") && !of_record.hears(Post, "b", "/x"));
     assert!(!of_record.lists_realtime(), "the paths of the key stay in force");

@@ -123,7 +123,7 @@ impl Grouping {
             None => {}
             // A limit of nothing is none in a pipeline.
             Some(0) => {
-                let nothing = object([("$in", Value::Array(Vec::new().into()))]);
+                let nothing = object([("$in", Value::Array(Vec::new()))]);
                 stage("$match", object([("_id", nothing)]));
             }
             Some(max) => stage("$limit", whole(max)),

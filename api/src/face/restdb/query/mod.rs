@@ -120,7 +120,7 @@ impl ListRequest {
     /// A refusal of what was asked, with the parameter that it is about: `q` where that does not compile by itself, else
     /// the hints.
     pub(super) fn blamed(&self, engine: &Engine, error: ApiError) -> ApiError {
-        if error.status() != StatusCode::BAD_REQUEST {
+        if error.status() != StatusCode::BAD_REQUEST || error.code() == "limit_exceeded" {
             return error;
         }
         let context = Context { limits: engine.limits(), now_ms: 0, trust: Trust::Ordinary };

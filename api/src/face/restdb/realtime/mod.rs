@@ -56,7 +56,7 @@ async fn follow(
     headers: HeaderMap,
 ) -> ApiResult {
     let wanted = Wanted { last_id: last_id(&headers, &parameters)?, ..Wanted::default() };
-    if session.grant().hears_beyond_rights()
+    if session.grant().hears_beyond_rights(PREFIX)
         && let Some(id) = &wanted.last_id
     {
         check_recent(&app, id).await?;
