@@ -17,7 +17,7 @@ use axum::body::Body;
 use axum::response::Response;
 use headwater_engine::limits::Limits;
 use headwater_engine::tasks::Tasks;
-use http::{Method, Request, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
@@ -174,6 +174,7 @@ async fn answer<S: Send + 'static>(
     (peer, is_encrypted, admission): Client,
 ) -> Result<Response, Infallible> {
     let may_leave = request.version() == Version::HTTP_11 && request.method() == Method::GET;
+    let is_http1 = request.version() < Version::HTTP_2;
     let (head, body) = request.into_parts();
     let (body, unread) = Unread::lend(body, &head.headers);
     let mut request = Request::from_parts(head, body);
@@ -181,9 +182,13 @@ async fn answer<S: Send + 'static>(
     request.extensions_mut().insert(is_encrypted);
     // Whoever takes the connection over stays admitted.
     request.extensions_mut().insert(admission);
-    let response = service.call(request).await;
-    if let Some(unread) = unread {
-        unread.drain().await;
+    let mut response = service.call(request).await;
+    if let Some(unread) = unread
+        && !unread.drain().await
+        && is_http1
+    {
+        // hyper closes it, and does not say so.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(if may_leave && is_endless(&response) { loan.keep_body(response) } else { response })
 }

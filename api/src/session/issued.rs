@@ -42,7 +42,11 @@ impl Session {
         self.full_access()?;
         let signed = access.sign_as_provider(wanted)?;
         // The name, and no longer a path: one of a later provider may be the same.
-        let wanted = &Wanted { provider: signed.provider.clone(), ..wanted.clone() };
+        let wanted = &Wanted {
+            provider: signed.provider.clone(),
+            provider_at: signed.provider_at,
+            ..wanted.clone()
+        };
         prepare(&self.engine).await?;
         let user = user_of(&self.engine, &signed)?.map(|user| user.id);
         let now_ms = self.engine.clock().now_ms();
@@ -99,6 +103,9 @@ async fn rotate(engine: &Engine, access: &Access, refresh: &str) -> Result<Pair,
     let (given, new) = (refresh.to_owned(), next.clone());
     // Signed before the old one is used up: a provider that cannot sign costs nobody the token.
     let signed = access.sign_again(&wanted).map_err(|_| over())?;
+    if signed.provider_at != wanted.provider_at {
+        return Err(over());
+    }
     let user = user_of(engine, &signed)?;
     if user.as_ref().is_some_and(|user| user.disabled) {
         return Err(over());

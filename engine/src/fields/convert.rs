@@ -3,7 +3,8 @@
 //! Guarantees: a value that fits its type already stays byte for byte; one that cannot be converted does, too.
 //! Leaves to others: saying that something does not fit (`check`).
 
-use super::{Field, FieldType, Fields, parse_time};
+use super::time::time_of;
+use super::{Field, FieldType, Fields};
 use crate::limits::Limits;
 
 use crate::value::{Raw, ValueKind, encode, json, object_id};
@@ -83,12 +84,19 @@ pub(super) fn convert(kind: FieldType, value: Raw<'_>) -> Option<Change> {
     if kind == FieldType::Child {
         return Some(Change::Left);
     }
-    if kind.is_text() || value.is_null() {
+    if kind.is_text() {
         return None;
     }
     let text = value.as_str();
     // A form has no other way to say that there is nothing.
-    if text.is_some_and(|text| text.trim().is_empty()) {
+    let is_nothing = text.is_some_and(|text| text.trim().is_empty());
+    if kind.is_list() && (is_nothing || value.is_null()) {
+        return Some(Change::Value(no_ids()));
+    }
+    if value.is_null() {
+        return None;
+    }
+    if is_nothing {
         return Some(Change::Value(null()));
     }
     let converted = match kind {
@@ -98,17 +106,19 @@ pub(super) fn convert(kind: FieldType, value: Raw<'_>) -> Option<Change> {
             encode::write_bool(truth, &mut out);
             out
         }),
-        FieldType::Date | FieldType::DateTime => match value.as_i64() {
-            // Milliseconds since 1970, as programs have the time.
-            Some(ms) => Some(date(ms)),
-            None => parse_time(text?).map(date),
-        },
+        FieldType::Date | FieldType::DateTime => time_of(value).map(date),
         FieldType::Json => parse_json(text?),
         FieldType::Lookup => list(value, document_id),
         FieldType::Image | FieldType::File => list(value, file_id),
         _ => None,
     };
     converted.map(Change::Value)
+}
+
+fn no_ids() -> Vec<u8> {
+    let mut out = Vec::with_capacity(1);
+    encode::write_array_header(0, &mut out);
+    out
 }
 
 fn null() -> Vec<u8> {
@@ -124,17 +134,21 @@ fn date(ms: i64) -> Vec<u8> {
 }
 
 /// A number as a plain JSON body would have it.
-fn parse_number(text: &str) -> Option<Vec<u8>> {
+pub(super) fn parse_number(text: &str) -> Option<Vec<u8>> {
     let bytes = json::parse_value(text.as_bytes(), &Limits::default()).ok()?;
     Raw::trusted(&bytes).kind().is_number().then_some(bytes)
 }
 
 /// What forms, spreadsheets and old programs say for true and false.
 pub(super) fn boolean(value: Raw<'_>) -> Option<bool> {
+    // A form sends a hidden `false` before the box that was ticked.
+    if let Some(boxes) = value.as_array() {
+        return boxes.last().filter(|last| last.as_array().is_none()).and_then(boolean);
+    }
     let text = value.as_str().map(|text| text.trim().to_ascii_lowercase());
     match (text.as_deref(), value.as_i64()) {
-        (Some("true" | "on" | "1"), _) | (None, Some(1)) => Some(true),
-        (Some("false" | "off" | "0"), _) | (None, Some(0)) => Some(false),
+        (Some("true" | "on" | "yes" | "1"), _) | (None, Some(1)) => Some(true),
+        (Some("false" | "off" | "no" | "0"), _) | (None, Some(0)) => Some(false),
         _ => None,
     }
 }

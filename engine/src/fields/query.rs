@@ -1,11 +1,12 @@
 //! Queries in plain JSON, which has no dates and no ObjectIds: what is compared with typed fields, as those would take it.
 //!
-//! Guarantees: only operands of fields of the types `date`, `datetime`, `boolean` and `lookup` change, and only what can
+//! Guarantees: only operands of fields of the types `number`, `date`, `datetime`, `boolean` and `lookup` change, and only what can
 //! be converted; everything else is copied.
 //! Leaves to others: faces whose clients need it ask for it; the native face compares what it is given.
 
-use super::convert::boolean;
-use super::{FieldType, Fields, parse_time};
+use super::convert::{boolean, parse_number};
+use super::time::time_of;
+use super::{FieldType, Fields};
 use crate::value::{Raw, encode, object_id};
 
 impl Fields {
@@ -37,8 +38,12 @@ impl Fields {
             }
             return;
         }
-        let time = || value.as_i64().or_else(|| parse_time(value.as_str()?));
         match kind {
+            Some(FieldType::Number) => {
+                if let Some(number) = value.as_str().and_then(parse_number) {
+                    return out.extend_from_slice(&number);
+                }
+            }
             Some(FieldType::Lookup) => {
                 if let Some(id) = value.as_str().and_then(object_id::parse) {
                     return encode::write_object_id(&id, out);
@@ -50,7 +55,7 @@ impl Fields {
                 }
             }
             Some(_) => {
-                if let Some(ms) = time() {
+                if let Some(ms) = time_of(value) {
                     return encode::write_date(ms, out);
                 }
             }
@@ -63,7 +68,8 @@ impl Fields {
     fn kind_at(&self, path: &str) -> Option<FieldType> {
         let name = path.split('.').next().unwrap_or(path);
         let kind = self.get(name)?.kind;
-        let matters = kind.is_date() || matches!(kind, FieldType::Lookup | FieldType::Boolean);
+        let matters = kind.is_date()
+            || matches!(kind, FieldType::Lookup | FieldType::Boolean | FieldType::Number);
         matters.then_some(kind)
     }
 }

@@ -301,5 +301,9 @@ async fn refresh_tokens_end_with_what_they_rest_on() {
     root.delete(PROVIDER).await.expect(200);
     refresh(&nobody, &of_provider).await.expect(403);
     root.put(PROVIDER, &provider()).await.expect(201);
-    refresh(&nobody, &of_provider).await.expect(200);
+    // Another one of the same name is another one.
+    refresh(&nobody, &of_provider).await.expect(403);
+    let (_, again) = pair(&root.post("/auth/jwt", &stranger).await.expect(200));
+    root.put(PROVIDER, &provider()).await.expect(200);
+    refresh(&nobody, &again).await.expect(403);
 }

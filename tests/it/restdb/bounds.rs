@@ -204,6 +204,8 @@ async fn paths_in_updates_lead_where_they_say() {
     assert_eq!((&changed["n"], changed.get("address.city")), (&json!(2), None));
     let found = asked("/rest/people", &[("q", r#"{"address.city":"B"}"#)]);
     assert_eq!(root.get(&found).await.expect(200).body.as_array().unwrap().len(), 1);
+    let refused = root.patch(&path, &json!({"$rename": {"n": "_created"}})).await.expect(400);
+    assert!(refused.text.contains("`_created` is a system field"), "{}", refused.text);
     let refused = root.post("/rest/people", &json!({"$x": 1})).await.expect(400);
     assert!(refused.text.contains("`$x` is no name of a field"), "{}", refused.text);
     let sheet = "address.city,address.zip\nC,3\n";
@@ -228,6 +230,15 @@ async fn what_forms_and_sheets_say_is_understood() {
         let made = root.post("/rest/people", &json!({"active": given})).await.expect(201).body;
         assert_eq!(made["active"], wanted, "{given}");
     }
+    let form =
+        root.request("POST", "/rest/people").body("active=false&active=on&seen=1700000000000");
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    let made = root.send(form).await.expect(201).body;
+    assert_eq!(
+        (&made["active"], &made["seen"]),
+        (&json!(true), &json!("2023-11-14T22:13:20.000Z"))
+    );
+    root.delete(&format!("/rest/people/{}", id(&made))).await.expect(200);
     let sheet = "active,code\nTRUE,a\n";
     let made = root.post_text("/rest/people", "text/csv", sheet).await.expect(201).body;
     assert_eq!(made[0]["active"], true);
@@ -235,6 +246,14 @@ async fn what_forms_and_sheets_say_is_understood() {
     let made = root.post("/rest/people", &dated).await.expect(201).body;
     assert_eq!(made["seen"], "2023-11-14T22:13:20.000Z");
     assert_eq!(made["firm"], json!([]), "programs look into it");
+    let path = format!("/rest/people/{}", id(&made));
+    let other = "5f1f77bcf86cd799439011aa";
+    let pushed = root.patch(&path, &json!({"$push": {"firm": other}})).await.expect(200).body;
+    assert_eq!(pushed["firm"], json!([{"_id": other}]), "nothing is an empty list");
+    let later = json!({"$max": {"seen": "2024-01-01"}});
+    let later = root.patch(&path, &later).await.expect(200).body;
+    assert_eq!(later["seen"], "2024-01-01T00:00:00.000Z");
+    root.patch(&path, &json!({"seen": 1_700_000_000_000_u64})).await.expect(200);
     for (q, wanted) in [
         (r#"{"seen":1700000000000}"#, 1),
         (r#"{"seen":{"$gt":1700000000000}}"#, 0),

@@ -254,6 +254,9 @@ async fn rows_become_documents_all_or_none() {
         (format!("_id,age\n,1\n{id},1\n"), "_id", "UNIQUE", 3),
     ];
     for (text, field, code, line) in faults {
+        let with_returns = text.replace('\n', "\r\n");
+        let same = root.post_text("/rest/people.csv", CSV, with_returns).await.expect(400).body;
+        assert_eq!(same["list"][0]["line"], line, "lines that end with CR LF count the same");
         let refused = root.post_text("/rest/people.csv", CSV, text).await.expect(400).body;
         let entry = &refused["list"][0];
         assert_eq!(

@@ -145,7 +145,7 @@ async fn a_fresh_token_carries_subscriptions_beyond_the_end_of_the_old_one() {
     let closed = left.next_of("a").await.unwrap();
     assert_eq!(closed["reason"], "credential_expired");
     let subscribe = json!({"op": "subscribe", "ref": "b", "type": "events"});
-    assert_eq!(left.refused(subscribe).await, "unauthorized");
+    assert_eq!(left.refused(subscribe).await, "credential_expired");
     let position = root.post(ORDERS, &json!({})).await.expect(201).position();
     assert_eq!(renewed.take_of("a", 1).await[0].position(), position);
     loop {

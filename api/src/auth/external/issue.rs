@@ -30,6 +30,8 @@ pub(crate) struct Signed {
     pub(crate) email: Option<String>,
     /// The provider's name.
     pub(crate) provider: String,
+    /// The position that last wrote the provider: one that was replaced is another.
+    pub(crate) provider_at: u64,
 }
 
 impl External {
@@ -93,7 +95,7 @@ fn sign(
         return Err(refused("payload", "`payload`: the token is longer than 8 KiB".to_owned()));
     }
     let email = email.as_deref().and_then(checked_email);
-    Ok(Signed { token, email, provider: provider.name.clone() })
+    Ok(Signed { token, email, provider: provider.name.clone(), provider_at: provider.position })
 }
 
 /// The algorithm: the one that is asked for, if the provider takes it, else the provider's first.

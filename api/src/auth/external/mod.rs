@@ -266,6 +266,7 @@ impl SystemFollower for External {
         }
         match read {
             Some(Ok(mut provider)) => {
+                provider.position = position;
                 // The keys that were fetched stay good for the same url.
                 if let (Keys::Fetched(new), Some(before)) =
                     (&provider.keys, known.providers.get(&name))

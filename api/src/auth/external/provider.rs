@@ -56,6 +56,8 @@ pub(crate) enum Keys {
 pub(crate) struct Provider {
     /// Its name.
     pub(crate) name: String,
+    /// The position that last wrote it.
+    pub(crate) position: u64,
     /// The algorithms that its tokens may have.
     pub(crate) algorithms: Vec<Algorithm>,
     /// Its keys.
@@ -146,6 +148,7 @@ fn compile(name: &str, raw: Raw<'_>, secret: Option<String>) -> Result<Provider,
     };
     Ok(Provider {
         name: name.to_owned(),
+        position: 0,
         algorithms,
         keys,
         signing,

@@ -137,10 +137,15 @@ impl List {
 impl Realtime {
     /// The lists of a grant and of the user's `data`; `None` where there is none, so that the rest of the grant decides.
     pub(super) fn of(own: Option<&List>, is_users: bool, data: Option<&Object>) -> Option<Self> {
-        let record = data.and_then(|data| data.get(MEMBER)).and_then(Value::as_object);
-        let record = record
-            .filter(|record| record.get("sub").is_some() || record.get("pub").is_some())
-            .map(|record| (List::of_record(record.get("sub")), List::of_record(record.get("pub"))));
+        let record = match data.and_then(|data| data.get(MEMBER)) {
+            Some(Value::Object(record))
+                if record.get("sub").is_some() || record.get("pub").is_some() =>
+            {
+                Some((List::of_record(record.get("sub")), List::of_record(record.get("pub"))))
+            }
+            Some(Value::Bool(false)) => Some((List::default(), List::default())),
+            _ => None,
+        };
         if own.is_none() && record.is_none() {
             return None;
         }

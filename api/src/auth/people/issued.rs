@@ -27,6 +27,8 @@ const DIGITS: usize = 64;
 pub(crate) struct Wanted {
     /// The provider whose secret signs: its name, or a dotted path that ends with it.
     pub(crate) provider: String,
+    /// The position that had written the provider when the first token was signed.
+    pub(crate) provider_at: u64,
     /// The algorithm's name; `None`: the provider's first.
     pub(crate) algorithm: Option<String>,
     /// How long it lives, seconds.
@@ -62,6 +64,7 @@ impl Draft<'_> {
         let refresh = format!("{}{family}{own}", object_id::format(&self.id));
         let mut issued = Object::new();
         issued.insert("provider", self.wanted.provider.as_str());
+        issued.insert("provider_at", i64::try_from(self.wanted.provider_at).unwrap_or(i64::MAX));
         if let Some(algorithm) = &self.wanted.algorithm {
             issued.insert("algorithm", algorithm.as_str());
         }
@@ -106,6 +109,7 @@ pub(crate) fn read(body: Raw<'_>) -> Option<(Wanted, String)> {
     json::write(issued.get("claims")?, &mut claims);
     let wanted = Wanted {
         provider: text("provider")?,
+        provider_at: u64::try_from(issued.get("provider_at")?.as_i64()?).ok()?,
         algorithm: text("algorithm"),
         seconds: u64::try_from(issued.get("seconds")?.as_i64()?).ok()?,
         claims: serde_json::from_slice(&claims).ok()?,
@@ -178,7 +182,8 @@ mod tests {
         let claims = serde_json::json!({"email": "a@b.example", "n": [1, {"x": null}]});
         let Json::Object(claims) = claims else { unreachable!() };
         let algorithm = Some("HS256".to_owned());
-        let wanted = Wanted { provider: "own".to_owned(), algorithm, seconds: 60, claims };
+        let wanted =
+            Wanted { provider: "own".to_owned(), provider_at: 7, algorithm, seconds: 60, claims };
         let draft =
             Draft { id: [7; 12], user: None, by: "k", address: "::1".to_owned(), wanted: &wanted };
         let (body, refresh) = draft.document(clock, 1000, 50_000).unwrap();

@@ -110,7 +110,8 @@ fn wanted(body: &Object) -> Result<Wanted, ApiError> {
             refused("expiresIn", message)
         })?,
     };
-    Ok(Wanted { provider: secret, algorithm: text(body, "algorithm")?, seconds, claims })
+    let algorithm = text(body, "algorithm")?;
+    Ok(Wanted { provider: secret, provider_at: 0, algorithm, seconds, claims })
 }
 
 /// A registered claim: a text; an audience may be a list of them.

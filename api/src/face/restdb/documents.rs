@@ -21,7 +21,7 @@ use super::query::{self, ListRequest};
 use super::relations::{self, Base, Expansion, ParentScope};
 use super::system;
 use crate::auth::{Acl, Action};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, shortened};
 use crate::extract::{Condition, Parameters};
 use crate::reply;
 use crate::router::{Needs, Routes};
@@ -229,6 +229,14 @@ fn of_update(body: Object) -> ApiResult<Object> {
             let message = format!("{name} must be an object of fields");
             return Err(ApiError::bad_request("invalid_operator", message));
         };
+        if name == "$rename"
+            && let Some((_, to)) =
+                fields.iter().find(|(_, to)| to.as_str().is_some_and(system::is_ignored))
+        {
+            let to = to.as_str().unwrap_or_default();
+            let message = format!("$rename: `{}` is a system field", shortened(to));
+            return Err(ApiError::bad_request("invalid_operator", message));
+        }
         let is_number = matches!(name.as_str(), "$inc" | "$mul");
         let fields: Object = fields
             .into_iter()

@@ -150,8 +150,10 @@ fn the_record_of_a_user_narrows_documents_and_gives_custom_events() {
     for other in [r#"{"realtime":{}}"#, r#"{"realtime":true}"#, r#"{"realtime":["POST:a"]}"#] {
         assert!(by(other).hears(Post, "b", "/x") && !by(other).hears(Post, "a", "/x"), "{other}");
     }
-    let nothing = by(r#"{"realtime":{"sub":[]}}"#);
-    assert!(!nothing.opens_realtime(Action::Subscribe) && !nothing.hears(Post, "b", "/x"));
+    for nothing in [r#"{"realtime":{"sub":[]}}"#, r#"{"realtime":false}"#] {
+        let nothing = by(nothing);
+        assert!(!nothing.opens_realtime(Action::Subscribe) && !nothing.hears(Post, "b", "/x"));
+    }
 }
 
 #[test]

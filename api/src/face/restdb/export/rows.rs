@@ -50,7 +50,8 @@ impl Columns {
             if self.places.contains_key(name) || !self.shown.shows(name) {
                 continue;
             }
-            if self.names.len() == COLUMNS_MAX {
+            // The id is one more.
+            if self.names.len() > COLUMNS_MAX {
                 let message = format!(
                     "the documents have more than {COLUMNS_MAX} different fields; name some with $fields"
                 );

@@ -30,7 +30,9 @@ pub(super) fn read(body: &[u8], fields: Option<&Fields>, limits: &Limits) -> Api
             break;
         }
         let first = record.position().unwrap_or(&begin);
-        let (line, from) = (first.line(), usize::try_from(first.byte()).unwrap_or(body.len()));
+        let from = usize::try_from(first.byte()).unwrap_or(body.len());
+        // The second half of the line's end before it is not counted yet.
+        let line = first.line() + u64::from(body.get(from) == Some(&b'\n'));
         let to = usize::try_from(reader.position().byte()).unwrap_or(body.len());
         check_quotes(body.get(from..to).unwrap_or_default(), line, record.len())?;
         let cells = texts(&record, line)?;

@@ -104,10 +104,13 @@ impl ListRequest {
             ));
         }
         let whole = Self::read(parameters, engine)?;
+        // A hint has no parameter of its own name.
+        let of = |name| if parameters.get(name).is_some() { name } else { "h" };
         let unheeded = [
-            ("max", whole.max.is_some()),
-            ("skip", whole.skip > 0),
-            ("h", whole.grouping.is_some() || !whole.fields.is_empty()),
+            (of("max"), whole.max.is_some()),
+            (of("skip"), whole.skip > 0),
+            (of("groupby"), whole.grouping.is_some()),
+            ("h", !whole.fields.is_empty()),
             ("q", whole.distinct.is_some()),
         ];
         if let Some((name, _)) = unheeded.into_iter().find(|(_, is_there)| *is_there) {

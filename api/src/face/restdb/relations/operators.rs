@@ -19,11 +19,19 @@ pub(in crate::face::restdb) fn with_ids(
     collection: &str,
     body: Object,
 ) -> Object {
-    if !body.iter().any(|(name, _)| OPERATORS.contains(&name.as_str())) {
+    if !body.iter().any(|(name, _)| name.starts_with('$')) {
         return body;
     }
-    let lookups = relations(session.fields(collection).as_deref(), FieldType::Lookup);
-    body.into_iter().map(|(name, value)| read(&lookups, name, value)).collect()
+    let fields = session.fields(collection);
+    let lookups = relations(fields.as_deref(), FieldType::Lookup);
+    let each = |(name, value): (String, Value)| match value {
+        // They compare before they set, so that their operands have to be of the field's type.
+        Value::Object(compared) if name == "$min" || name == "$max" => {
+            (name, Value::Object(Session::typed(fields.as_deref(), compared)))
+        }
+        value => read(&lookups, name, value),
+    };
+    body.into_iter().map(each).collect()
 }
 
 fn read(lookups: &[Relation], name: String, value: Value) -> (String, Value) {
