@@ -72,6 +72,9 @@ pub(crate) struct CreateArgs {
     /// Methods that the key may use, for instance GET,POST
     #[arg(long, value_name = "METHODS", value_delimiter = ',')]
     methods: Vec<String>,
+    /// Events that the key hears and publishes at /realtime, for instance POST:chat,answer
+    #[arg(long, value_name = "EVENTS", value_delimiter = ',')]
+    realtime: Vec<String>,
 }
 
 /// Arguments of `key list`.
@@ -205,6 +208,7 @@ fn credential(args: &CreateArgs) -> anyhow::Result<Value> {
         ("networks", &args.network),
         ("paths", &args.path),
         ("methods", &args.methods),
+        ("realtime", &args.realtime),
         ("acls", &args.acl),
         ("roles", &args.role),
     ] {
@@ -220,10 +224,10 @@ fn credential(args: &CreateArgs) -> anyhow::Result<Value> {
     if let Some(number) = args.per_ip_per_hour {
         grant.insert("rate_limit".to_owned(), json!({"per_ip_per_hour": number}));
     }
-    let opens = ["admin", "collections", "paths", "methods", "acls", "roles"];
+    let opens = ["admin", "collections", "paths", "methods", "acls", "roles", "realtime"];
     anyhow::ensure!(
         args.user.is_some() || opens.iter().any(|member| grant.contains_key(*member)),
-        "a key that allows nothing: give --admin, --collections, --role, --path, --methods or --acl"
+        "a key that allows nothing: give --admin, --collections, --role, --path, --methods, --acl or --realtime"
     );
     let kind = match (args.web, args.basic) {
         (true, _) => "web",
@@ -307,6 +311,8 @@ mod tests {
             "/rest/**",
             "--methods",
             "GET",
+            "--realtime",
+            "POST:chat,answer",
             "--label",
             "shop",
             "--ttl",
@@ -314,7 +320,10 @@ mod tests {
         ]);
         let expected = json!({
             "kind": "web", "label": "shop", "ttl_seconds": 2_592_000,
-            "grant": {"origins": ["https://shop.example"], "paths": ["/rest/**"], "methods": ["GET"]},
+            "grant": {
+                "origins": ["https://shop.example"], "paths": ["/rest/**"], "methods": ["GET"],
+                "realtime": ["POST:chat", "answer"],
+            },
         });
         assert_eq!(credential(&args).unwrap(), expected);
     }
