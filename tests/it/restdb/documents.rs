@@ -44,6 +44,8 @@ async fn several_documents_are_written_all_or_none() {
     let refused = root.post("/rest/people", &json!([{"n": 3}, {"_id": taken}])).await.expect(400);
     assert_eq!(refused.body["list"][0]["message"][1], "UNIQUE");
     assert_eq!(refused.body["list"][0]["index"], 1);
+    let refused = root.post("/rest/people", &json!([{"n": 3}, 5])).await.expect(400);
+    assert_eq!(refused.body["index"], 1, "{}", refused.text);
     assert_eq!(root.get("/rest/people").await.expect(200).body.as_array().unwrap().len(), 2);
     assert_eq!(root.post("/rest/people", &json!([])).await.expect(201).body, json!([]));
 }

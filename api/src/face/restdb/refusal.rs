@@ -24,7 +24,9 @@ const MEDIA_TYPES: &str = "the content type must be application/json, applicatio
 pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, offered: Offered) -> Refusal {
     let details = error.details();
     // Which document of several, and which line of a file.
-    let place = [("index", details.get("operation")), ("line", details.get("line"))];
+    let index = details.get("operation").or_else(|| details.get("index"));
+    let index = index.filter(|index| index.is_u64());
+    let place = [("index", index), ("line", details.get("line"))];
     let body = match (error.code(), details.get("violations")) {
         ("schema_violation", Some(Value::Array(violations))) => {
             let list = violations.iter().map(broken_rule).collect();
@@ -41,7 +43,10 @@ pub(crate) fn refusal(app: &App, error: &ApiError, path: &str, offered: Offered)
         _ => error.message(),
     };
     let status = status_of(error, offered);
-    let body = json!({"message": body, "name": name_of(status), "status": status.as_u16()});
+    let mut body = json!({"message": body, "name": name_of(status), "status": status.as_u16()});
+    if let Some(index) = index {
+        body["index"] = index.clone();
+    }
     Refusal { status, body: body.to_string().into_bytes() }
 }
 
