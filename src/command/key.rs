@@ -72,7 +72,7 @@ pub(crate) struct CreateArgs {
     /// Methods that the key may use, for instance GET,POST
     #[arg(long, value_name = "METHODS", value_delimiter = ',')]
     methods: Vec<String>,
-    /// Events that the key hears and publishes at /realtime, for instance POST:chat,answer
+    /// Events that the key hears and publishes at /realtime, for instance POST:chat,answer; true for what its other rights allow
     #[arg(long, value_name = "EVENTS", value_delimiter = ',')]
     realtime: Vec<String>,
 }
@@ -208,7 +208,6 @@ fn credential(args: &CreateArgs) -> anyhow::Result<Value> {
         ("networks", &args.network),
         ("paths", &args.path),
         ("methods", &args.methods),
-        ("realtime", &args.realtime),
         ("acls", &args.acl),
         ("roles", &args.role),
     ] {
@@ -221,6 +220,13 @@ fn credential(args: &CreateArgs) -> anyhow::Result<Value> {
         "--web needs --origin, the pages that the key is for"
     );
     anyhow::ensure!(args.web || args.origin.is_empty(), "--origin binds web keys only; add --web");
+    match args.realtime.as_slice() {
+        [] => {}
+        [one] if one == "true" || one == "false" => {
+            grant.insert("realtime".to_owned(), json!(one == "true"));
+        }
+        list => drop(grant.insert("realtime".to_owned(), json!(list))),
+    }
     if let Some(number) = args.per_ip_per_hour {
         grant.insert("rate_limit".to_owned(), json!({"per_ip_per_hour": number}));
     }

@@ -80,10 +80,13 @@ impl http_body::Body for Lent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(context),
-            None => Poll::Ready(None),
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = Pin::new(body).poll_frame(context);
+        // A body in chunks does not say by itself that it was read to its end.
+        if matches!(frame, Poll::Ready(None)) {
+            self.body = None;
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

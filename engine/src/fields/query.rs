@@ -14,11 +14,34 @@ impl Fields {
     /// digits that are compared with a lookup are ObjectIds.
     pub fn typed_filter(&self, filter: Raw<'_>) -> Vec<u8> {
         let mut out = Vec::with_capacity(filter.as_bytes().len());
-        self.copy(filter, None, &mut out);
+        self.copy_filter(filter, &mut out);
         out
     }
 
+    /// A filter, or a branch of one: here names are those of fields.
+    fn copy_filter(&self, filter: Raw<'_>, out: &mut Vec<u8>) {
+        let Some(members) = filter.as_object() else {
+            return out.extend_from_slice(filter.as_bytes());
+        };
+        encode::write_object_header(filter.member_count(), out);
+        for (name, member) in members {
+            encode::write_str(name, out);
+            match (name, member.as_array()) {
+                ("$and" | "$or" | "$nor", Some(branches)) => {
+                    encode::write_array_header(member.member_count(), out);
+                    branches.for_each(|branch| self.copy_filter(branch, out));
+                }
+                _ if name.starts_with('$') => out.extend_from_slice(member.as_bytes()),
+                _ => self.copy(member, self.kind_at(name), out),
+            }
+        }
+    }
+
+    /// What a field is compared with: names in it are not those of fields.
     fn copy(&self, value: Raw<'_>, kind: Option<FieldType>, out: &mut Vec<u8>) {
+        if kind.is_none() {
+            return out.extend_from_slice(value.as_bytes());
+        }
         if let Some(elements) = value.as_array() {
             encode::write_array_header(value.member_count(), out);
             elements.for_each(|element| self.copy(element, kind, out));
@@ -30,9 +53,8 @@ impl Fields {
                 encode::write_str(name, out);
                 let of_member = match name.strip_prefix('$') {
                     // What a type or a pattern is called is no value.
-                    Some("regex" | "options" | "type" | "exists" | "size" | "mod") => None,
+                    Some("regex" | "options" | "type" | "exists" | "size" | "mod") | None => None,
                     Some(_) => kind,
-                    None => self.kind_at(name),
                 };
                 self.copy(member, of_member, out);
             }

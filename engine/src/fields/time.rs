@@ -21,11 +21,11 @@ pub fn parse_time(text: &str) -> Option<i64> {
 }
 
 /// The time of a value, UTC ms: a text as above, or milliseconds since 1970, as programs hold time, also written as a text of
-/// eleven digits and more, which is no day in any form.
+/// thirteen digits (2001 to 2286), which is no day in any form.
 pub(super) fn time_of(value: Raw<'_>) -> Option<i64> {
     let Some(text) = value.as_str() else { return value.as_i64() };
     let text = text.trim();
-    let is_number = text.len() >= 11 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = text.len() == 13 && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { text.parse().ok() } else { parse_time(text) }
 }
 

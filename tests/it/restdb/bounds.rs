@@ -248,6 +248,8 @@ async fn what_forms_and_sheets_say_is_understood() {
     assert_eq!(made["firm"], json!([]), "programs look into it");
     let path = format!("/rest/people/{}", id(&made));
     let other = "5f1f77bcf86cd799439011aa";
+    let none = root.get(&asked("/rest/people", &[("q", r#"{"firm":null}"#)])).await.expect(200);
+    assert_eq!(none.body.as_array().unwrap().len(), 6, "missing or empty");
     let pushed = root.patch(&path, &json!({"$push": {"firm": other}})).await.expect(200).body;
     assert_eq!(pushed["firm"], json!([{"_id": other}]), "nothing is an empty list");
     let later = json!({"$max": {"seen": "2024-01-01"}});
@@ -259,6 +261,10 @@ async fn what_forms_and_sheets_say_is_understood() {
         (r#"{"seen":{"$gt":1700000000000}}"#, 0),
         (r#"{"active":"on"}"#, 3),
         (r#"{"active":{"$in":[0,"false"]}}"#, 2),
+        (r#"{"firm":{"$ne":null}}"#, 1),
+        (r#"{"firm":{"$in":[null,"5f1f77bcf86cd799439011aa"]},"seen":{"$exists":true}}"#, 1),
+        (r#"{"firm":null}"#, 5),
+        (r#"{"other":{"active":1}}"#, 0),
     ] {
         let found = root.get(&asked("/rest/people", &[("q", q)])).await.expect(200).body;
         assert_eq!(found.as_array().unwrap().len(), wanted, "{q}");

@@ -43,7 +43,10 @@ impl Grant {
     }
 
     fn leads_to(&self, collection: &str, prefix: &str) -> bool {
-        !self.is_by_path() || self.surface().leads_to(&format!("{prefix}/{collection}"), prefix)
+        // What cannot be read by a request is not followed either.
+        !self.is_by_path()
+            || self.surface().allows_method("GET")
+                && self.surface().leads_to(&format!("{prefix}/{collection}"), prefix)
     }
 
     /// Whether documents are heard that could not be read by a request of their own, behind the face's prefix.

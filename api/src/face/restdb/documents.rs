@@ -66,7 +66,7 @@ pub(super) async fn create_in(
     if documents.is_empty() {
         return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
     }
-    let encoded = of_create(documents, made)?;
+    let encoded = of_create(session, documents, made)?;
     let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
     let committed = session.create_with(collection, prepared, None, checks).await?;
     let written = written(session, collection, &committed).await?;
@@ -97,7 +97,7 @@ async fn create_rows(
         return Ok(reply::json(StatusCode::CREATED, session.engine().position(), "[]"));
     }
     let committing = async {
-        let encoded = of_create(documents, |document| document)?;
+        let encoded = of_create(session, documents, |document| document)?;
         let prepared = prepare_all(session.engine(), encoded, IdRule::PlainJson)?;
         session.create_with(collection, prepared, None, checks).await
     };
@@ -108,9 +108,14 @@ async fn create_rows(
 }
 
 /// What is stored of new documents, encoded; a refusal says which of them it is about.
-fn of_create(documents: Vec<Object>, made: impl Fn(Object) -> Object) -> ApiResult<Vec<Vec<u8>>> {
+fn of_create(
+    session: &Session,
+    documents: Vec<Object>,
+    made: impl Fn(Object) -> Object,
+) -> ApiResult<Vec<Vec<u8>>> {
+    let nesting = session.engine().limits().nesting;
     let each = |(place, document): (usize, Object)| {
-        let stored = paths::unfolded(system::without(document, is_own_id));
+        let stored = paths::unfolded(system::without(document, is_own_id), nesting);
         let stored = stored.map_err(|error| error.with("operation", place as u64))?;
         Ok(made(stored).to_bytes())
     };

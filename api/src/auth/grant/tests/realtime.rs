@@ -84,6 +84,8 @@ fn paths_alone_lead_to_what_is_heard() {
     assert!(all.hears(Post, "a", "/x"));
     let named = keyed(r#"{"collections":{"c":["subscribe"]},"paths":["/realtime"]}"#);
     assert!(named.hears(Post, "c", "/x") && !named.hears(Post, "a", "/x"));
+    let writer = keyed(r#"{"paths":["/b/**"],"methods":["POST"],"realtime":true}"#);
+    assert!(!writer.hears(Post, "b", "/x"), "who may not read does not hear");
     let beyond = [
         (r#"{"realtime":["POST:a"]}"#, true),
         (r#"{"paths":["/b"],"realtime":["POST:a"]}"#, true),

@@ -31,8 +31,10 @@ pub(super) fn read(body: &[u8], fields: Option<&Fields>, limits: &Limits) -> Api
         }
         let first = record.position().unwrap_or(&begin);
         let from = usize::try_from(first.byte()).unwrap_or(body.len());
-        // The second half of the line's end before it is not counted yet.
-        let line = first.line() + u64::from(body.get(from) == Some(&b'\n'));
+        // What is left of the line's end before it, and empty lines, are not counted yet.
+        let ends = body.get(from..).unwrap_or_default().iter();
+        let ends = ends.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let line = first.line() + ends.filter(|byte| **byte == b'\n').count() as u64;
         let to = usize::try_from(reader.position().byte()).unwrap_or(body.len());
         check_quotes(body.get(from..to).unwrap_or_default(), line, record.len())?;
         let cells = texts(&record, line)?;

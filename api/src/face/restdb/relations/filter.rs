@@ -166,6 +166,7 @@ impl Translation<'_> {
 
     async fn equality(&self, place: Place<'_>, value: &Value) -> ApiResult<Value> {
         match place.inner {
+            "" | "_id" if value == &Value::Null => Ok(object(place.stored, nothing())),
             "" | "_id" => Ok(object(place.stored, reference(value))),
             inner => self.holds(place, object(inner, value.clone()), value == &Value::Null).await,
         }
@@ -180,6 +181,11 @@ impl Translation<'_> {
         if operator == "$not" {
             let inner = self.condition(place, operand).await?;
             return Ok(object("$nor", Value::Array(vec![inner])));
+        }
+        if matches!(place.inner, "" | "_id")
+            && let Some(compared) = with_nothing(operator, operand)
+        {
+            return Ok(object(place.stored, compared));
         }
         match place.inner {
             "" => self.of_reference(place, (operator, operand)).await,
@@ -323,6 +329,26 @@ impl Translation<'_> {
         let id = |document: &bytes::Bytes| Some(Raw::trusted(document).get("_id")?.to_value());
         Ok(found.iter().filter_map(id).collect())
     }
+}
+
+/// What a lookup is that refers to nothing: missing, null, or an empty list.
+fn nothing() -> Value {
+    object("$in", Value::Array(vec![Value::Null, Value::Array(Vec::new())]))
+}
+
+/// The comparison with null, among others, as one with what refers to nothing; `None`: null is not among them.
+fn with_nothing(operator: &str, operand: &Value) -> Option<Value> {
+    let listed = match (operator, operand) {
+        ("$eq" | "$ne", Value::Null) => Vec::new(),
+        ("$in" | "$nin", Value::Array(list)) if list.contains(&Value::Null) => {
+            list.iter().map(reference).collect()
+        }
+        _ => return None,
+    };
+    let nothing = [Value::Null, Value::Array(Vec::new())];
+    let all: Vec<Value> = listed.into_iter().chain(nothing).collect();
+    let operator = if matches!(operator, "$eq" | "$in") { "$in" } else { "$nin" };
+    Some(object(operator, Value::Array(all)))
 }
 
 fn refused(place: Place<'_>, what: &str) -> ApiError {
