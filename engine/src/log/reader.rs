@@ -122,7 +122,8 @@ impl LogReader {
         let list = self.shared.segments();
         let at = list.partition_point(|segment| {
             let summary = segment.summary();
-            summary.is_empty() || summary.last_time_ms < time_ms
+            // Only the last one can be empty: it was begun and nothing is in it yet.
+            !summary.is_empty() && summary.last_time_ms < time_ms
         });
         let Some(segment) = list.get(at).filter(|segment| !segment.summary().is_empty()) else {
             return Ok(durable + 1);

@@ -84,6 +84,22 @@ fn a_time_leads_to_the_first_position_at_or_after_it() {
 }
 
 #[test]
+fn a_time_leads_there_while_the_next_segment_is_empty() {
+    for groups in 1..20 {
+        let fs = MemoryFileSystem::new();
+        let mut log = open_small(&fs);
+        let all = fill(&mut log.writer, groups, 1);
+        let shared = &log.reader.shared;
+        let (empty, _) = crate::log::roll::create(shared, shared.end()).unwrap();
+        shared.change_segments(|list| list.push(empty));
+        for time in 0..=all.last().unwrap().time_ms + 1 {
+            let expected = all.partition_point(|record| record.time_ms < time) as u64 + 1;
+            assert_eq!(log.reader.position_at(time).unwrap(), expected, "{groups}, time {time}");
+        }
+    }
+}
+
+#[test]
 fn positions_outside_of_the_log_are_gone_by_name() {
     let fs = MemoryFileSystem::new();
     let mut log = open_small(&fs);
