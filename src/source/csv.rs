@@ -5,10 +5,9 @@
 
 use std::io::Read;
 
-use super::{Batches, Stop};
+use headwater_engine::value::json;
 
-/// Digits that a double always holds.
-const DECIMAL_DIGITS_MAX: usize = 15;
+use super::{Batches, Stop};
 
 /// Reads every row.
 pub(super) fn read(input: impl Read, batches: &mut Batches) -> Result<(), Stop> {
@@ -58,31 +57,10 @@ fn header<R: Read>(rows: &mut csv::Reader<R>) -> Result<Vec<String>, Stop> {
 }
 
 fn push_value(document: &mut String, cell: &str) {
-    if matches!(cell, "true" | "false") || is_number(cell) || is_nested(cell) {
+    if matches!(cell, "true" | "false") || json::is_exact_number(cell) || is_nested(cell) {
         document.push_str(cell);
     } else {
         document.push_str(&json_text(cell));
-    }
-}
-
-/// Whether `cell` is a number that a JSON number says exactly.
-fn is_number(cell: &str) -> bool {
-    let digits = cell.strip_prefix('-').unwrap_or(cell);
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (digits, None),
-    };
-    let all_digits =
-        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let leading_zero = whole.len() > 1 && whole.starts_with('0');
-    if !all_digits(whole) || leading_zero || cell == "-0" {
-        return false;
-    }
-    match fraction {
-        None => cell.parse::<i64>().is_ok(),
-        Some(fraction) => {
-            all_digits(fraction) && whole.len() + fraction.len() <= DECIMAL_DIGITS_MAX
-        }
     }
 }
 
@@ -110,7 +88,7 @@ mod tests {
     #[test]
     fn only_numbers_that_json_says_exactly_are_numbers() {
         for number in ["0", "-1", "42", "9223372036854775807", "1.50", "-0.25", "0.1"] {
-            assert!(is_number(number), "{number}");
+            assert!(json::is_exact_number(number), "{number}");
         }
         let texts = [
             "",
@@ -130,7 +108,7 @@ mod tests {
             "1 ",
         ];
         for text in texts {
-            assert!(!is_number(text), "{text}");
+            assert!(!json::is_exact_number(text), "{text}");
         }
     }
 }

@@ -3,8 +3,8 @@
 //! What is encoded: in the path of a target that begins with `/`, `<`, `>` and the backtick; in its query, `"`, `<` and `>`. These are
 //! the printable ASCII bytes that the parser refuses there. `{ } | ^ [ ] \` and UTF-8 pass it raw. Not encoded:
 //! - a raw space. It ends the target for every reader, and a target that goes on behind it is another target for those who
-//!   read to the last space: what a proxy in front has allowed would not be what is answered here. No client is known to
-//!   send it: curl and Node refuse to.
+//!   read to the last space: what a proxy in front has allowed would not be what is answered here. curl and Node
+//!   refuse to send it; Java's `HttpURLConnection` and PHP's streams do, and are answered 400.
 //! - `#`, which begins a fragment and is cut off; control bytes; bytes that are not UTF-8.
 //!
 //! Guarantees: a byte is encoded only where the parser reads a target, so the parser and this never disagree about where a request

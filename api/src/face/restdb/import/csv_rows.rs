@@ -14,9 +14,6 @@ use super::super::export::COLUMNS_MAX;
 use super::{Rows, at};
 use crate::error::ApiResult;
 
-/// Digits that a double always holds.
-const DECIMAL_DIGITS_MAX: usize = 15;
-
 pub(super) fn read(body: &[u8], fields: Option<&Fields>, limits: &Limits) -> ApiResult<Rows> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(body);
     let mut record = csv::ByteRecord::new();
@@ -119,28 +116,9 @@ fn parsed(cell: &str, limits: &Limits) -> Option<Value> {
     Some(Raw::trusted(&encoded).to_value())
 }
 
-/// Whether a cell is `true`, `false` or a number that a JSON number says exactly.
+/// Whether a cell is `true`, `false` or a number, as `headwater import` reads it, too.
 fn is_plain(cell: &str) -> bool {
-    let digits = cell.strip_prefix('-').unwrap_or(cell);
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (digits, None),
-    };
-    let all_digits =
-        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let leading_zero = whole.len() > 1 && whole.starts_with('0');
-    if matches!(cell, "true" | "false") {
-        return true;
-    }
-    if !all_digits(whole) || leading_zero || cell == "-0" {
-        return false;
-    }
-    match fraction {
-        None => cell.parse::<i64>().is_ok(),
-        Some(fraction) => {
-            all_digits(fraction) && whole.len() + fraction.len() <= DECIMAL_DIGITS_MAX
-        }
-    }
+    matches!(cell, "true" | "false") || json::is_exact_number(cell)
 }
 
 #[cfg(test)]
