@@ -39,7 +39,7 @@ impl Session {
         }
     }
 
-    /// A filter in which texts that are compared with typed fields are what those hold.
+    /// A filter in which what is compared with typed fields is as those would take it.
     pub(crate) fn typed(fields: Option<&Fields>, filter: Object) -> Object {
         let Some(fields) = fields else { return filter };
         match Raw::trusted(&fields.typed_filter(Raw::trusted(&filter.to_bytes()))).to_value() {
