@@ -189,10 +189,11 @@ pub fn find(
 ) -> Result<Found> {
     let by_id = query.sort.and_then(Sort::by_id_alone);
     let sort = by_id.as_ref().or(query.sort);
-    let sort = sort.filter(|sort| !sort.is_empty() && !sort.is_by_id());
+    let near = query.filter.near();
+    // By `_id` is how documents come, but not where they come by distance.
+    let sort = sort.filter(|sort| !sort.is_empty() && (near.is_some() || !sort.is_by_id()));
     let access = plan::choose(snapshot, collection, query, sort, budget)?;
     let mut plan = query.describe(&access);
-    let near = query.filter.near();
     let access = if access.is_ordered() && near.is_none() {
         access
     } else {
